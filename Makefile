@@ -1,0 +1,130 @@
+# sidetail: see README.md. Variables: BUILD (where objects go), SANITIZE=1 (ASan and UBSan), CC.
+VERSION := 0.1.0
+BUILD   ?= build
+PREFIX  ?= /usr/local
+CC      ?= cc
+
+PACKAGES := libevent_core libevent_extra libevent_openssl jansson rdkafka libpcre2-8 zlib openssl libxxhash
+CFLAGS   ?= -O2 -g
+LDFLAGS  ?= -Wl,--as-needed -Wl,-z,relro,-z,now
+override CPPFLAGS += -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Iinclude $(shell pkg-config --cflags $(PACKAGES))
+override CFLAGS   += -std=gnu11 -Wall -Wextra -Werror -fPIE
+LDLIBS   := $(shell pkg-config --libs $(PACKAGES)) -lhttp_parser -lpthread
+
+ifeq ($(SANITIZE),1)
+override CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+override LDFLAGS += -fsanitize=address,undefined
+else
+override CPPFLAGS += -D_FORTIFY_SOURCE=2
+override CFLAGS   += -fstack-protector-strong
+endif
+override LDFLAGS += -pie
+
+SOURCES := $(filter-out src/docs/%,$(wildcard src/*/*.c))
+OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
+UNITS   := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+HELPERS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
+
+.PHONY: all unit test bench bench-kafka bench-others fuzz lint demo install clean docs man
+.SECONDARY:
+all: $(BUILD)/sidetail
+ifneq ($(SANITIZE),1)
+all: sidetail.1
+endif
+
+$(BUILD)/sidetail: $(BUILD)/src/main.o $(BUILD)/libsidetail.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# Writes down what the table of configuration keys says.
+$(BUILD)/docs: $(BUILD)/src/docs/docs.o $(BUILD)/libsidetail.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+man: sidetail.1
+sidetail.1: src/docs/sidetail.1.in $(BUILD)/docs $(BUILD)/sidetail
+	$(BUILD)/docs man $< $(BUILD)/sidetail > $(BUILD)/$@ && mv $(BUILD)/$@ $@
+
+# The two that are committed; tests/integration/test_docs.py fails when they are behind.
+docs: $(BUILD)/docs
+	$(BUILD)/docs schema > $(BUILD)/schema.new && mv $(BUILD)/schema.new config/config.schema.json
+	if [ -f README.md ]; then $(BUILD)/docs readme README.md > $(BUILD)/readme.new && mv $(BUILD)/readme.new README.md; fi
+
+$(BUILD)/libsidetail.a: $(OBJECTS)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(HELPERS) $(BUILD)/libsidetail.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+
+# What a program of tests/bench shares with others is in tests/bench/lines.c.
+$(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/tests/bench/lines.o $(BUILD)/libsidetail.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+unit: $(UNITS)
+	@set -e; for t in $(UNITS); do $$t; done
+
+# Fuzzing: each target in turn for its share of FUZZ_SECONDS. Under $(FUZZ): what a run found worth keeping (corpus/), its output
+# (NAME.log), and the input that broke a target (NAME-crash-…), which is tried again by $(FUZZ)/run/NAME FILE.
+FUZZ_SECONDS ?= 60
+FUZZ         := $(BUILD)/fuzz
+FUZZERS      := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+
+fuzz:
+	@$(MAKE) -s CC=clang SANITIZE=1 BUILD=$(FUZZ) FUZZ_BUILD=1 CFLAGS="-O1 -g -fsanitize=fuzzer-no-link" $(FUZZERS:%=$(FUZZ)/run/%)
+	@for f in $(FUZZERS); do mkdir -p $(FUZZ)/corpus/$$f; \
+	$(FUZZ)/run/$$f -max_total_time=$$(($(FUZZ_SECONDS) / $(words $(FUZZERS)))) -max_len=4096 -dict=tests/fuzz/json.dict \
+	-artifact_prefix=$(FUZZ)/$$f- -print_final_stats=1 $(FUZZ)/corpus/$$f tests/data/fuzz/$$f >$(FUZZ)/$$f.log 2>&1 || \
+	{ tail -n 40 $(FUZZ)/$$f.log; echo "fuzz: $$f failed, see $(FUZZ)/$$f.log"; exit 1; }; \
+	echo "fuzz: $$f: $$(sed -n 's/^stat::number_of_executed_units: //p' $(FUZZ)/$$f.log) inputs, no fault"; done
+
+ifdef FUZZ_BUILD
+$(BUILD)/run/%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/libsidetail.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LDLIBS)
+endif
+
+# The whole test command of the README; see tests/run.sh for its stages.
+test:
+	tests/run.sh
+
+bench: $(BUILD)/sidetail $(BUILD)/bench/bench_codec $(BUILD)/bench/bench_lines $(BUILD)/bench/bench_shape
+	$(BUILD)/bench/bench_codec
+	$(BUILD)/bench/bench_shape
+	/usr/bin/python3 tests/bench/run.py $(BUILD)
+	/usr/bin/python3 tests/bench/tail.py $(BUILD)
+
+# Beside the other collectors that are on the PATH.
+bench-others: $(BUILD)/sidetail $(BUILD)/bench/bench_lines
+	/usr/bin/python3 tests/bench/others.py $(BUILD)
+
+bench-kafka: $(BUILD)/sidetail $(BUILD)/bench/bench_kafka $(BUILD)/bench/bench_lines
+	/usr/bin/python3 tests/bench/kafka.py $(BUILD)
+
+demo:
+	deploy/demo.sh
+
+C_FILES := $(wildcard src/*.c src/*/*.[ch] include/*.h tests/*/*.[ch] tests/integration/app/*.[ch])
+# uthash's HASH_ITER looks uninitialised to cppcheck, and a function that does not return is one that does; compilers,
+# sanitizers and valgrind look after both.
+CPPCHECK_OFF := $(addprefix --suppress=,missingIncludeSystem normalCheckLevelMaxBranches uninitvar nullPointerRedundantCheck)
+lint:
+	@clang-format --dry-run -Werror $(C_FILES)
+	@cppcheck -q --error-exitcode=1 --enable=warning,performance,portability --inline-suppr -Iinclude $(CPPCHECK_OFF) src
+	@printf '%s\n' $(SOURCES) src/main.c | FLAGS='$(subst ',,$(CPPFLAGS))' xargs -P 2 -n 8 sh -c \
+	    'clang-tidy --quiet "$$@" -- $$FLAGS -std=gnu11 2>/dev/null' lint
+
+install: $(BUILD)/sidetail sidetail.1
+	install -D -m 755 $(BUILD)/sidetail $(DESTDIR)$(PREFIX)/bin/sidetail
+	install -D -m 644 sidetail.1 $(DESTDIR)$(PREFIX)/share/man/man1/sidetail.1
+	install -D -m 644 deploy/completion/sidetail.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/sidetail
+	install -D -m 644 deploy/completion/_sidetail $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_sidetail
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(OBJECTS:.o=.d) $(BUILD)/src/main.d $(BUILD)/src/docs/docs.d $(UNITS:$(BUILD)/unit/%=$(BUILD)/tests/unit/%.d) $(HELPERS:.o=.d)

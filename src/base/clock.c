@@ -1,0 +1,190 @@
+#include "clock.h"
+
+#include <stdbool.h>
+#include <time.h>
+
+static int64_t read_clock(clockid_t id)
+{
+    struct timespec ts;
+    clock_gettime(id, &ts);
+    return clock_of_timespec(ts);
+}
+
+int64_t clock_now(void)
+{
+    return read_clock(CLOCK_REALTIME);
+}
+
+int64_t clock_monotonic(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+/* Days since 1970-01-01 of a date in the proleptic Gregorian calendar; years are counted from March so that a
+ * leap day is a year's last. */
+static int64_t days_of(int year, int month, int day)
+{
+    int64_t y = year - (month <= 2);
+    int64_t era = (y >= 0 ? y : y - 399) / 400;
+    int64_t year_of_era = y - era * 400;
+    int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+    int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    return era * 146097 + day_of_era - 719468;
+}
+
+static int days_in_month(int year, int month)
+{
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    return month == 2 ? 28 + leap : 30 + (month + month / 8) % 2;
+}
+
+static void put_digits(char *out, int value, int digits)
+{
+    for (int i = digits - 1; i >= 0; i--) {
+        out[i] = (char)('0' + value % 10);
+        value /= 10;
+    }
+}
+
+size_t clock_format(int64_t ns, char out[CLOCK_TEXT_MAX])
+{
+    time_t seconds = (time_t)(ns / NS_PER_S);
+    int fraction = (int)(ns % NS_PER_S);
+    if (fraction < 0) {
+        fraction += (int)NS_PER_S;
+        seconds--;
+    }
+    struct tm tm;
+    gmtime_r(&seconds, &tm);
+    memcpy(out, "0000-00-00T00:00:00", 19);
+    put_digits(out, tm.tm_year + 1900, 4);
+    put_digits(out + 5, tm.tm_mon + 1, 2);
+    put_digits(out + 8, tm.tm_mday, 2);
+    put_digits(out + 11, tm.tm_hour, 2);
+    put_digits(out + 14, tm.tm_min, 2);
+    put_digits(out + 17, tm.tm_sec, 2);
+    size_t len = 19;
+    if (fraction > 0) {
+        out[len] = '.';
+        put_digits(out + len + 1, fraction, 9);
+        len += 10;
+        while (out[len - 1] == '0') {
+            len--;
+        }
+    }
+    out[len++] = 'Z';
+    out[len] = '\0';
+    return len;
+}
+
+/* Reads exactly `count` digits at *p; -1 when there are fewer. */
+static int digits(const char **p, const char *end, int count)
+{
+    int value = 0;
+    if (end - *p < count) {
+        return -1;
+    }
+    for (int i = 0; i < count; i++, (*p)++) {
+        if (**p < '0' || **p > '9') {
+            return -1;
+        }
+        value = value * 10 + (**p - '0');
+    }
+    return value;
+}
+
+static bool literal(const char **p, const char *end, char c)
+{
+    if (*p < end && **p == c) {
+        (*p)++;
+        return true;
+    }
+    return false;
+}
+
+/* The fraction's digits as nanoseconds; -1 when there are none or more than nine. */
+static int64_t parse_fraction(const char **p, const char *end)
+{
+    int64_t value = 0;
+    int count = 0;
+    for (; *p < end && **p >= '0' && **p <= '9'; (*p)++, count++) {
+        if (count == 9) {
+            return -1;
+        }
+        value = value * 10 + (**p - '0');
+    }
+    if (count == 0) {
+        return -1;
+    }
+    for (; count < 9; count++) {
+        value *= 10;
+    }
+    return value;
+}
+
+/* `Z`, or `+hh:mm`, as seconds east of UTC. */
+static int parse_zone(const char **p, const char *end, int *seconds)
+{
+    if (literal(p, end, 'Z')) {
+        *seconds = 0;
+        return 0;
+    }
+    bool west = *p < end && **p == '-';
+    if (!west && !(*p < end && **p == '+')) {
+        return -1;
+    }
+    (*p)++;
+    int hours = digits(p, end, 2);
+    if (hours < 0 || hours > 23 || !literal(p, end, ':')) {
+        return -1;
+    }
+    int minutes = digits(p, end, 2);
+    if (minutes < 0 || minutes > 59) {
+        return -1;
+    }
+    *seconds = (hours * 60 + minutes) * 60 * (west ? -1 : 1);
+    return 0;
+}
+
+int clock_parse(struct slice text, int64_t *ns)
+{
+    const char *p = text.ptr, *end = text.ptr + text.len;
+    int year = digits(&p, end, 4);
+    if (year < 0 || !literal(&p, end, '-')) {
+        return -1;
+    }
+    int month = digits(&p, end, 2);
+    if (month < 1 || month > 12 || !literal(&p, end, '-')) {
+        return -1;
+    }
+    int day = digits(&p, end, 2);
+    if (day < 1 || day > days_in_month(year, month) || !(literal(&p, end, 'T') || literal(&p, end, 't'))) {
+        return -1;
+    }
+    int hour = digits(&p, end, 2);
+    if (hour < 0 || hour > 23 || !literal(&p, end, ':')) {
+        return -1;
+    }
+    int minute = digits(&p, end, 2);
+    if (minute < 0 || minute > 59 || !literal(&p, end, ':')) {
+        return -1;
+    }
+    int second = digits(&p, end, 2);
+    if (second < 0 || second > 60) {
+        return -1;
+    }
+    int64_t fraction = 0;
+    if (literal(&p, end, '.') && (fraction = parse_fraction(&p, end)) < 0) {
+        return -1;
+    }
+    int zone;
+    if (parse_zone(&p, end, &zone) < 0 || p != end) {
+        return -1;
+    }
+    int64_t seconds = days_of(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - zone;
+    if (seconds > INT64_MAX / NS_PER_S - 1 || seconds < INT64_MIN / NS_PER_S + 1) {
+        return -1;
+    }
+    *ns = seconds * NS_PER_S + fraction;
+    return 0;
+}

@@ -1,0 +1,37 @@
+#include "error.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+int error_set(struct error *err, const char *format, ...)
+{
+    if (err) {
+        va_list args;
+        va_start(args, format);
+        vsnprintf(err->text, sizeof(err->text), format, args);
+        va_end(args);
+    }
+    return -1;
+}
+
+const char *error_quote(const char *text, char out[ERROR_QUOTE_MAX])
+{
+    static const char ellipsis[] = "…\"";
+    size_t room = ERROR_QUOTE_MAX - sizeof(ellipsis) - 1, len = strlen(text), n = 1;
+    bool cut = len > room;
+    if (cut) {
+        len = room;
+        while (len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80) { /* not inside a character of UTF-8 */
+            len--;
+        }
+    }
+    out[0] = '"';
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)text[i];
+        out[n++] = c < 0x20 || c == 0x7F ? '?' : (char)c;
+    }
+    snprintf(out + n, ERROR_QUOTE_MAX - n, "%s", cut ? ellipsis : "\"");
+    return out;
+}

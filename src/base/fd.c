@@ -1,0 +1,38 @@
+#include "fd.h"
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+bool fd_can_wait(int fd)
+{
+    struct epoll_event event = {.events = EPOLLOUT};
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    bool can = epoll >= 0 && epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+    if (epoll >= 0) {
+        close(epoll);
+    }
+    return can;
+}
+
+void fd_raise_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit); /* or it stays as it is: what cannot be opened is said then */
+    }
+}
+
+int64_t fd_birth(int fd)
+{
+    struct statx st;
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &st) < 0 || !(st.stx_mask & STATX_BTIME)) {
+        return 0;
+    }
+    return st.stx_btime.tv_sec * NS_PER_S + st.stx_btime.tv_nsec;
+}

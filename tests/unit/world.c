@@ -1,0 +1,282 @@
+#include "world.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+// cmocka.h wants the above
+#include <cmocka.h>
+
+#include "clock.h"
+
+struct memory_sink {
+    struct sink sink;
+    struct world *world;
+    struct sink_events events;
+};
+
+static struct memory_sink the_sink;
+
+static void submit(struct sink *sink, struct batch *batch)
+{
+    struct memory_sink *m = (struct memory_sink *)sink;
+    struct world *w = m->world;
+    if (w->stalled) {
+        struct batch **end = &w->waiting;
+        while (*end) {
+            end = &(*end)->next;
+        }
+        *end = batch;
+        return;
+    }
+    assert_int_equal(buf_add(&w->out, batch->out.data, batch->out.len), 0);
+    m->events.acked(m->events.arg, batch);
+}
+
+static int sync_output(struct sink *sink, struct error *err)
+{
+    (void)err;
+    struct world *w = ((struct memory_sink *)sink)->world;
+    checkpoint_set_output(w->positions, &(struct file_pos){.offset = w->out.len});
+    return 0;
+}
+
+static void nothing(struct sink *sink)
+{
+    (void)sink;
+}
+
+static const struct sink_ops memory_ops = {.name = "memory",
+                                           .exact = true,
+                                           .submit = submit,
+                                           .drain = nothing,
+                                           .sync = sync_output,
+                                           .close = nothing};
+
+static void resume(void *arg)
+{
+    struct world *w = arg;
+    w->source->ops->resume(w->source);
+}
+
+void world_new(struct world *w)
+{
+    *w = (struct world){0};
+    strcpy(w->dir, "/tmp/sidetail-test-XXXXXX");
+    assert_non_null(mkdtemp(w->dir));
+    snprintf(w->checkpoint, sizeof(w->checkpoint), "%s/checkpoint", w->dir);
+    w->cfg = config_defaults();
+    assert_non_null(w->cfg);
+    w->cfg->format = FORMAT_RAW;
+    w->cfg->batch_age = NS_PER_MS;
+    w->cfg->checkpoint_interval = 3600 * NS_PER_S; /* only when the test says so */
+}
+
+void world_new_plain(struct world *w)
+{
+    char pattern[128];
+    world_new(w);
+    w->cfg->source = SOURCE_FILES;
+    snprintf(pattern, sizeof(pattern), "%s/{service}/*.log", w->dir);
+    free(w->cfg->files_include.items);
+    w->cfg->files_include.items = calloc(1, sizeof(char *));
+    assert_non_null(w->cfg->files_include.items);
+    w->cfg->files_include.items[0] = strdup(pattern);
+    w->cfg->files_include.count = 1;
+    assert_int_equal(mkdir(world_path(w, "web"), 0755), 0);
+}
+
+void world_new_json(struct world *w)
+{
+    world_new(w);
+    w->cfg->source = SOURCE_JSON_FILE;
+    free(w->cfg->json_file_path);
+    w->cfg->json_file_path = strdup(w->dir);
+}
+
+void world_container(struct world *w)
+{
+    assert_int_equal(mkdir(world_path(w, WORLD_ID), 0755), 0);
+    world_write(w, WORLD_ID "/config.v2.json",
+                "{\"ID\":\"" WORLD_ID "\",\"Name\":\"/web\",\"Config\":{\"Labels\":{}}}");
+}
+
+void world_start(struct world *w)
+{
+    struct error err = {""};
+    w->base = event_base_new();
+    w->positions = checkpoint_new();
+    assert_int_equal(checkpoint_load(w->positions, w->checkpoint, 3600 * NS_PER_S, &err), 0);
+    const struct file_pos *output = checkpoint_output(w->positions);
+    w->out.len = output ? output->offset : 0;
+    w->pipeline = pipeline_new(w->base, w->cfg, w->positions, &err);
+    assert_non_null(w->pipeline);
+    the_sink = (struct memory_sink){{&memory_ops}, w, pipeline_sink_events(w->pipeline)};
+    pipeline_set_sink(w->pipeline, &the_sink.sink);
+    struct source_env env = {
+        .base = w->base, .cfg = w->cfg, .pipeline = w->pipeline, .checkpoint = w->positions};
+    const struct source_ops *ops = source_find(w->cfg->source == SOURCE_FILES ? "files" : "json-file");
+    w->source = ops->open(&env, &err);
+    if (!w->source) {
+        fail_msg("%s", err.text);
+    }
+    pipeline_set_source(w->pipeline, (struct source_calls){resume, w});
+}
+
+void world_run(struct world *w, int ms)
+{
+    struct timeval tv = {ms / 1000, ms % 1000 * 1000};
+    event_base_loopexit(w->base, &tv);
+    event_base_dispatch(w->base);
+}
+
+void world_settle(struct world *w)
+{
+    size_t before;
+    do {
+        before = w->out.len;
+        world_run(w, 15);
+    } while (w->out.len != before);
+}
+
+static void flushed(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+/* What the pipeline has must be with the sink first: a drain, after which this pipeline takes nothing more.
+ */
+void world_save(struct world *w)
+{
+    bool done = false;
+    pipeline_drain(w->pipeline, flushed, &done);
+    assert_true(done);
+    world_kill(w);
+    world_start(w);
+}
+
+void world_checkpoint(struct world *w)
+{
+    assert_int_equal(pipeline_save(w->pipeline), 0);
+}
+
+void world_kill(struct world *w)
+{
+    w->source->ops->close(w->source);
+    pipeline_free(w->pipeline);
+    checkpoint_free(w->positions);
+    event_base_free(w->base);
+    w->base = NULL;
+    w->waiting = NULL;
+}
+
+void world_unstall(struct world *w)
+{
+    w->stalled = false;
+    while (w->waiting) {
+        struct batch *b = w->waiting;
+        w->waiting = b->next;
+        submit(&the_sink.sink, b);
+    }
+}
+
+void world_expect(const struct world *w, const char *text)
+{
+    if (!slice_eq(slice_of(w->out.data, w->out.len), slice_str(text))) {
+        fail_msg("expected <<%s>>, got <<%.*s>>", text, (int)w->out.len, w->out.data ? w->out.data : "");
+    }
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st, (void)type, (void)ftw;
+    return remove(path);
+}
+
+void world_free(struct world *w)
+{
+    if (w->base) {
+        world_kill(w);
+    }
+    buf_free(&w->out);
+    config_free(w->cfg);
+    nftw(w->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+void world_as_nobody(struct world *w)
+{
+    if (geteuid() != 0) {
+        skip();
+    }
+    assert_int_equal(chmod(w->dir, 0777), 0);
+    assert_int_equal(chmod(world_path(w, "web"), 0777), 0);
+    assert_int_equal(seteuid(65534), 0);
+}
+
+void world_as_root(void)
+{
+    assert_int_equal(seteuid(0), 0);
+}
+
+int world_back_to_root(void **state)
+{
+    (void)state;
+    return getuid() == 0 ? seteuid(0) : 0;
+}
+
+const char *world_path(struct world *w, const char *name)
+{
+    static char paths[4][256];
+    static int turn;
+    char *path = paths[turn++ % 4];
+    snprintf(path, sizeof(paths[0]), "%s/%s", w->dir, name);
+    return path;
+}
+
+void world_write(struct world *w, const char *name, const char *text)
+{
+    int fd = open(world_path(w, name), O_WRONLY | O_APPEND | O_CREAT, 0644);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+}
+
+void world_rename(struct world *w, const char *from, const char *to)
+{
+    assert_int_equal(rename(world_path(w, from), world_path(w, to)), 0);
+}
+
+void world_copy(struct world *w, const char *from, const char *to)
+{
+    char command[600];
+    snprintf(command, sizeof(command), "cp %s %s", world_path(w, from), world_path(w, to));
+    assert_int_equal(system(command), 0);
+}
+
+void world_truncate_to(struct world *w, const char *name, const char *text)
+{
+    assert_int_equal(truncate(world_path(w, name), 0), 0);
+    world_write(w, name, text);
+}
+
+void world_gzip(struct world *w, const char *name)
+{
+    char packed[300], block[4096];
+    snprintf(packed, sizeof(packed), "%s.gz", world_path(w, name));
+    int fd = open(world_path(w, name), O_RDONLY);
+    assert_true(fd >= 0);
+    gzFile gz = gzopen(packed, "wb1");
+    assert_non_null(gz);
+    for (ssize_t n; (n = read(fd, block, sizeof(block))) > 0;) {
+        assert_int_equal(gzwrite(gz, block, (unsigned)n), n);
+    }
+    gzclose(gz);
+    close(fd);
+    assert_int_equal(unlink(world_path(w, name)), 0);
+}

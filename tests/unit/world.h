@@ -1,0 +1,55 @@
+/* A whole collector but for its sink, for tests: source, pipeline and checkpoint over a directory of the
+ * test's own, and a sink that keeps its output in memory as the file sink keeps its file: what lies beyond
+ * the last checkpoint is cut off at a start. */
+#ifndef SIDETAIL_TEST_WORLD_H
+#define SIDETAIL_TEST_WORLD_H
+
+#include "config.h"
+#include "pipeline.h"
+#include "source.h"
+
+struct world {
+    char dir[64];        /* of the test, removed by world_free */
+    char checkpoint[96]; /* path */
+    struct config *cfg;
+    struct buf out; /* what the sink took; the checkpoint holds its length, as it does a file's */
+    bool stalled;   /* the sink acknowledges nothing */
+
+    struct event_base *base; /* NULL: not running */
+    struct checkpoint *positions;
+    struct pipeline *pipeline;
+    struct source *source;
+    struct batch *waiting;
+};
+
+void world_new(struct world *w); /* aborts the test on any failure, as all of these */
+void world_new_plain(
+    struct world *w); /* follows the files SERVICE/NAME.log below its directory; web is there */
+void world_new_json(struct world *w);  /* its directory is one of containers; there is none yet */
+void world_container(struct world *w); /* adds one: WORLD_ID, of the name web, which has written nothing */
+#define WORLD_ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+void world_start(struct world *w);
+void world_run(struct world *w, int ms); /* turns the loop for so long */
+void world_settle(struct world *w);      /* turns the loop until nothing has come out for a while */
+void world_save(struct world *w);        /* all that was read, then a checkpoint */
+void world_checkpoint(struct world *w);  /* a checkpoint of what was acknowledged up to now */
+void world_kill(struct world *w);        /* ends without one */
+void world_unstall(struct world *w);
+void world_expect(const struct world *w, const char *text); /* that this is what came out */
+void world_free(struct world *w);
+
+/* As a user who may read only what all may (skips the test when we are not root), and back: that is a
+ * teardown too, for a test that fails between. */
+void world_as_nobody(struct world *w);
+void world_as_root(void);
+int world_back_to_root(void **state);
+
+/* Files below the directory. */
+const char *world_path(struct world *w, const char *name);             /* static storage, four in turn */
+void world_write(struct world *w, const char *name, const char *text); /* appends */
+void world_rename(struct world *w, const char *from, const char *to);
+void world_copy(struct world *w, const char *from, const char *to);
+void world_truncate_to(struct world *w, const char *name, const char *text); /* in place */
+void world_gzip(struct world *w, const char *name);                          /* NAME → NAME.gz */
+
+#endif
