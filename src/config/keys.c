@@ -1,0 +1,253 @@
+/* The table of keys, and nothing else. */
+#include "config_keys.h"
+
+#include "clock.h"
+#include "config.h"
+
+#define KIB INT64_C(1024)
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+
+#define MS     NS_PER_MS
+#define SECOND NS_PER_S
+#define MINUTE (60 * SECOND)
+#define HOUR   (60 * MINUTE)
+
+/* A field's offset; does not compile when the field is of another type than its key's. */
+#define AT(field, type)                                                                                      \
+    (offsetof(struct config, field) + 0 * sizeof(_Generic(&((struct config *)0)->field, type * : 1)))
+#define AT_ENUM(field)                                                                                       \
+    (offsetof(struct config, field) +                                                                        \
+     0 * sizeof(char[sizeof(((struct config *)0)->field) == sizeof(int) ? 1 : -1]))
+
+#define STRING(p, field, text, fl, about)                                                                    \
+    {                                                                                                        \
+        .path = p, .type = KEY_STRING, .offset = AT(field, char *), .fallback = text, .flags = fl,           \
+        .help = about                                                                                        \
+    }
+#define MATCH(p, field, text, regex, words, fl, about)                                                       \
+    {                                                                                                        \
+        .path = p, .type = KEY_STRING, .offset = AT(field, char *), .fallback = text, .pattern = regex,      \
+        .expected = words, .flags = fl, .help = about                                                        \
+    }
+#define CHOICE(p, field, text, of, fl, about)                                                                \
+    {                                                                                                        \
+        .path = p, .type = KEY_STRING, .offset = AT(field, char *), .fallback = text, .names = of,           \
+        .flags = fl, .help = about                                                                           \
+    }
+#define BOOL(p, field, text, fl, about)                                                                      \
+    {                                                                                                        \
+        .path = p, .type = KEY_BOOL, .offset = AT(field, bool), .fallback = text, .flags = fl, .help = about \
+    }
+#define NUMBER(kind, p, field, text, least, most, fl, about)                                                 \
+    {                                                                                                        \
+        .path = p, .type = kind, .offset = AT(field, int64_t), .fallback = text, .min = least, .max = most,  \
+        .flags = fl, .help = about                                                                           \
+    }
+#define INTEGER(...)  NUMBER(KEY_INTEGER, __VA_ARGS__)
+#define SIZE(...)     NUMBER(KEY_SIZE, __VA_ARGS__)
+#define DURATION(...) NUMBER(KEY_DURATION, __VA_ARGS__)
+#define ENUM(p, field, text, of, fl, about)                                                                  \
+    {                                                                                                        \
+        .path = p, .type = KEY_ENUM, .offset = AT_ENUM(field), .fallback = text, .names = of, .flags = fl,   \
+        .help = about                                                                                        \
+    }
+#define LIST(p, field, text, fl, about)                                                                      \
+    {                                                                                                        \
+        .path = p, .type = KEY_LIST, .offset = AT(field, struct string_list), .fallback = text, .flags = fl, \
+        .help = about                                                                                        \
+    }
+#define MAP(p, field, text, fl, about)                                                                       \
+    {                                                                                                        \
+        .path = p, .type = KEY_MAP, .offset = AT(field, json_t *), .fallback = text, .flags = fl,            \
+        .help = about                                                                                        \
+    }
+
+#define NAMES(name, ...) static const char *const name[] = {__VA_ARGS__, NULL}
+
+NAMES(
+    sources, [SOURCE_JSON_FILE] = "json-file", [SOURCE_FILES] = "files", [SOURCE_DOCKER_API] = "docker-api");
+NAMES(sinks, [SINK_STDOUT] = "stdout", [SINK_FILE] = "file", [SINK_KAFKA] = "kafka");
+NAMES(formats, [FORMAT_JSON] = "json", [FORMAT_RAW] = "raw", [FORMAT_PRETTY] = "pretty");
+NAMES(starts, [START_BEGINNING] = "beginning", [START_END] = "end");
+NAMES(colors, [COLOR_AUTO] = "auto", [COLOR_ALWAYS] = "always", [COLOR_NEVER] = "never");
+NAMES(file_formats, [FILE_AUTO] = "auto", [FILE_JSON_FILE] = "json-file", [FILE_PLAIN] = "plain",
+      [FILE_CRI] = "cri");
+NAMES(message_keys, [KAFKA_KEY_CONTAINER] = "container", [KAFKA_KEY_SERVICE] = "service",
+      [KAFKA_KEY_NONE] = "none");
+NAMES(deliveries, [KAFKA_EXACTLY_ONCE] = "exactly-once", [KAFKA_AT_LEAST_ONCE] = "at-least-once");
+NAMES(compressions, [KAFKA_LZ4] = "lz4", [KAFKA_ZSTD] = "zstd", [KAFKA_SNAPPY] = "snappy",
+      [KAFKA_GZIP] = "gzip", [KAFKA_NONE] = "none");
+NAMES(oversizes, [KAFKA_CUT] = "cut", [KAFKA_DEAD_LETTER] = "dead-letter");
+NAMES(sasl_mechanisms, "", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512");
+NAMES(levels, [LEVEL_DEBUG] = "debug", [LEVEL_INFO] = "info", [LEVEL_WARN] = "warn", [LEVEL_ERROR] = "error");
+NAMES(log_formats, [LOG_LOGFMT] = "logfmt", [LOG_JSON] = "json");
+NAMES(multiline_rules, "", "java", "python", "go", "node", "auto", "regex");
+
+#define TOPIC_WORDS "the name of a topic: letters, digits, '.', '_' and '-'"
+
+const struct key config_keys[] = {
+    ENUM("source", source, "json-file", sources, KEY_RESTART,
+         "Where lines come from: Docker's json-file logs, files in a volume, or the Docker Engine's API."),
+    MATCH("json_file.path", json_file_path, "/var/lib/docker/containers", "^/", "an absolute path",
+          KEY_RESTART, "Docker's containers directory, for source json-file."),
+    LIST("files.include", files_include, "", KEY_RESTART,
+         "Globs of the files to follow, for source files. A part such as {service} names what it stands for: "
+         "/logs/{service}/*.log."),
+    LIST("files.exclude", files_exclude, "", KEY_RESTART, "Globs of files to leave out."),
+    ENUM("files.format", files_format, "auto", file_formats, KEY_RESTART,
+         "How the files' lines are written; auto tells it from a file's first line."),
+    MATCH("docker.host", docker_host, "", "^$|^(unix:///|tcp://).",
+          "unix:///path or tcp://host:port, or \"\"", KEY_RESTART,
+          "The Engine's address, for source docker-api. Unset: DOCKER_HOST, else that of the docker context "
+          "in use (DOCKER_CONTEXT, ~/.docker/config.json), else unix:///var/run/docker.sock."),
+    STRING("docker.cert_path", docker_cert_path, "", KEY_RESTART,
+           "Directory of ca.pem, cert.pem and key.pem for TLS to the Engine. Unset: DOCKER_CERT_PATH, "
+           "or that of the docker context."),
+    BOOL(
+        "docker.tls_verify", docker_tls_verify, "true", KEY_RESTART,
+        "Checks the Engine's certificate, unless the docker context in use says not to. Unset, and without a "
+        "context: false when DOCKER_TLS_VERIFY is set and empty; else true."),
+    INTEGER("docker.max_opening", docker_max_opening, "16", 1, 1024, KEY_RESTART,
+            "At most so many log streams are being opened at once."),
+    ENUM("start_at", start_at, "beginning", starts, KEY_RESTART,
+         "Where to start in what is there at the first start and has no position yet. What appears later is "
+         "always read from its beginning."),
+    SIZE("line_max", line_max, "1MiB", 16 * KIB, 16 * MIB, KEY_RESTART,
+         "Longer lines are cut into pieces that are marked partial."),
+    INTEGER("hold_files", hold_files, "100", 1, 100000, KEY_RESTART,
+            "At most so many rotated files of one container are held open until they are read."),
+    LIST("include.services", include.services, "", 0,
+         "Globs: only these services are collected. Empty: all."),
+    LIST("include.containers", include.containers, "", 0, "Globs: only containers of these names."),
+    LIST("include.labels", include.labels, "", 0,
+         "Globs, key or key=value: only containers with one of these labels."),
+    LIST("exclude.services", exclude.services, "", 0, "Globs: these services are left out."),
+    LIST("exclude.containers", exclude.containers, "", 0, "Globs: containers of these names are left out."),
+    LIST("exclude.labels", exclude.labels, "", 0,
+         "Globs, key or key=value: containers with one of these labels are left out."),
+    LIST("labels", labels, "", 0, "Globs: containers' labels of these keys are added to each record."),
+    STRING("service", service, "", 0,
+           "The service of files whose path names none. Unset: the container that the path names, else the "
+           "file's name."),
+    STRING("host", host, "", 0, "The host named in each record. Unset: the name of this host."),
+
+    ENUM("sink", sink, "stdout", sinks, KEY_RESTART, "Where lines go."),
+    ENUM("format", format, "json", formats, 0,
+         "How they are written: json, one object a line; raw, the text alone; pretty, for people."),
+    ENUM("color", color, "auto", colors, 0, "Colors of format pretty; auto: on a terminal."),
+    BOOL("pretty.json", pretty_json, "true", 0,
+         "Format pretty and sidetail tail show a line that is a JSON object as level, message and fields. "
+         "false: as it was "
+         "written."),
+    SIZE("batch.bytes", batch_bytes, "256KiB", 4 * KIB, 64 * MIB, 0,
+         "A batch goes out when it holds so many bytes."),
+    INTEGER("batch.lines", batch_lines, "10000", 1, 1000000, 0,
+            "A batch goes out when it holds so many lines."),
+    DURATION("batch.age", batch_age, "0s", 0, MINUTE, 0,
+             "A batch goes out when its first line has waited so long, and all that was there to be read "
+             "then is in it. To Kafka: 2ms at least."),
+    SIZE("memory_max", memory_max, "32MiB", 8 * MIB, 64 * GIB, 0,
+         "Reading stops before more memory than this is in use, and goes on when the sink has caught up."),
+
+    STRING("file.path", file_path, "", KEY_RESTART, "The file to write, for sink file."),
+    SIZE("file.rotate_bytes", file_rotate_bytes, "0", 0, 1024 * GIB, KEY_RESTART,
+         "The file is rotated before it grows over this size. 0: never."),
+    DURATION("file.rotate_age", file_rotate_age, "0s", 0, 87600 * HOUR, KEY_RESTART,
+             "The file is rotated when it is so old. 0s: never."),
+    INTEGER("file.keep", file_keep, "5", 1, 100000, KEY_RESTART, "So many rotated files are kept."),
+    BOOL("file.compress", file_compress, "false", KEY_RESTART, "Compresses rotated files with gzip."),
+
+    STRING(
+        "checkpoint.path", checkpoint_path, "/var/lib/sidetail/checkpoint.json", KEY_RESTART,
+        "The file that holds what has been delivered. Empty: none is kept, which only sink stdout allows and "
+        "Kafka exactly once, which keeps its positions in a topic."),
+    DURATION("checkpoint.interval", checkpoint_interval, "1s", 10 * MS, HOUR, 0,
+             "How often it is written while lines flow."),
+    DURATION("checkpoint.retention", checkpoint_retention, "168h", SECOND, 87600 * HOUR, KEY_RESTART,
+             "The positions of containers and files that are gone are forgotten after this time."),
+
+    MATCH("kafka.brokers", kafka_brokers, "", "^$|^[^, ]+(,[^, ]+)*$",
+          "host:port, several separated by commas", KEY_RESTART,
+          "Brokers to begin with, for sink kafka: host:port,host:port."),
+    MATCH("kafka.topic", kafka_topic, "logs.{service}",
+          "^([A-Za-z0-9._-]|[{](service|project|container|host|stream)[}])+$",
+          "the name of a topic, in which {service}, {project}, {container}, {host} and {stream} may stand",
+          KEY_RESTART,
+          "Topic of the lines; {service}, {project}, {container}, {host} and {stream} are filled in."),
+    ENUM("kafka.key", kafka_key, "container", message_keys, KEY_RESTART,
+         "Key of the messages; container keeps each container's lines in order."),
+    ENUM(
+        "kafka.delivery", kafka_delivery, "exactly-once", deliveries, KEY_RESTART,
+        "exactly-once: lines and positions in one transaction. at-least-once: an idempotent producer and the "
+        "local checkpoint."),
+    STRING("kafka.identity", kafka_identity, "", KEY_RESTART,
+           "Which collector this is, the same after each restart and no other's. Unset: the swarm node's id, "
+           "else "
+           "the host."),
+    MATCH("kafka.positions_topic", kafka_positions_topic, "sidetail-positions", "^[A-Za-z0-9._-]{1,249}$",
+          TOPIC_WORDS, KEY_RESTART, "Compacted topic of the positions, made if missing."),
+    ENUM("kafka.compression", kafka_compression, "lz4", compressions, KEY_RESTART,
+         "Compression of messages."),
+    DURATION("kafka.commit_age", kafka_commit_age, "200ms", 10 * MS, MINUTE, KEY_RESTART,
+             "A transaction is committed when its first line is so old."),
+    SIZE("kafka.commit_bytes", kafka_commit_bytes, "8MiB", 64 * KIB, GIB, KEY_RESTART,
+         "A transaction is committed when it holds so many bytes."),
+    DURATION("kafka.transaction_timeout", kafka_transaction_timeout, "60s", SECOND, 15 * MINUTE, KEY_RESTART,
+             "The broker aborts a transaction that has been open for so long."),
+    ENUM("kafka.oversize", kafka_oversize, "cut", oversizes, KEY_RESTART,
+         "What becomes of a line that is too long for the broker: cut and marked partial, or sent to "
+         "the dead-letter topic."),
+    MATCH("kafka.dead_letter_topic", kafka_dead_letter_topic, "sidetail-dead-letters",
+          "^[A-Za-z0-9._-]{1,249}$", TOPIC_WORDS, KEY_RESTART, "Topic of such lines."),
+    INTEGER("kafka.partitions", kafka_partitions, "-1", -1, 100000, KEY_RESTART,
+            "Partitions of topics that have to be made. -1: as the broker likes."),
+    INTEGER("kafka.replication", kafka_replication, "-1", -1, 32767, KEY_RESTART,
+            "Copies of topics that have to be made. -1: as the broker likes."),
+    BOOL("kafka.tls", kafka_tls, "false", KEY_RESTART, "Speaks TLS to the brokers."),
+    STRING("kafka.tls_ca", kafka_tls_ca, "", KEY_RESTART,
+           "File of the certificates that brokers' are checked against. Unset: the system's."),
+    STRING("kafka.tls_cert", kafka_tls_cert, "", KEY_RESTART, "File of the client's certificate."),
+    STRING("kafka.tls_key", kafka_tls_key, "", KEY_RESTART, "File of its private key."),
+    STRING("kafka.tls_key_password", kafka_tls_key_password, "", KEY_RESTART | KEY_SECRET,
+           "Password of that file."),
+    CHOICE("kafka.sasl_mechanism", kafka_sasl_mechanism, "", sasl_mechanisms, KEY_RESTART,
+           "How to log in to the brokers. Empty: not at all. SCRAM with Kafka 4.0 and newer takes librdkafka "
+           "2.6.1; Debian 12 has 2.0.2."),
+    STRING("kafka.sasl_username", kafka_sasl_username, "", KEY_RESTART, "User to log in as."),
+    STRING("kafka.sasl_password", kafka_sasl_password, "", KEY_RESTART | KEY_SECRET, "The user's password."),
+    MAP("kafka.properties", kafka_properties, "", KEY_RESTART,
+        "Further properties of librdkafka, by their own names. Checked at start."),
+
+    MATCH("metrics.listen", metrics_listen, "127.0.0.1:9464", "^$|^([^:]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$",
+          "address:port such as 127.0.0.1:9464 or [::1]:9464, or \"\" for none", KEY_RESTART,
+          "Where /metrics, /healthz and /readyz are served. Empty: nowhere."),
+    ENUM("log.level", log_level, "info", levels, 0, "The least level of the collector's own log, on stderr."),
+    ENUM("log.format", log_format, "logfmt", log_formats, 0, "How it is written."),
+
+    CHOICE("multiline.rule", multiline_rule, "", multiline_rules, 0,
+           "Joins lines that belong together, such as stack traces: by a language's rules, by all of them "
+           "(auto), or by "
+           "regex. Empty: off."),
+    STRING("multiline.first", multiline_first, "", KEY_REGEX,
+           "For rule regex: matches the first line of a group."),
+    STRING("multiline.next", multiline_next, "", KEY_REGEX,
+           "For rule regex: matches a line that goes on with the group."),
+    DURATION("multiline.wait", multiline_wait, "1s", MS, MINUTE, 0,
+             "A group ends when no further line comes for so long."),
+    STRING("parse_json", parse_json, "", 0,
+           "Puts the payload of lines that are JSON objects under this key as an object. Empty: off."),
+    BOOL("detect_level", detect_level, "false", 0, "Adds the level that a line tells of."),
+    LIST("redact", redact, "", KEY_REGEX, "Regexes (PCRE2): what matches is replaced."),
+    STRING("redact_with", redact_with, "[redacted]", 0, "What it is replaced with."),
+    LIST("drop", drop, "", KEY_REGEX, "Regexes (PCRE2): lines that match one are dropped, and counted."),
+    LIST("keep", keep, "", KEY_REGEX, "Regexes (PCRE2): lines that match none are dropped, and counted."),
+    INTEGER(
+        "rate_limit", rate_limit, "0", 0, 1000000000, 0,
+        "Lines a second that one container may write; more are dropped, counted and said. 0: any number."),
+    INTEGER("rate_burst", rate_burst, "0", 0, 1000000000, 0,
+            "Lines that it may write at once above that. 0: as many as rate_limit."),
+    {.path = NULL},
+};
+
+const size_t config_key_count = sizeof(config_keys) / sizeof(config_keys[0]) - 1;

@@ -1,0 +1,63 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config_load.h"
+#include "config_rules.h"
+
+static size_t index_of(const char *path)
+{
+    return (size_t)(config_key_find(path) - config_keys);
+}
+
+/* A broken rule, told where the user said the first of the two keys. */
+static int broken_rule(const struct loading *l, const struct config_fault *fault, struct error *err)
+{
+    for (size_t i = 0; i < 2 && fault->keys[i]; i++) {
+        const struct key *key = config_key_find(fault->keys[i]);
+        const struct origin *origin = &l->origins[index_of(fault->keys[i])];
+        char env[CONFIG_ENV_MAX];
+        if (origin->kind == ORIGIN_FILE) {
+            return error_set(err, "%s:%u:%u: %s", l->path, origin->place.line, origin->place.column,
+                             fault->why.text);
+        }
+        if (origin->kind == ORIGIN_ENV) {
+            config_key_env(key, env);
+            return error_set(err, "%s: %s", env, fault->why.text);
+        }
+    }
+    return error_set(err, "%s", fault->why.text);
+}
+
+static int load(struct loading *l, struct error *err)
+{
+    struct config_fault fault;
+    if (l->path && config_load_file(l, err) < 0) {
+        return -1;
+    }
+    if (config_load_env(l, err) < 0) {
+        return -1;
+    }
+    l->cfg->metrics_listen_set = l->origins[index_of("metrics.listen")].kind != ORIGIN_DEFAULT;
+    return config_rules(l->cfg, &fault) < 0 ? broken_rule(l, &fault, err) : 0;
+}
+
+struct config *config_load(const char *path, struct error *err)
+{
+    const char *env = getenv(CONFIG_ENV_FILE);
+    struct loading l = {
+        .cfg = config_defaults(),
+        .path = path          ? path
+                : env && *env ? env
+                              : NULL,
+        .origins = calloc(config_key_count, sizeof(*l.origins)),
+    };
+    int result =
+        l.cfg && l.origins ? load(&l, err) : error_set(err, "out of memory while reading the configuration");
+    free(l.origins);
+    if (result < 0) {
+        config_free(l.cfg);
+        return NULL;
+    }
+    return l.cfg;
+}
