@@ -1,0 +1,329 @@
+/* Each decoder on lines of its format, and on what is none. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+// cmocka.h wants the above
+#include <cmocka.h>
+
+#include "decode.h"
+
+#define T "2026-11-24T05:00:39.668510088Z"
+
+static char input[1 << 17];
+static struct buf scratch;
+
+/* Decodes the first line of the text. */
+static size_t decode(const struct decoder *decoder, struct slice text, struct record *rec)
+{
+    assert_true(text.len + DECODE_PAD <= sizeof(input));
+    memset(input, '"', sizeof(input)); /* what lies behind may be anything */
+    memcpy(input, text.ptr, text.len);
+    return decoder->next(input, input + text.len, rec, &scratch);
+}
+
+struct want {
+    struct slice text, time;
+    enum stream stream;
+    bool escaped, more, malformed;
+};
+
+static void check(const struct decoder *decoder, struct slice line, struct want want)
+{
+    struct record rec;
+    assert_int_equal(decode(decoder, line, &rec), line.len);
+    assert_int_equal(rec.text.len, want.text.len);
+    assert_memory_equal(rec.text.ptr, want.text.ptr, want.text.len);
+    assert_int_equal(rec.time.len, want.time.len);
+    assert_memory_equal(rec.time.ptr ? rec.time.ptr : "", want.time.ptr ? want.time.ptr : "", want.time.len);
+    assert_int_equal(rec.stream, want.stream);
+    assert_int_equal(rec.escaped, want.escaped);
+    assert_int_equal(rec.more, want.more);
+    assert_int_equal(rec.malformed, want.malformed);
+    assert_false(rec.partial);
+}
+
+#define WANT(text_, time_, ...) ((struct want){.text = text_, .time = time_, ##__VA_ARGS__})
+#define NO_TIME                 ((struct slice){0})
+#define JSON(line, ...)         check(&decoder_json_file, SLICE(line), WANT(__VA_ARGS__))
+#define MALFORMED(line)         JSON(line "\n", SLICE(line), NO_TIME, .malformed = true)
+
+static void test_docker_shape(void **state)
+{
+    (void)state;
+    JSON("{\"log\":\"hello\\n\",\"stream\":\"stdout\",\"time\":\"" T "\"}\n", SLICE("hello"), SLICE(T),
+         .escaped = true);
+    JSON("{\"log\":\"\\n\",\"stream\":\"stderr\",\"time\":\"" T "\"}\n", SLICE(""), SLICE(T),
+         .stream = STREAM_STDERR, .escaped = true);
+    JSON("{\"log\":\"part\",\"stream\":\"stdout\",\"time\":\"" T "\"}\n", SLICE("part"), SLICE(T),
+         .escaped = true, .more = true);
+    JSON("{\"log\":\"a\\r\\n\",\"stream\":\"stdout\",\"time\":\"" T "\"}\n", SLICE("a\\r"), SLICE(T),
+         .escaped = true);
+    /* A backslash and an n, not a newline. */
+    JSON("{\"log\":\"a\\\\n\",\"stream\":\"stdout\",\"time\":\"" T "\"}\n", SLICE("a\\\\n"), SLICE(T),
+         .escaped = true, .more = true);
+    JSON("{\"log\":\"a\\\\\\n\",\"stream\":\"stdout\",\"time\":\"" T "\"}\n", SLICE("a\\\\"), SLICE(T),
+         .escaped = true);
+    JSON("{\"log\":\"\\u001b[31mупал\\u001b[0m "
+         "\\\"q\\\"\\n\",\"stream\":\"stdout\",\"time\":\"2026-11-24T05:00:39Z\"}\n",
+         SLICE("\\u001b[31mупал\\u001b[0m \\\"q\\\""), SLICE("2026-11-24T05:00:39Z"), .escaped = true);
+}
+
+static void test_other_shapes(void **state)
+{
+    (void)state;
+    JSON("{ \"time\": \"" T "\", \"stream\": \"stderr\", \"log\": \"a\\u000ab\\n\" }\n", SLICE("a\nb"),
+         SLICE(T), .stream = STREAM_STDERR);
+
+    JSON("{\"log\":\"\\ud83d\\ude80\\n\",\"stream\":\"stdout\",\"time\":\"" T "\"}\n", SLICE("🚀"), SLICE(T));
+    JSON("{\"log\":\"a\\u000a\",\"stream\":\"stdout\",\"time\":\"" T "\"}\n", SLICE("a"), SLICE(T));
+    JSON("{\"log\":\"nul \\u0000\\n\"}\n", SLICE("nul \0"), NO_TIME);
+    JSON("{\"log\":\"a\\n\",\"stream\":\"stdout\",\"time\":\"2026-11-24T05:00:39+01:00\"}\n", SLICE("a"),
+         SLICE("2026-11-24T05:00:39+01:00"));
+    JSON("{\"log\":\"\"}\n", SLICE(""), NO_TIME, .more = true);
+}
+
+static void test_malformed(void **state)
+{
+    (void)state;
+    MALFORMED("");
+    MALFORMED("not json");
+    MALFORMED("{\"log\":\"torn by a crash");
+    MALFORMED("{\"log\":7}");
+    MALFORMED("[\"log\"]");
+    MALFORMED("{\"stream\":\"stdout\"}");
+    MALFORMED("{\"log\":\"a\",\"log\":\"b\"}");
+    MALFORMED("{\"log\":\"lone \\ud83d\\n\",\"stream\":\"stdout\",\"time\":\"" T "\"}");
+    MALFORMED("{\"log\":\"bad \\q\\n\",\"stream\":\"stdout\",\"time\":\"" T "\"}");
+    MALFORMED("{\"log\":\"bad \xff\\n\",\"stream\":\"stdout\",\"time\":\"" T "\"}");
+    MALFORMED("{\"log\":\"control \x01\\n\",\"stream\":\"stdout\",\"time\":\"" T "\"}");
+    MALFORMED("{\"log\":\"nul \0\\n\",\"stream\":\"stdout\",\"time\":\"" T "\"}");
+    MALFORMED("{\"log\":\"a\\n\",\"stream\":\"stdin\",\"time\":\"" T "\"}");
+    MALFORMED("{\"log\":\"a\\n\",\"stream\":\"stdout\",\"time\":\"2026-13-24T05:00:39Z\"}");
+    MALFORMED("{\"log\":\"a\\n\",\"stream\":\"stdout\",\"time\":\"yesterday\"}");
+    MALFORMED("{\"log\":\"a\\n\",\"stream\":\"stdout\",\"time\":\"" T "\"}{");
+    MALFORMED("\0\0\0\0");
+}
+
+#define ATTRS(object) "{\"log\":\"a\\n\",\"stream\":\"stderr\",\"attrs\":" object ",\"time\":\"" T "\"}\n"
+
+/* The log options labels, env and tag add attributes to every line. */
+static void test_attrs(void **state)
+{
+    (void)state;
+    static const char *const fast[] = {ATTRS("{\"tag\":\"x\"}"),
+                                       ATTRS("{\"a\":\"\",\"ab\":\"\\\"é\\u003c\",\"b\":\"y\"}")};
+    static const char *const slow[] = {ATTRS("{}"), ATTRS("{\"b\":\"x\",\"a\":\"y\"}"),
+                                       ATTRS("{\"\\u0061\":\"x\"}"), ATTRS("{\"a\":1}")};
+    static const char *const bad[] = {ATTRS("{\"a\":\"x\",\"a\":\"y\"}"), ATTRS("{\"a\":\"x\",}"),
+                                      ATTRS("{\"a\":\"\xff\"}"), ATTRS("{\"a\"}"), ATTRS("{\"a\":\"x\"")};
+    struct record rec;
+    for (size_t i = 0; i < 2; i++) {
+        check(&decoder_json_file, slice_str(fast[i]),
+              WANT(SLICE("a"), SLICE(T), .stream = STREAM_STDERR, .escaped = true));
+    }
+    for (size_t i = 0; i < 4; i++) {
+        check(&decoder_json_file, slice_str(slow[i]), WANT(SLICE("a"), SLICE(T), .stream = STREAM_STDERR));
+    }
+    for (size_t i = 0; i < 5; i++) {
+        decode(&decoder_json_file, slice_str(bad[i]), &rec);
+        assert_true(rec.malformed);
+    }
+}
+
+/* A line is taken only once its newline is there; cut anywhere before, it waits. */
+static void test_torn(void **state)
+{
+    (void)state;
+    const struct slice line =
+        SLICE("{\"log\":\"a \\u003c \\\\ long enough to fill a block of sixty-four bytes and more: "
+              "0123456789 0123456789\\n\",\"stream\":\"stdout\",\"time\":\"" T "\"}\n");
+    const struct decoder *all[] = {&decoder_json_file, &decoder_cri, &decoder_plain};
+    struct record rec;
+    for (size_t len = 0; len < line.len; len++) {
+        for (size_t i = 0; i < 3; i++) {
+            assert_int_equal(decode(all[i], slice_of(line.ptr, len), &rec), 0);
+        }
+        assert_int_equal(decode_json_fast(input, input + len, &rec), 0);
+        /* What lies behind the end, even the rest of the line, must not be taken for read. */
+        assert_int_equal(decode_json_fast(line.ptr, line.ptr + len, &rec), 0);
+    }
+    assert_int_equal(decode_json_fast(line.ptr, line.ptr + line.len, &rec), line.len);
+}
+
+static void test_stamps(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"2026-11-24T05:00:39Z",          "2026-11-24T05:00:39.6Z",
+                                       "2026-11-24T05:00:39.66851008Z", "2026-11-24T05:00:39.123456789Z",
+                                       "2000-01-01T00:00:00Z",          "2028-02-29T00:00:00Z",
+                                       "2026-12-31T00:00:00Z",          "2099-12-31T23:59:60Z"};
+    static const char *const bad[] = {"1999-11-24T05:00:39Z",
+                                      "2026-00-24T05:00:39Z",
+                                      "2026-13-24T05:00:39Z",
+                                      "2026-11-00T05:00:39Z",
+                                      "2026-11-32T05:00:39Z",
+                                      "2026-11-31T05:00:39Z",
+                                      "2026-02-29T05:00:39Z",
+                                      "2028-02-30T05:00:39Z",
+                                      "2026-11-24T24:00:39Z",
+                                      "2026-11-24T05:60:39Z",
+                                      "2026-11-24T05:00:61Z",
+                                      "2026-11-24T05:00:39.Z",
+                                      "2026-11-24T05:00:39",
+                                      "2026-11-24 05:00:39Z",
+                                      "2026-11-24T05:00:39.1234567890Z",
+                                      "2026-11-24T05:00:39z",
+                                      "2026-1a-24T05:00:39Z",
+                                      "2026/11/24T05:00:39Z",
+                                      "2026-11-24T05:00:39+01:00",
+                                      "2026-11-24T05:00:3:Z",
+                                      "2026-11-24T05-00:39Z",
+                                      "",
+                                      "2026-11-24T05:00:39.1a3Z"};
+    char line[256] = "";
+    struct record rec;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        int len = snprintf(line, sizeof(line), "{\"log\":\"a\\n\",\"stream\":\"stdout\",\"time\":\"%s\"}\n",
+                           good[i]);
+        assert_int_equal(decode_json_fast(line, line + len, &rec), len);
+        assert_int_equal(rec.time.len, strlen(good[i]));
+        assert_memory_equal(rec.time.ptr, good[i], rec.time.len);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        int len = snprintf(line, sizeof(line), "{\"log\":\"a\\n\",\"stream\":\"stdout\",\"time\":\"%s\"}\n",
+                           bad[i]);
+        assert_int_equal(decode_json_fast(line, line + len, &rec), 0);
+    }
+}
+
+static void test_plain(void **state)
+{
+    (void)state;
+    check(&decoder_plain, SLICE("a line\n"), WANT(SLICE("a line"), NO_TIME));
+    check(&decoder_plain, SLICE("\n"), WANT(SLICE(""), NO_TIME));
+    check(&decoder_plain, SLICE("a\0b\xff\r\n"), WANT(SLICE("a\0b\xff\r"), NO_TIME));
+}
+
+#define CRI(line, ...) check(&decoder_cri, SLICE(line), WANT(__VA_ARGS__))
+
+static void test_cri(void **state)
+{
+    (void)state;
+    CRI(T " stdout F a line\n", SLICE("a line"), SLICE(T));
+    CRI(T " stderr P a part\n", SLICE("a part"), SLICE(T), .stream = STREAM_STDERR, .more = true);
+    CRI(T " stdout F \n", SLICE(""), SLICE(T));
+    CRI(T " stdout F\n", SLICE(""), SLICE(T));
+    CRI(T " stdout F:x:y  two spaces\n", SLICE(" two spaces"), SLICE(T));
+    CRI("2016-10-06T00:17:09.669794202+02:00 stdout F x\n", SLICE("x"),
+        SLICE("2016-10-06T00:17:09.669794202+02:00"));
+    CRI("1999-10-06T00:17:09Z stdout F \xff\n", SLICE("\xff"), SLICE("1999-10-06T00:17:09Z"));
+    static const char *const bad[] = {"\n",
+                                      "plain text\n",
+                                      T "\n",
+                                      T " \n",
+                                      T " stdout\n",
+                                      T " stdout \n",
+                                      T " stdin F x\n",
+                                      T " stdout X x\n",
+                                      T " stdout FP x\n",
+                                      "2016-10-06 stdout F x\n",
+                                      " " T " stdout F x\n",
+                                      T "stdout F x\n"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct slice line = slice_str(bad[i]);
+        check(&decoder_cri, line, WANT(slice_of(line.ptr, line.len - 1), NO_TIME, .malformed = true));
+    }
+}
+
+static void test_long_line(void **state)
+{
+    (void)state;
+    static char line[100000];
+    static const char tail[] = "\\n\",\"stream\":\"stdout\",\"time\":\"" T "\"}\n";
+    memset(line, 'x', sizeof(line));
+    memcpy(line, "{\"log\":\"", 8);
+    memcpy(line + sizeof(line) - sizeof(tail) + 1, tail, sizeof(tail) - 1);
+    struct record rec;
+    assert_int_equal(decode(&decoder_json_file, slice_of(line, sizeof(line)), &rec), sizeof(line));
+    assert_int_equal(rec.text.len, sizeof(line) - 8 - sizeof(tail) + 1);
+    assert_true(rec.escaped);
+    decode_as_text(line, 100, &rec);
+    assert_ptr_equal(rec.text.ptr, line);
+    assert_int_equal(rec.text.len, 100);
+}
+
+/* A run of backslashes of every length across every place of a block, odd and even. */
+static void test_backslashes(void **state)
+{
+    (void)state;
+    for (size_t before = 0; before < 130; before++) {
+        for (size_t run = 0; run < 140; run++) {
+            char line[512] = "{\"log\":\"", want[300];
+            char *p = line + 8;
+            memset(p, 'a', before);
+            memset(p + before, '\\', run);
+            p += before + run;
+            size_t text_len = before + run;
+            if (run % 2) { /* the last of an odd run escapes: a quote, every other time */
+                *p++ = before % 2 ? '"' : 't';
+                text_len++;
+            }
+            memcpy(want, line + 8, text_len);
+            static const char tail[] = "\\n\",\"stream\":\"stdout\",\"time\":\"" T "\"}\n";
+            memcpy(p, tail, sizeof(tail));
+            struct record rec;
+            size_t len = (size_t)(p - line) + sizeof(tail) - 1;
+            assert_int_equal(decode_json_fast(line, line + len, &rec), len);
+            assert_int_equal(rec.text.len, text_len);
+            assert_memory_equal(rec.text.ptr, want, text_len);
+        }
+    }
+}
+
+static void test_table(void **state)
+{
+    (void)state;
+    assert_ptr_equal(decoder_find("json-file"), &decoder_json_file);
+    assert_ptr_equal(decoder_find("plain"), &decoder_plain);
+    assert_ptr_equal(decoder_find("cri"), &decoder_cri);
+    assert_null(decoder_find("xml"));
+}
+
+static const struct decoder *guess(struct slice text)
+{
+    memset(input, 'x', sizeof(input));
+    memcpy(input, text.ptr, text.len);
+    return decoder_guess(input, input + text.len);
+}
+
+static void test_guess(void **state)
+{
+    (void)state;
+    assert_ptr_equal(guess(SLICE("{\"log\":\"a\\n\",\"stream\":\"stdout\",\"time\":\"" T "\"}\nx")),
+                     &decoder_json_file);
+    assert_ptr_equal(guess(SLICE("{\"time\":\"" T "\",\"log\":\"a\\n\"}\n")), &decoder_json_file);
+    assert_ptr_equal(guess(SLICE(T " stdout F x\n")), &decoder_cri);
+    assert_ptr_equal(guess(SLICE("{\"log\":\"of the program's own\"}\n")), &decoder_plain);
+    assert_ptr_equal(guess(SLICE("text\n")), &decoder_plain);
+    assert_ptr_equal(guess(SLICE("\n")), &decoder_plain);
+    assert_null(guess(SLICE("{\"log\":\"a\\n\",\"str")));
+    assert_null(guess(SLICE("")));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_docker_shape), cmocka_unit_test(test_other_shapes),
+        cmocka_unit_test(test_malformed),    cmocka_unit_test(test_attrs),
+        cmocka_unit_test(test_torn),         cmocka_unit_test(test_stamps),
+        cmocka_unit_test(test_plain),        cmocka_unit_test(test_cri),
+        cmocka_unit_test(test_long_line),    cmocka_unit_test(test_backslashes),
+        cmocka_unit_test(test_table),        cmocka_unit_test(test_guess),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    buf_free(&scratch);
+    return failed;
+}
