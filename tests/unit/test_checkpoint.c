@@ -1,0 +1,468 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "checkpoint.h"
+#include "clock.h"
+#include "log.h"
+
+#define WEEK (168 * 3600 * NS_PER_S)
+
+static char dir[64], path[256];
+
+static int make_dir(void **state)
+{
+    (void)state;
+    strcpy(dir, "/tmp/test_checkpoint.XXXXXX");
+    if (!mkdtemp(dir)) {
+        return -1;
+    }
+    snprintf(path, sizeof(path), "%s/checkpoint.json", dir);
+    log_setup(LEVEL_ERROR + 1, LOG_LOGFMT); /* what is tested here is said aloud */
+    return 0;
+}
+
+static int remove_dir(void **state)
+{
+    (void)state;
+    char command[128];
+    snprintf(command, sizeof(command), "rm -rf %s", dir);
+    return system(command);
+}
+
+/* How many files of the directory begin so. */
+static int count(const char *prefix)
+{
+    int n = 0;
+    DIR *d = opendir(dir);
+    assert_non_null(d);
+    for (struct dirent *e; (e = readdir(d));) {
+        n += strncmp(e->d_name, prefix, strlen(prefix)) == 0;
+    }
+    closedir(d);
+    return n;
+}
+
+static struct checkpoint *load(int64_t retention)
+{
+    struct error err = {""};
+    struct checkpoint *c = checkpoint_new();
+    assert_non_null(c);
+    if (checkpoint_load(c, path, retention, &err) < 0) {
+        fail_msg("%s", err.text);
+    }
+    return c;
+}
+
+static void save(struct checkpoint *c)
+{
+    struct error err = {""};
+    if (checkpoint_save(c, &err) < 0) {
+        fail_msg("%s", err.text);
+    }
+    assert_false(checkpoint_dirty(c));
+}
+
+static struct position at(uint64_t offset)
+{
+    struct position pos;
+    memset(&pos, 0, sizeof(pos));
+    pos.kind = POSITION_FILE;
+    pos.at.file = (struct file_pos){
+        {0xfd01, UINT64_MAX, 0x123456789abcdef0, 1024}, offset, 1700000000000000001, {7, offset > 0}};
+    return pos;
+}
+
+static void set(struct checkpoint *c, const char *key, uint64_t offset)
+{
+    struct position pos = at(offset);
+    assert_int_equal(checkpoint_set(c, key, &pos), 0);
+}
+
+/* By their texts: structs have padding. */
+static void assert_same(const struct position *a, const struct position *b)
+{
+    struct buf x = {0}, y = {0};
+    assert_int_equal(position_write(&x, a), 0);
+    assert_int_equal(position_write(&y, b), 0);
+    assert_int_equal(x.len, y.len);
+    assert_memory_equal(x.data, y.data, x.len);
+    buf_free(&x);
+    buf_free(&y);
+}
+
+static void put_file(const char *text)
+{
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void count_feed(void *arg, const char *key, const struct position *pos)
+{
+    assert_true(*key && pos->kind != POSITION_NONE);
+    ++*(int *)arg;
+}
+
+static int feeds(struct checkpoint *c)
+{
+    int n = 0;
+    checkpoint_each(c, count_feed, &n);
+    return n;
+}
+
+static void note_key(void *arg, const char *key)
+{
+    strcat(arg, key);
+}
+
+static void test_restored_expire(void **state)
+{
+    (void)state;
+    char gone[64] = "";
+    struct checkpoint *c = checkpoint_new();
+    struct position pos = at(1);
+    assert_int_equal(checkpoint_restore(c, "old", &pos, 100), 0);
+    assert_int_equal(checkpoint_restore(c, "old, asked for", &pos, 100), 0);
+    assert_int_equal(checkpoint_restore(c, "young", &pos, 200), 0);
+    assert_non_null(checkpoint_get(c, "old, asked for"));
+    set(c, "written", 2);
+    checkpoint_expire(c, 150, note_key, gone);
+    assert_string_equal(gone, "old");
+    assert_int_equal(feeds(c), 3);
+    assert_null(checkpoint_get(c, "old"));
+    checkpoint_free(c);
+}
+
+static void test_survives(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {"909cac8e1261", "/logs/we\"b\\/a b.log", "/logs/caf\xc3\xa9/%41\n.log",
+                                       "/not/utf8/\xff\xfe", "/\x7f\x01"};
+    struct checkpoint *c = load(WEEK);
+    assert_false(checkpoint_dirty(c));
+    assert_null(checkpoint_get(c, keys[0]));
+    for (size_t i = 0; i < 5; i++) {
+        set(c, keys[i], i + 1);
+    }
+    struct file_pos output = {{1, 2, 3, 4}, 5, 0, {0, 0}};
+    checkpoint_set_output(c, &output);
+    assert_true(checkpoint_dirty(c));
+    save(c);
+    checkpoint_free(c);
+
+    c = load(WEEK);
+    assert_int_equal(feeds(c), 5);
+    for (size_t i = 0; i < 5; i++) {
+        const struct position *pos = checkpoint_get(c, keys[i]);
+        assert_non_null(pos);
+        assert_same(pos, &(struct position[]){at(i + 1)}[0]);
+    }
+    assert_same(&(struct position){.kind = POSITION_FILE, .at.file = *checkpoint_output(c)},
+                &(struct position){.kind = POSITION_FILE, .at.file = output});
+    checkpoint_free(c);
+    assert_int_equal(count("checkpoint.json"), 1);
+}
+
+static void test_saves_only_changes(void **state)
+{
+    (void)state;
+    struct stat before, after;
+    struct checkpoint *c = load(WEEK);
+    set(c, "a", 1);
+    save(c);
+    assert_int_equal(stat(path, &before), 0);
+    set(c, "a", 1);
+    checkpoint_set_output(c, NULL);
+    checkpoint_set(c, "unknown", &(struct position){.kind = POSITION_NONE});
+    assert_false(checkpoint_dirty(c));
+    save(c);
+    assert_int_equal(stat(path, &after), 0);
+    assert_int_equal(before.st_ino, after.st_ino); /* a save makes a new file */
+    set(c, "a", 2);
+    assert_true(checkpoint_dirty(c));
+    save(c);
+    checkpoint_set(c, "a", &(struct position){.kind = POSITION_NONE});
+    assert_true(checkpoint_dirty(c));
+    save(c);
+    checkpoint_free(c);
+    c = load(WEEK);
+    assert_null(checkpoint_get(c, "a"));
+    checkpoint_free(c);
+}
+
+static void test_without_a_file(void **state)
+{
+    (void)state;
+    struct error err = {""};
+    struct checkpoint *c = checkpoint_new();
+    assert_int_equal(checkpoint_load(c, "", WEEK, &err), 0);
+    set(c, "a", 1);
+    assert_true(checkpoint_dirty(c));
+    save(c);
+    assert_non_null(checkpoint_get(c, "a"));
+    checkpoint_free(c);
+}
+
+/* Every damage is found, said, and put aside; never taken for positions. */
+static void test_damage(void **state)
+{
+    (void)state;
+    struct checkpoint *c = load(WEEK);
+    set(c, "a", 1);
+    set(c, "b", 2);
+    save(c);
+    checkpoint_free(c);
+    char good[4096];
+    FILE *f = fopen(path, "r");
+    size_t len = fread(good, 1, sizeof(good), f);
+    fclose(f);
+    assert_in_range(len, 100, sizeof(good) - 1);
+
+    int expected = 0;
+    for (size_t cut = 0; cut < len; cut += 1 + (cut > 70 ? 17 : 0)) { /* torn */
+        f = fopen(path, "w");
+        fwrite(good, 1, cut, f);
+        fclose(f);
+        c = load(WEEK);
+        assert_int_equal(feeds(c), 0);
+        assert_null(checkpoint_output(c));
+        checkpoint_free(c);
+        assert_int_equal(count("checkpoint.json.corrupt-"), ++expected);
+        assert_int_equal(access(path, F_OK), -1);
+    }
+    for (size_t i = 0; i < len; i += 3) { /* a bit flipped */
+        f = fopen(path, "w");
+        good[i] ^= 4;
+        fwrite(good, 1, len, f);
+        good[i] ^= 4;
+        fclose(f);
+        c = load(WEEK);
+        assert_int_equal(feeds(c), 0);
+        checkpoint_free(c);
+    }
+    f = fopen(path, "w"); /* something behind it */
+    fwrite(good, 1, len, f);
+    fputs("x\n", f);
+    fclose(f);
+    c = load(WEEK);
+    assert_int_equal(feeds(c), 0);
+    set(c, "a", 9); /* and goes on */
+    save(c);
+    checkpoint_free(c);
+    c = load(WEEK);
+    assert_int_equal(checkpoint_get(c, "a")->at.file.offset, 9);
+    checkpoint_free(c);
+}
+
+static void test_not_ours(void **state)
+{
+    (void)state;
+    put_file("root:x:0:0\n");
+    struct checkpoint *c = load(WEEK);
+    assert_int_equal(count("checkpoint.json.corrupt-"), 1);
+    checkpoint_free(c);
+    assert_int_equal(mkdir(path, 0700), 0);
+    struct error err = {""};
+    c = checkpoint_new();
+    assert_int_equal(checkpoint_load(c, path, WEEK, &err), -1);
+    assert_non_null(strstr(err.text, path));
+    checkpoint_free(c);
+}
+
+/* Nothing is begun anew behind its owner's back, and the file stays for the newer program. */
+static void test_newer(void **state)
+{
+    (void)state;
+    const char *newer = "{\"sidetail\":\"checkpoint\",\"version\":2,\"crc\":5}\nanything\n";
+    struct error err = {""};
+    char text[100] = "";
+    put_file(newer);
+    struct checkpoint *c = checkpoint_new();
+    assert_int_equal(checkpoint_load(c, path, WEEK, &err), CHECKPOINT_TOO_NEW);
+    assert_non_null(strstr(err.text, path));
+    assert_non_null(strstr(err.text, "version 2"));
+    assert_non_null(strstr(err.text, "move the file away or set checkpoint.path"));
+    set(c, "a", 1);
+    save(c); /* keeps nothing on disk */
+    checkpoint_free(c);
+    assert_int_equal(count("checkpoint.json"), 1);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+    fclose(f);
+    assert_string_equal(text, newer);
+}
+
+static void test_directory(void **state)
+{
+    (void)state;
+    struct error err = {""};
+    char deep[160];
+    snprintf(deep, sizeof(deep), "%s/made/checkpoint.json", dir);
+    struct checkpoint *c = checkpoint_new();
+    assert_int_equal(checkpoint_load(c, deep, WEEK, &err), 0);
+    set(c, "a", 1);
+    save(c);
+    assert_int_equal(access(deep, F_OK), 0);
+    checkpoint_free(c);
+    snprintf(deep, sizeof(deep), "%s/not/there/checkpoint.json", dir);
+    c = checkpoint_new();
+    assert_int_equal(checkpoint_load(c, deep, WEEK, &err), -1);
+    assert_non_null(strstr(err.text, "/not/there"));
+    checkpoint_free(c);
+    c = checkpoint_new();
+    assert_int_equal(checkpoint_load(c, "/proc/checkpoint.json", WEEK, &err), -1);
+    assert_non_null(strstr(err.text, "/proc"));
+    checkpoint_free(c);
+    c = checkpoint_new();
+    assert_int_equal(checkpoint_load(c, "/dev/null/checkpoint.json", WEEK, &err), -1);
+    assert_non_null(strstr(err.text, "/dev/null"));
+    checkpoint_free(c);
+}
+
+static void test_retention(void **state)
+{
+    (void)state;
+    struct checkpoint *c = load(WEEK);
+    set(c, "silent", 1);
+    set(c, "gone", 2);
+    save(c);
+    checkpoint_free(c);
+
+    c = load(NS_PER_S);
+    assert_non_null(checkpoint_get(c, "silent"));
+    usleep(2100000);
+    set(c, "new", 3);
+    save(c);
+    assert_int_equal(feeds(c), 2);
+    checkpoint_free(c);
+    c = load(NS_PER_S);
+    assert_non_null(checkpoint_get(c, "silent"));
+    assert_null(checkpoint_get(c, "gone"));
+    checkpoint_free(c);
+}
+
+/* A week without the collector is no reason to forget what it may find a moment later. */
+static void test_retention_waits_after_start(void **state)
+{
+    (void)state;
+    struct checkpoint *c = load(WEEK);
+    set(c, "late", 1);
+    save(c);
+    checkpoint_free(c);
+    usleep(2100000);
+    c = load(2 * CHECKPOINT_GRACE_S * NS_PER_S);
+    set(c, "other", 1);
+    save(c);
+    assert_non_null(checkpoint_get(c, "late"));
+    checkpoint_free(c);
+}
+
+/* Killed at any instant of a save, the file is one whole checkpoint: offsets of all feeds agree. */
+static void test_killed_while_saving(void **state)
+{
+    (void)state;
+    uint64_t last = 0;
+    for (int round = 0; round < 40; round++) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            struct checkpoint *c = load(WEEK);
+            for (uint64_t i = last + 1;; i++) {
+                for (int k = 0; k < 100; k++) {
+                    char key[16];
+                    snprintf(key, sizeof(key), "feed-%d", k);
+                    set(c, key, i);
+                }
+                save(c);
+            }
+        }
+        usleep(3000 + (useconds_t)(rand() % 12000));
+        kill(pid, SIGKILL);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        struct checkpoint *c = load(WEEK);
+        assert_int_equal(count("checkpoint.json.corrupt-"), 0);
+        const struct position *pos = checkpoint_get(c, "feed-0");
+        uint64_t now = pos ? pos->at.file.offset : 0;
+        assert_true(now >= last);
+        for (int k = 1; k < 100 && now > 0; k++) {
+            char key[16];
+            snprintf(key, sizeof(key), "feed-%d", k);
+            assert_int_equal(checkpoint_get(c, key)->at.file.offset, now);
+        }
+        last = now;
+        checkpoint_free(c);
+    }
+    assert_true(last > 0);
+}
+
+static void test_full_disk(void **state)
+{
+    (void)state;
+    char small[128], filler[192];
+    snprintf(small, sizeof(small), "%s/small", dir);
+    assert_int_equal(mkdir(small, 0700), 0);
+    if (mount("tmpfs", small, "tmpfs", 0, "size=128k") < 0) {
+        print_message("no right to mount a small tmpfs: not tested\n");
+        skip();
+    }
+    snprintf(path, sizeof(path), "%s/checkpoint.json", small);
+    struct checkpoint *c = load(WEEK);
+    set(c, "a", 1);
+    save(c);
+    snprintf(filler, sizeof(filler), "%s/filler", small);
+    int fd = open(filler, O_WRONLY | O_CREAT, 0600);
+    static char block[4096];
+    while (write(fd, block, sizeof(block)) > 0) {
+    }
+    close(fd);
+    struct error err = {""};
+    set(c, "a", 2);
+    assert_int_equal(checkpoint_save(c, &err), -1);
+    assert_non_null(strstr(err.text, "No space left"));
+    assert_true(checkpoint_dirty(c));
+    struct checkpoint *other = load(WEEK); /* the old one stands */
+    assert_int_equal(checkpoint_get(other, "a")->at.file.offset, 1);
+    checkpoint_free(other);
+    unlink(filler);
+    save(c);
+    checkpoint_free(c);
+    c = load(WEEK);
+    assert_int_equal(checkpoint_get(c, "a")->at.file.offset, 2);
+    checkpoint_free(c);
+    assert_int_equal(umount(small), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_dir, remove_dir)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_survives),
+        TEST(test_saves_only_changes),
+        TEST(test_without_a_file),
+        TEST(test_damage),
+        TEST(test_not_ours),
+        TEST(test_directory),
+        TEST(test_newer),
+        TEST(test_retention),
+        TEST(test_retention_waits_after_start),
+        TEST(test_restored_expire),
+        TEST(test_killed_while_saving),
+        TEST(test_full_disk),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
