@@ -1,0 +1,2 @@
+package main
+func main() { ch := make(chan int); go func() { select {} }(); <-ch }
