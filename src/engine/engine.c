@@ -1,0 +1,341 @@
+#include <event2/dns.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "buf.h"
+#include "clock.h"
+#include "config.h"
+#include "engine_context.h"
+#include "engine_tls.h"
+#include "internal.h"
+
+static const char *env_or_empty(const char *name)
+{
+    const char *value = getenv(name);
+    return value ? value : "";
+}
+
+/* "1.41" → 41; 0: it is no version of the API's. */
+static int parse_minor(const char *text)
+{
+    int minor, used = 0;
+    return sscanf(text, "1.%4d%n", &minor, &used) == 1 && text[used] == '\0' && minor > 0 ? minor : 0;
+}
+
+static int resolve_version(struct engine *e, struct error *err)
+{
+    const char *text = env_or_empty("DOCKER_API_VERSION");
+    if (*text == '\0') {
+        return 0;
+    }
+    e->forced_minor = parse_minor(*text == 'v' ? text + 1 : text);
+    return e->forced_minor
+               ? 0
+               : error_set(err, "DOCKER_API_VERSION is '%s', which is no version like 1.41: unset it", text);
+}
+
+/* As configured, or as the environment says; "": neither says it. */
+static const char *given_host(const struct config *cfg)
+{
+    return cfg->docker_host[0] ? cfg->docker_host : env_or_empty("DOCKER_HOST");
+}
+
+bool engine_is_chosen(const struct config *cfg)
+{
+    struct engine_context context;
+    return *given_host(cfg) || engine_context_find(&context, NULL) < 0 || context.name[0];
+}
+
+/* Where the Engine is. *context is empty unless it says so. */
+static int resolve_address(struct engine *e, const struct config *cfg, struct engine_context *context,
+                           struct error *err)
+{
+    struct error wrong = {""};
+    char quoted[ERROR_QUOTE_MAX];
+    const char *host = given_host(cfg);
+    if (*host) {
+        return engine_address_parse(host, &e->address, err);
+    }
+    if (engine_context_find(context, err) < 0) {
+        return -1;
+    }
+    host = context->host[0] ? context->host : ENGINE_DEFAULT_HOST;
+    if (engine_address_parse(host, &e->address, &wrong) < 0) {
+        return error_set(err, "the docker context %s cannot be used: %s", error_quote(context->name, quoted),
+                         wrong.text);
+    }
+    return 0;
+}
+
+/* The directory of certificates: as configured, that of the context, as the environment says, or where
+ * `docker` looks by default. */
+static int cert_dir(const struct config *cfg, const struct engine_context *context, char *out, size_t size)
+{
+    const char *dir = cfg->docker_cert_path, *home = getenv("HOME");
+    if (*dir == '\0') {
+        dir = context->name[0] ? context->tls_dir : env_or_empty("DOCKER_CERT_PATH");
+    }
+    if (context->name[0] == '\0' && *dir == '\0' && *env_or_empty("DOCKER_TLS_VERIFY") && home) {
+        return snprintf(out, size, "%s/.docker", home) < (int)size ? 0 : -1;
+    }
+    return snprintf(out, size, "%s", dir) < (int)size ? 0 : -1;
+}
+
+static int resolve_tls(struct engine *e, const struct config *cfg, const struct engine_context *context,
+                       struct error *err)
+{
+    char dir[4096];
+    if (e->address.local) {
+        return 0;
+    }
+    if (cert_dir(cfg, context, dir, sizeof(dir)) < 0) {
+        return error_set(
+            err, "the path of the Engine's certificates is too long (docker.cert_path, DOCKER_CERT_PATH)");
+    }
+    bool tls = e->address.https || dir[0] || context->skip_verify;
+    if (tls) {
+        e->peer.tls_verify = cfg->docker_tls_verify && !context->skip_verify;
+        e->peer.tls = engine_tls_new(dir, e->peer.tls_verify, err);
+        if (!e->peer.tls) {
+            return -1;
+        }
+    }
+    if (e->address.port == 0) {
+        e->address.port = tls ? 2376 : 2375;
+    }
+    /* Without name servers there is none: names are then resolved by the C library, which may block a moment.
+     */
+    e->peer.dns =
+        evdns_base_new(e->peer.base, EVDNS_BASE_INITIALIZE_NAMESERVERS | EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+    return 0;
+}
+
+struct engine *engine_new(struct event_base *base, const struct config *cfg, struct error *err)
+{
+    struct engine *e = calloc(1, sizeof(*e));
+    if (!e) {
+        error_set(err, "out of memory");
+        return NULL;
+    }
+    e->peer = (struct http_peer){.base = base, .address = &e->address};
+    struct engine_context context = {0};
+    if (resolve_address(e, cfg, &context, err) < 0 || resolve_version(e, err) < 0 ||
+        resolve_tls(e, cfg, &context, err) < 0) {
+        engine_free(e);
+        return NULL;
+    }
+    return e;
+}
+
+void engine_free(struct engine *e)
+{
+    if (!e) {
+        return;
+    }
+    if (e->peer.dns) {
+        evdns_base_free(e->peer.dns, 0);
+    }
+    SSL_CTX_free(e->peer.tls);
+    free(e);
+}
+
+const char *engine_address(const struct engine *e)
+{
+    return e->address.text;
+}
+
+bool engine_is_local(const struct engine *e)
+{
+    return e->address.local;
+}
+
+int engine_api_minor(const struct engine *e)
+{
+    return e->minor;
+}
+
+int64_t engine_clock(const struct engine *e)
+{
+    return clock_now() + e->clock_skew;
+}
+
+bool engine_bare_end(const struct engine *e, const char *driver)
+{
+    /* Other drivers than these two are read back from a cache in the local driver's format. */
+    return e->minor < 42 && strcmp(driver, "json-file") != 0 && strcmp(driver, "journald") != 0;
+}
+
+bool engine_own_times(const char *driver)
+{
+    return strcmp(driver, "journald") == 0;
+}
+
+struct http_request *engine_request(struct engine *e, const char *path, bool answer,
+                                    const struct http_calls *calls)
+{
+    char target[PATH_MAX_LEN + 16];
+    int minor = e->minor ? e->minor : 41;
+    snprintf(target, sizeof(target), "/v1.%d%s", minor, path);
+    return http_get(&e->peer, target, answer, calls);
+}
+
+/* -- answers as JSON --------------------------------------------------------------------------- */
+
+#define ANSWER_MAX (64u << 20) /* bytes; /containers/json of thousands of containers takes a few MiB */
+
+struct engine_call {
+    struct engine *engine;
+    struct http_request *request;
+    engine_answer_fn answer;
+    void *arg;
+    bool ping;
+    struct http_head head;
+    struct buf body;
+    bool too_large;
+};
+
+static void call_free(struct engine_call *call)
+{
+    buf_free(&call->body);
+    free(call);
+}
+
+static void on_head(void *arg, const struct http_head *head)
+{
+    struct engine_call *call = arg;
+    call->head = *head;
+}
+
+static void on_body(void *arg, const char *bytes, size_t len)
+{
+    struct engine_call *call = arg;
+    if (call->body.len + len > ANSWER_MAX || buf_add(&call->body, bytes, len) < 0) {
+        call->too_large = true;
+    }
+}
+
+void engine_refusal(const struct engine *e, int status, const char *body, size_t len, struct error *err)
+{
+    json_t *json = body ? json_loadb(body, len, 0, NULL) : NULL;
+    const char *message = json_string_value(json_object_get(json, "message"));
+    if (status == 400 && message && strstr(message, "API version")) {
+        error_set(err,
+                  "the Engine at %s and sidetail have no API version in common (%s); sidetail speaks 1.41 to "
+                  "1.%d%s",
+                  e->address.text, message, ENGINE_API_MAX_MINOR,
+                  e->forced_minor ? ": unset DOCKER_API_VERSION" : "");
+    } else {
+        struct slice said = message ? slice_str(message) : slice_of(body, len);
+        error_set(err, "the Engine at %s answered %d: %.*s", e->address.text, status,
+                  (int)(said.len < 300 ? said.len : 300), said.ptr ? said.ptr : "");
+    }
+    json_decref(json);
+}
+
+/* The version to speak from now on. */
+static int negotiate(struct engine *e, const struct http_head *head, struct error *err)
+{
+    int theirs = parse_minor(head->api_version);
+    if (e->forced_minor) {
+        e->minor = e->forced_minor;
+    } else if (theirs == 0) {
+        return error_set(err,
+                         "what answers at %s is no Docker Engine (its answer to /_ping names no API version)",
+                         e->address.text);
+    } else {
+        e->minor = theirs < ENGINE_API_MAX_MINOR ? theirs : ENGINE_API_MAX_MINOR;
+    }
+    struct tm tm = {0};
+    if (!e->address.local && strptime(head->date, "%a, %d %b %Y %H:%M:%S", &tm)) {
+        e->clock_skew = (int64_t)timegm(&tm) * NS_PER_S - clock_now();
+    }
+    return 0;
+}
+
+static json_t *call_json(struct engine_call *call, struct error *err)
+{
+    json_error_t where;
+    json_t *json = json_loadb(call->body.data ? call->body.data : "", call->body.len, 0, &where);
+    if (!json) {
+        error_set(err, "the Engine's answer is not valid JSON: %s", where.text);
+    }
+    return json;
+}
+
+static void on_call_end(void *arg, const struct error *broken)
+{
+    struct engine_call *call = arg;
+    struct error err = {""};
+    json_t *json = NULL;
+    bool ok = false;
+    if (broken) {
+        err = *broken;
+        call->head.status = 0;
+    } else if (call->head.status < 200 || call->head.status > 299) {
+        engine_refusal(call->engine, call->head.status, call->body.data, call->body.len, &err);
+    } else if (call->too_large) {
+        error_set(&err, "the Engine's answer is larger than %u MiB", ANSWER_MAX >> 20);
+    } else if (call->ping) {
+        ok = negotiate(call->engine, &call->head, &err) == 0;
+    } else {
+        ok = (json = call_json(call, &err)) != NULL;
+    }
+    engine_answer_fn answer = call->answer;
+    void *answer_arg = call->arg;
+    int status = call->head.status;
+    call_free(call);
+    answer(answer_arg, status, json, ok ? NULL : &err);
+    json_decref(json);
+}
+
+static struct engine_call *call_new(struct engine *e, engine_answer_fn answer, void *arg)
+{
+    struct engine_call *call = calloc(1, sizeof(*call));
+    if (call) {
+        call->engine = e;
+        call->answer = answer;
+        call->arg = arg;
+    }
+    return call;
+}
+
+static struct engine_call *call_begun(struct engine_call *call)
+{
+    if (!call->request) {
+        call_free(call);
+        return NULL;
+    }
+    return call;
+}
+
+struct engine_call *engine_get(struct engine *e, const char *path, engine_answer_fn answer, void *arg)
+{
+    struct engine_call *call = call_new(e, answer, arg);
+    if (!call) {
+        return NULL;
+    }
+    struct http_calls calls = {.head = on_head, .body = on_body, .end = on_call_end, .arg = call};
+    call->request = engine_request(e, path, true, &calls);
+    return call_begun(call);
+}
+
+struct engine_call *engine_ping(struct engine *e, engine_answer_fn answer, void *arg)
+{
+    struct engine_call *call = call_new(e, answer, arg);
+    if (!call) {
+        return NULL;
+    }
+    struct http_calls calls = {.head = on_head, .body = on_body, .end = on_call_end, .arg = call};
+    call->ping = true;
+    call->request = http_get(&e->peer, "/_ping", true, &calls);
+    return call_begun(call);
+}
+
+void engine_cancel(struct engine_call *call)
+{
+    if (call) {
+        http_cancel(call->request);
+        call_free(call);
+    }
+}
