@@ -1,0 +1,61 @@
+#include "metadata.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static json_t *load(const char *dir, const char *name, struct error *err)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        int saved = errno;
+        error_set(err, "cannot open %s: %s", path, strerror(saved));
+        errno = saved;
+        return NULL;
+    }
+    json_error_t where;
+    json_t *json = json_loadfd(fd, JSON_ALLOW_NUL, &where);
+    close(fd);
+    if (!json || !json_is_object(json)) {
+        error_set(err, "%s: %s", path, json ? "not a JSON object" : where.text);
+        json_decref(json);
+        errno = EBADMSG;
+        return NULL;
+    }
+    return json;
+}
+
+static const char *text(const json_t *object, const char *key)
+{
+    return json_string_value(json_object_get(object, key));
+}
+
+int metadata_load(const char *dir, struct metadata *out, struct error *err)
+{
+    *out = (struct metadata){0};
+    out->json = load(dir, "config.v2.json", err);
+    if (!out->json) {
+        return -1;
+    }
+    const json_t *config = json_object_get(out->json, "Config");
+    out->who = (struct identity){
+        .id = text(out->json, "ID"),
+        .name = text(out->json, "Name"),
+        .image = text(config, "Image"),
+        .labels = json_object_get(config, "Labels"),
+    };
+    out->host_json = load(dir, "hostconfig.json", NULL);
+    out->driver = text(json_object_get(out->host_json, "LogConfig"), "Type");
+    return 0;
+}
+
+void metadata_free(struct metadata *m)
+{
+    json_decref(m->json);
+    json_decref(m->host_json);
+    *m = (struct metadata){0};
+}

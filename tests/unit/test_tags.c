@@ -1,0 +1,225 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+// cmocka.h wants the above
+#include <cmocka.h>
+
+#include "config.h"
+#include "metrics.h"
+#include "tags.h"
+
+#define ID  "909cac8e12615d0ea0b6d1a5b5a9a1f5d0c4e4f1b9e1a2b3c4d5e6f708192a3b"
+#define ID2 "1111111111111111111111111111111111111111111111111111111111111111"
+
+static json_t *labels(const char *text)
+{
+    json_t *json = json_loads(text, 0, NULL);
+    assert_non_null(json);
+    return json;
+}
+
+static struct config base(void)
+{
+    return (struct config){.host = "node-1", .service = ""};
+}
+
+/* The service of a container with these labels and name. */
+static void check_service(const char *want, const char *text, const char *name, const char *path_part)
+{
+    struct config cfg = base();
+    json_t *json = labels(text);
+    struct tags *tags =
+        tags_new(&(struct identity){.id = ID, .name = name, .labels = json, .service = path_part}, &cfg);
+    assert_non_null(tags);
+    assert_string_equal(tags->service, want);
+    assert_ptr_equal(tags->stats, metrics_service(want));
+    tags_unref(tags);
+    json_decref(json);
+}
+
+static void test_service_order(void **state)
+{
+    (void)state;
+    check_service("path", "{\"sidetail.service\":\"own\"}", "/n", "path");
+    check_service("own",
+                  "{\"com.docker.compose.service\":\"c\",\"com.docker.swarm.service.name\":\"s\",\"sidetail."
+                  "service\":\"own\"}",
+                  "/n", NULL);
+    check_service("s", "{\"com.docker.compose.service\":\"c\",\"com.docker.swarm.service.name\":\"s\"}", "/n",
+                  NULL);
+    check_service("c", "{\"com.docker.compose.service\":\"c\",\"sidetail.service\":\"\"}", "/n", NULL);
+    check_service("n", "{}", "/n", NULL);
+    check_service("n", "{\"sidetail.service\":7}", "n", NULL);
+    check_service("909cac8e1261", "{}", NULL, NULL);
+    check_service("909cac8e1261", "{}", "/", NULL);
+}
+
+static void test_no_identity(void **state)
+{
+    (void)state;
+    struct config cfg = base();
+    cfg.service = "given";
+    struct tags *tags = tags_new(&(struct identity){0}, &cfg);
+    assert_string_equal(tags->service, "given");
+    assert_string_equal(tags->host, "node-1");
+    assert_null(tags->id);
+    assert_null(tags->container);
+    tags_unref(tags);
+    cfg.host = ""; /* unset: this host's own */
+    char name[256] = "";
+    assert_int_equal(gethostname(name, sizeof(name) - 1), 0);
+    tags = tags_new(&(struct identity){0}, &cfg);
+    assert_string_equal(tags->host, name);
+    tags_unref(tags);
+    tags_unref(NULL);
+}
+
+static void test_fields(void **state)
+{
+    (void)state;
+    struct config cfg = base();
+    cfg.labels = (struct string_list){(char *[]){"team", "org.*"}, 2};
+    json_t *json =
+        labels("{\"com.docker.stack.namespace\":\"shop\",\"com.docker.swarm.service.name\":\"shop_web\","
+               "\"com.docker.swarm.task.name\":\"shop_web.1.abc\",\"com.docker.swarm.node.id\":\"n0de\","
+               "\"team\":\"a \\\"b\\\"\",\"org.x\":\"y\",\"other\":\"z\"}");
+    struct tags *tags = tags_new(&(struct identity){.id = ID,
+                                                    .name = "/shop_web.1.abc",
+                                                    .image = "web:1",
+                                                    .labels = json,
+                                                    .pod = "p",
+                                                    .namespace_ = "ns"},
+                                 &cfg);
+    assert_string_equal(tags->project, "shop");
+    assert_string_equal(tags->container, "shop_web.1.abc");
+    assert_string_equal(tags->id, "909cac8e1261");
+    assert_string_equal(tags->full_id, ID);
+    assert_string_equal(tags->image, "web:1");
+    assert_string_equal(tags->task, "shop_web.1.abc");
+    assert_string_equal(tags->node, "n0de");
+    assert_string_equal(tags->pod, "p");
+    assert_string_equal(tags->namespace_, "ns");
+    assert_int_equal(json_object_size(tags->labels), 2);
+    assert_string_equal(json_string_value(json_object_get(tags->labels, "team")), "a \"b\"");
+    assert_string_equal(json_string_value(json_object_get(tags->labels, "org.x")), "y");
+    assert_ptr_equal(tags_ref(tags), tags);
+    tags_unref(tags);
+    assert_string_equal(tags->service, "shop_web"); /* one reference is left */
+    tags_unref(tags);
+    json_decref(json);
+}
+
+static bool wanted(const struct config *cfg, const char *text, const char *self)
+{
+    json_t *json = labels(text);
+    struct identity who = {.id = ID, .name = "/shop_web_1", .labels = json};
+    struct tags *tags = tags_new(&who, cfg);
+    bool result = tags_wanted(tags, &who, cfg, self);
+    tags_unref(tags);
+    json_decref(json);
+    return result;
+}
+
+static void test_opt_out(void **state)
+{
+    (void)state;
+    struct config cfg = base();
+    assert_true(wanted(&cfg, "{}", NULL));
+    assert_true(wanted(&cfg, "{}", ID2));
+    assert_false(wanted(&cfg, "{}", ID));
+    assert_true(wanted(&cfg, "{\"sidetail.enable\":\"true\"}", NULL));
+    assert_true(wanted(&cfg, "{\"sidetail.enable\":\"\"}", NULL));
+    assert_false(wanted(&cfg, "{\"sidetail.enable\":\"false\"}", NULL));
+    assert_false(wanted(&cfg, "{\"sidetail.enable\":\"False\"}", NULL));
+    assert_false(wanted(&cfg, "{\"sidetail.enable\":\"0\"}", NULL));
+    assert_false(wanted(&cfg, "{\"sidetail.enable\":\"no\"}", NULL));
+}
+
+#define LIST(...)                                                                                            \
+    ((struct string_list){(char *[]){__VA_ARGS__}, sizeof((char *[]){__VA_ARGS__}) / sizeof(char *)})
+
+static void test_include(void **state)
+{
+    (void)state;
+    const char *web = "{\"com.docker.compose.service\":\"web\",\"tier\":\"front\"}";
+    struct config cfg = base();
+    cfg.include.services = LIST("db", "w*");
+    assert_true(wanted(&cfg, web, NULL));
+    cfg.include.containers = LIST("other_*");
+    assert_false(wanted(&cfg, web, NULL)); /* each kind must fit */
+    cfg.include.containers = LIST("shop_*");
+    assert_true(wanted(&cfg, web, NULL));
+    cfg.include.labels = LIST("tier=back");
+    assert_false(wanted(&cfg, web, NULL));
+    cfg.include.labels = LIST("tier=back", "tier=f*");
+    assert_true(wanted(&cfg, web, NULL));
+    cfg.include.labels = LIST("t?er");
+    assert_true(wanted(&cfg, web, NULL));
+    assert_false(wanted(&cfg, "{\"com.docker.compose.service\":\"web\"}", NULL));
+    cfg.include.services = LIST("web2");
+    assert_false(wanted(&cfg, web, NULL));
+}
+
+static void test_exclude(void **state)
+{
+    (void)state;
+    const char *web = "{\"com.docker.compose.service\":\"web\",\"tier\":\"front\"}";
+    struct config cfg = base();
+    cfg.include.services = LIST("web");
+    cfg.exclude.services = LIST("db");
+    assert_true(wanted(&cfg, web, NULL));
+    cfg.exclude.labels = LIST("tier=front");
+    assert_false(wanted(&cfg, web, NULL));
+    cfg.exclude.labels = LIST("tier=back");
+    cfg.exclude.containers = LIST("*_1");
+    assert_false(wanted(&cfg, web, NULL));
+    cfg.exclude.containers = LIST("*_2");
+    assert_true(wanted(&cfg, web, NULL));
+    cfg.exclude.services = LIST("?eb");
+    assert_false(wanted(&cfg, web, NULL));
+}
+
+static void check_own(const char *want, const char *cgroup, const char *mountinfo)
+{
+    char id[65] = "";
+    assert_int_equal(tags_container_in(cgroup, mountinfo, id), want != NULL);
+    assert_string_equal(id, want ? want : "");
+}
+
+static void test_own_container(void **state)
+{
+    (void)state;
+    const char *host_mounts =
+        "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
+        "90 22 0:50 / /var/lib/docker/containers/" ID2 "/mounts/shm rw - tmpfs shm rw\n";
+    const char *sidecar =
+        "601 500 8:1 /var/lib/docker/containers /var/lib/docker/containers ro - ext4 /dev/sda1 rw\n"
+        "602 500 8:1 /var/lib/docker/containers/" ID2 " /mnt ro - ext4 /dev/sda1 rw\n"
+        "603 500 8:1 /var/lib/docker/containers/" ID "/resolv.conf /etc/resolv.conf rw - ext4 /dev/sda1 rw\n"
+        "604 500 8:1 /var/lib/docker/containers/" ID "/hostname /etc/hostname rw - ext4 /dev/sda1 rw\n";
+    check_own(NULL, "", "");
+    check_own(NULL, "0::/init.scope\n", host_mounts);
+    check_own(NULL, "12:cpu:/user.slice\n0::/", host_mounts);
+    check_own(ID, "12:memory:/docker/" ID "\n11:cpu:/docker/" ID "\n", "");
+    check_own(ID, "0::/system.slice/docker-" ID ".scope\n", "");
+    check_own(ID, "3:cpu:/docker/" ID2 "/docker/" ID "\n", "");
+    check_own(ID, "0::/\n", sidecar);
+    check_own(ID, "0::/", sidecar);
+    check_own(NULL, "0::/docker/" ID "0\n", ""); /* 65 digits are no id */
+    check_own(NULL, "0::/\n", "603 500 8:1\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_service_order), cmocka_unit_test(test_no_identity),
+        cmocka_unit_test(test_fields),        cmocka_unit_test(test_opt_out),
+        cmocka_unit_test(test_include),       cmocka_unit_test(test_exclude),
+        cmocka_unit_test(test_own_container),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
