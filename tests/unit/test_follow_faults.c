@@ -1,0 +1,407 @@
+/* Following files when what is rare happens: events that the kernel dropped, files that may not be read, more
+ * files than may be held open, damaged
+ * archives, a log that cannot be opened for a while. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+// cmocka.h wants the above
+#include <cmocka.h>
+
+#include "clock.h"
+#include "follow.h"
+#include "metrics.h"
+#include "under_valgrind.h"
+#include "world.h"
+
+#define ID WORLD_ID
+#define ENTRY(text)                                                                                          \
+    "{\"log\":\"" text "\",\"stream\":\"stdout\",\"time\":\"2026-11-24T05:00:39.668510088Z\"}\n"
+
+/* It does not hold up what came after it for ever. */
+static void test_rotated_file_that_may_not_be_read(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new_plain(&w);
+    world_write(&w, "web/a.log", "one\n");
+    world_as_nobody(&w);
+    world_start(&w);
+    world_settle(&w);
+    world_as_root();
+    world_write(&w, "web/a.log.1", "hidden\n");
+    assert_int_equal(chmod(world_path(&w, "web/a.log.1"), 0600), 0);
+    world_rename(&w, "web/a.log", "web/a.log.2");
+    world_write(&w, "web/a.log", "three\n");
+    world_as_nobody(&w);
+    uint64_t gaps = metrics.gaps;
+    world_run(&w, 1500);
+    world_expect(&w, "one\n"); /* it may be readable soon */
+    assert_int_equal(metrics.gaps, gaps);
+    world_run(&w, 4000);
+    world_expect(&w, "one\nthree\n");
+    assert_int_equal(metrics.gaps, gaps + 1);
+    world_as_root();
+    world_write(&w, "web/a.log", "four\n");
+    world_settle(&w);
+    world_save(&w); /* and a start is not held up by what is older than what was read */
+    world_write(&w, "web/a.log", "five\n");
+    world_settle(&w);
+    world_expect(&w, "one\nthree\nfour\nfive\n");
+    assert_int_equal(metrics.gaps, gaps + 1);
+    world_free(&w);
+}
+
+static void test_rotated_file_readable_in_time(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new_plain(&w);
+    world_write(&w, "web/a.log.1", "one\n");
+    world_write(&w, "web/a.log", "two\n");
+    assert_int_equal(chmod(world_path(&w, "web/a.log.1"), 0600), 0);
+    uint64_t gaps = metrics.gaps;
+    world_as_nobody(&w);
+    world_start(&w);
+    world_settle(&w);
+    world_expect(&w, "");
+    world_as_root();
+    world_run(&w, 1200);
+    world_expect(&w, "one\ntwo\n");
+    assert_int_equal(metrics.gaps, gaps);
+    world_free(&w);
+}
+
+static void test_start_with_a_rotated_file_that_may_not_be_read(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new_plain(&w);
+    world_write(&w, "web/a.log.2", "one\n");
+    world_write(&w, "web/a.log.1", "hidden\n");
+    world_write(&w, "web/a.log", "three\n");
+    assert_int_equal(chmod(world_path(&w, "web/a.log.1"), 0600), 0);
+    uint64_t gaps = metrics.gaps;
+    world_as_nobody(&w);
+    world_start(&w);
+    world_run(&w, 5000);
+    world_expect(&w, "one\nthree\n");
+    assert_int_equal(metrics.gaps, gaps + 1);
+    world_as_root();
+    world_free(&w);
+}
+
+/* PATH.COUNT … PATH.1 and PATH, a line in each; those above `plain` gzipped. */
+static void write_rotated(struct world *w, unsigned count, unsigned plain, struct buf *expected)
+{
+    char name[32], line[32];
+    for (unsigned i = count + 1; i-- > 0;) {
+        snprintf(name, sizeof(name), "web/a.log%s%.0u", i ? "." : "", i);
+        snprintf(line, sizeof(line), "line of %u\n", i);
+        world_write(w, name, line);
+        if (i > plain) {
+            world_gzip(w, name);
+        }
+        assert_int_equal(buf_addf(expected, "%s", line), 0);
+    }
+}
+
+static void test_more_rotated_files_than_held(void **state)
+{
+    (void)state;
+    struct world w;
+    struct buf expected = {0};
+    world_new_plain(&w);
+    w.cfg->hold_files = 1;
+    write_rotated(&w, 9, 4, &expected);
+    uint64_t lost = metrics.lost_bytes, gaps = metrics.gaps;
+    world_start(&w);
+    world_settle(&w);
+    assert_int_equal(buf_add(&expected, "", 1), 0);
+    world_expect(&w, expected.data);
+    world_save(&w);
+    world_settle(&w);
+    world_expect(&w, expected.data);
+    assert_int_equal(metrics.lost_bytes, lost);
+    assert_int_equal(metrics.gaps, gaps);
+    buf_free(&expected);
+    world_free(&w);
+}
+
+/* The sink is away while a log is rotated again and again, and its files stay on the disk. */
+static void test_more_rotated_than_held_meanwhile(void **state)
+{
+    (void)state;
+    struct world w;
+    struct buf expected = {0};
+    char from[32], to[32], line[64];
+    world_new_plain(&w);
+    w.cfg->hold_files = 2;
+    w.cfg->batch_bytes = 4096;
+    w.cfg->memory_max = 65536;
+    world_start(&w);
+    w.stalled = true;
+    for (int file = 0; file < 8; file++) {
+        for (unsigned i = 8; i-- > 0;) {
+            snprintf(from, sizeof(from), "web/a.log%s%.0u", i ? "." : "", i);
+            snprintf(to, sizeof(to), "web/a.log.%u", i + 1);
+            rename(world_path(&w, from), world_path(&w, to));
+        }
+        struct buf text = {0};
+        for (int i = 0; i < 2000; i++) {
+            snprintf(line, sizeof(line), "file %d, line %d\n", file, i);
+            assert_int_equal(buf_addf(&text, "%s", line), 0);
+        }
+        assert_int_equal(buf_add(&text, "", 1), 0);
+        world_write(&w, "web/a.log", text.data);
+        assert_int_equal(buf_addf(&expected, "%s", text.data), 0);
+        buf_free(&text);
+        world_run(&w, 20);
+        assert_true(metrics.open_files <= 3);
+    }
+    uint64_t lost = metrics.lost_bytes, gaps = metrics.gaps;
+    world_unstall(&w);
+    world_settle(&w);
+    world_run(&w, 1100);
+    world_settle(&w);
+    assert_int_equal(buf_add(&expected, "", 1), 0);
+    world_expect(&w, expected.data);
+    assert_int_equal(metrics.lost_bytes, lost);
+    assert_int_equal(metrics.gaps, gaps);
+    buf_free(&expected);
+    world_free(&w);
+}
+
+/* More events than fs.inotify.max_queued_events, so that what comes after them is dropped. */
+static void overflow(struct world *w, const char *dir)
+{
+    char a[128], b[128];
+    snprintf(a, sizeof(a), "%s/a.tmp", dir);
+    snprintf(b, sizeof(b), "%s/b.tmp", dir);
+    world_write(w, a, "x");
+    long limit = 16384;
+    FILE *proc = fopen("/proc/sys/fs/inotify/max_queued_events", "r");
+    assert_non_null(proc);
+    assert_int_equal(fscanf(proc, "%ld", &limit), 1);
+    fclose(proc);
+    for (long i = 0; i < 2 * limit; i += 2) {
+        world_rename(w, i % 4 ? b : a, i % 4 ? a : b); /* two events */
+    }
+}
+
+/* Long enough to read all of those events and to look anew. */
+static void run_over(struct world *w)
+{
+    world_run(w, under_valgrind() ? 6000 : 400);
+}
+
+static void test_removal_unheard_of(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new_json(&w);
+    world_container(&w);
+    world_write(&w, ID "/" ID "-json.log",
+                "{\"log\":\"one\\n\",\"stream\":\"stdout\",\"time\":\"2026-11-24T05:00:39.668510088Z\"}\n");
+    world_start(&w);
+    world_settle(&w);
+    world_expect(&w, "one\n");
+    assert_int_equal(metrics.feeds, 1);
+    overflow(&w, ".");
+    unlink(world_path(&w, ID "/config.v2.json"));
+    unlink(world_path(&w, ID "/" ID "-json.log"));
+    assert_int_equal(rmdir(world_path(&w, ID)), 0);
+    run_over(&w);
+    assert_int_equal(metrics.feeds, 0);
+    assert_int_equal(metrics.open_files, 0);
+    world_free(&w);
+}
+
+static void test_directory_made_anew_unheard_of(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new_plain(&w);
+    world_start(&w);
+    world_settle(&w);
+    overflow(&w, ".");
+    assert_int_equal(rmdir(world_path(&w, "web")), 0);
+    assert_int_equal(mkdir(world_path(&w, "web"), 0755), 0);
+    run_over(&w);
+    world_write(&w, "web/a.log", "one\n");
+    world_settle(&w);
+    world_expect(&w, "one\n");
+    world_free(&w);
+}
+
+/* Removed and made anew while somebody still stands in the old one: that tells of its own end much later. */
+static void make_anew_in_use(struct world *w)
+{
+    world_start(w);
+    world_settle(w);
+    int held = open(world_path(w, "web"), O_RDONLY | O_DIRECTORY);
+    assert_true(held >= 0);
+    assert_int_equal(rmdir(world_path(w, "web")), 0);
+    assert_int_equal(mkdir(world_path(w, "web"), 0755), 0);
+    world_run(w, 1100);
+    world_write(w, "web/a.log", "one\n");
+    world_settle(w);
+    world_expect(w, "one\n");
+    close(held);
+    world_run(w, 100);
+    world_write(w, "web/a.log", "two\n");
+    world_write(w, "web/b.log", "three\n");
+    world_settle(w);
+    world_expect(w, "one\ntwo\nthree\n");
+    world_free(w);
+}
+
+static void test_directory_made_anew_while_in_use(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new_plain(&w);
+    make_anew_in_use(&w);
+}
+
+/* The one that a glob begins with: nobody watches the one above it. */
+static void test_base_made_anew_while_in_use(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new_plain(&w);
+    char **pattern = &w.cfg->files_include.items[0];
+    free(*pattern);
+    assert_true(asprintf(pattern, "%s/web/*.log", w.dir) > 0);
+    make_anew_in_use(&w);
+}
+
+/* A directory that may not be read, for now. */
+static void test_permission_regained(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new_plain(&w);
+    if (geteuid() != 0) {
+        skip();
+    }
+    assert_int_equal(chmod(w.dir, 0777), 0);
+    world_write(&w, "web/a.log", "one\n");
+    assert_int_equal(chmod(world_path(&w, "web"), 0700), 0);
+    assert_int_equal(seteuid(65534), 0);
+    world_start(&w);
+    world_settle(&w);
+    world_expect(&w, "");
+    assert_int_equal(seteuid(0), 0);
+    assert_int_equal(chmod(world_path(&w, "web"), 0755), 0);
+    assert_int_equal(seteuid(65534), 0);
+    world_run(&w, 1200);
+    world_expect(&w, "one\n");
+    assert_int_equal(seteuid(0), 0);
+    world_write(&w, "web/b.log", "two\n");
+    world_settle(&w);
+    world_expect(&w, "one\ntwo\n");
+    world_free(&w);
+}
+
+/* What cannot be opened is not deleted: forgetting its position would read it twice. */
+static void test_unreadable_is_not_deleted(void **state)
+{
+    (void)state;
+    struct world w;
+    struct error err;
+    world_new_plain(&w);
+    if (geteuid() != 0) {
+        skip();
+    }
+    assert_int_equal(chmod(w.dir, 0777), 0);
+    world_start(&w);
+    world_write(&w, "a.log", "one\n");
+    assert_int_equal(chmod(world_path(&w, "a.log"), 0600), 0);
+    struct source_env env = {.base = w.base, .cfg = w.cfg, .pipeline = w.pipeline, .checkpoint = w.positions};
+    struct tailer *tailer = tailer_new(&env, &err);
+    struct tags *tags = tags_new(&(struct identity){.service = "web"}, w.cfg);
+    struct follow_options options = {.key = "a", .path = world_path(&w, "a.log"), .tags = tags};
+    assert_int_equal(seteuid(65534), 0);
+    struct follow *f = follow_open(tailer, &options);
+    assert_int_equal(seteuid(0), 0);
+    assert_false(follow_deleted(f));
+    assert_int_equal(unlink(world_path(&w, "a.log")), 0);
+    assert_true(follow_deleted(f));
+    follow_close(f);
+    tags_unref(tags);
+    tailer_free(tailer);
+    world_free(&w);
+}
+
+/* An archive whose end is missing: what there is of it, and a word about the rest. */
+static void test_archive_cut_short(void **state)
+{
+    (void)state;
+    struct world w;
+    struct stat st;
+    struct buf text = {0};
+    world_new_plain(&w);
+    for (unsigned i = 0; i < 20000; i++) {
+        assert_int_equal(buf_addf(&text, "%u %u\n", i, i * 2654435761U), 0);
+    }
+    assert_int_equal(buf_add(&text, "", 1), 0);
+    world_write(&w, "web/a.log.1", text.data);
+    world_gzip(&w, "web/a.log.1");
+    assert_int_equal(stat(world_path(&w, "web/a.log.1.gz"), &st), 0);
+    assert_int_equal(truncate(world_path(&w, "web/a.log.1.gz"), st.st_size / 2), 0);
+    world_write(&w, "web/a.log", "last\n");
+    uint64_t gaps = metrics.gaps;
+    world_start(&w);
+    world_settle(&w);
+    assert_int_equal(metrics.gaps, gaps + 1);
+    assert_true(w.out.len > 1000 && memcmp(w.out.data, text.data, 1000) == 0);
+    assert_memory_equal(w.out.data + w.out.len - 5, "last\n", 5);
+    buf_free(&text);
+    world_free(&w);
+}
+
+/* Truncated, and moved away before we looked: what was rotated long ago is not read again. */
+static void test_truncated_and_moved(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new_plain(&w);
+    world_write(&w, "web/a.log.1", "one\n");
+    world_write(&w, "web/a.log", "two\n");
+    world_start(&w);
+    world_settle(&w);
+    world_save(&w);
+    world_settle(&w);
+    world_expect(&w, "one\ntwo\n");
+    assert_int_equal(truncate(world_path(&w, "web/a.log"), 0), 0);
+    world_rename(&w, "web/a.log", "web/away");
+    world_settle(&w);
+    world_write(&w, "web/a.log", "three\n");
+    world_settle(&w);
+    world_expect(&w, "one\ntwo\nthree\n");
+    world_free(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(test_rotated_file_that_may_not_be_read, world_back_to_root),
+        cmocka_unit_test_teardown(test_rotated_file_readable_in_time, world_back_to_root),
+        cmocka_unit_test_teardown(test_start_with_a_rotated_file_that_may_not_be_read, world_back_to_root),
+        cmocka_unit_test_teardown(test_more_rotated_files_than_held, world_back_to_root),
+        cmocka_unit_test_teardown(test_more_rotated_than_held_meanwhile, world_back_to_root),
+        cmocka_unit_test_teardown(test_removal_unheard_of, world_back_to_root),
+        cmocka_unit_test_teardown(test_directory_made_anew_unheard_of, world_back_to_root),
+        cmocka_unit_test_teardown(test_directory_made_anew_while_in_use, world_back_to_root),
+        cmocka_unit_test_teardown(test_base_made_anew_while_in_use, world_back_to_root),
+        cmocka_unit_test_teardown(test_permission_regained, world_back_to_root),
+        cmocka_unit_test_teardown(test_unreadable_is_not_deleted, world_back_to_root),
+        cmocka_unit_test_teardown(test_archive_cut_short, world_back_to_root),
+        cmocka_unit_test_teardown(test_truncated_and_moved, world_back_to_root),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,152 @@
+/* Following logs that are truncated in place, and copied before that (copytruncate), however often between
+ * two looks. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+// cmocka.h wants the above
+#include <cmocka.h>
+
+#include "metrics.h"
+#include "world.h"
+
+static void test_truncation(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new_plain(&w);
+    world_write(&w, "web/a.log", "1\n2\n");
+    world_start(&w);
+    world_settle(&w);
+    world_truncate_to(&w, "web/a.log", "3\n"); /* shorter */
+    world_settle(&w);
+    world_expect(&w, "1\n2\n3\n");
+    world_truncate_to(&w, "web/a.log", "longer than before\n"); /* past the offset before the next look */
+    world_settle(&w);
+    world_expect(&w, "1\n2\n3\nlonger than before\n");
+    world_save(&w);
+    world_kill(&w);
+    world_truncate_to(&w, "web/a.log", "while stopped, and longer than before\n");
+    world_start(&w);
+    world_settle(&w);
+    world_expect(&w, "1\n2\n3\nlonger than before\nwhile stopped, and longer than before\n");
+    world_free(&w);
+}
+
+static void test_copytruncate(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new_plain(&w);
+    world_write(&w, "web/a.log", "1\n");
+    world_start(&w);
+    world_settle(&w);
+    world_write(&w, "web/a.log", "2\n");
+    world_copy(&w, "web/a.log", "web/a.log.1");
+    world_truncate_to(&w, "web/a.log", "3\n");
+    world_settle(&w);
+    world_expect(&w, "1\n2\n3\n");
+    world_save(&w);
+    world_kill(&w);
+    world_write(&w, "web/a.log", "4\n");
+    world_rename(&w, "web/a.log.1", "web/a.log.2");
+    world_copy(&w, "web/a.log", "web/a.log.1");
+    world_truncate_to(&w, "web/a.log", "5\n");
+    world_start(&w);
+    world_settle(&w);
+    world_expect(&w, "1\n2\n3\n4\n5\n");
+    world_free(&w);
+}
+
+/* As copytruncate does it; then the log goes on with `text`. */
+static void rotate(struct world *w, const char *text)
+{
+    if (access(world_path(w, "web/a.log.2"), F_OK) == 0) {
+        world_rename(w, "web/a.log.2", "web/a.log.3");
+    }
+    if (access(world_path(w, "web/a.log.1"), F_OK) == 0) {
+        world_rename(w, "web/a.log.1", "web/a.log.2");
+    }
+    world_copy(w, "web/a.log", "web/a.log.1");
+    world_truncate_to(w, "web/a.log", text);
+}
+
+static void test_several_copies_between_two_looks(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new_plain(&w);
+    world_write(&w, "web/a.log", "1\n");
+    world_start(&w);
+    world_settle(&w);
+    world_write(&w, "web/a.log", "2\n");
+    rotate(&w, "3\n");
+    rotate(&w, "4\n");
+    rotate(&w, "5\n");
+    world_settle(&w);
+    world_expect(&w, "1\n2\n3\n4\n5\n");
+    world_free(&w);
+}
+
+/* Nothing is known of its content then, by which a copy could be told. */
+static void test_copied_when_last_seen_empty(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new_plain(&w);
+    world_write(&w, "web/a.log", "1\n");
+    world_start(&w);
+    world_settle(&w);
+    rotate(&w, "");
+    world_settle(&w);
+    world_write(&w, "web/a.log", "2\n");
+    rotate(&w, "3\n");
+    rotate(&w, "4\n");
+    world_settle(&w);
+    world_expect(&w, "1\n2\n3\n4\n");
+    world_free(&w);
+}
+
+/* The copy and the log hold the same: it comes once, and goes on in the copy once the log is truncated. */
+static void test_start_amid_the_copying(void **state)
+{
+    (void)state;
+    for (int whole = 0; whole < 3; whole++) { /* nothing of it, some, all is copied */
+        struct world w;
+        world_new_plain(&w);
+        world_write(&w, "web/a.log", "1\n");
+        world_start(&w);
+        world_settle(&w);
+        world_save(&w);
+        world_kill(&w);
+        rotate(&w, "2\n3\n");
+        world_rename(&w, "web/a.log.1", "web/a.log.2");
+        const char *copied[] = {"", "2\n", "2\n3\n"}, *rest[] = {"2\n3\n", "3\n", ""};
+        world_write(&w, "web/a.log.1", copied[whole]);
+        world_start(&w);
+        world_settle(&w);
+        world_expect(&w, "1\n2\n3\n");
+        world_write(&w, "web/a.log.1", rest[whole]);
+        world_write(&w, "web/a.log", "4\n"); /* while it is copied */
+        world_write(&w, "web/a.log.1", "4\n");
+        world_truncate_to(&w, "web/a.log", "5\n");
+        world_settle(&w);
+        world_run(&w, 1100);
+        world_expect(&w, "1\n2\n3\n4\n5\n");
+        assert_int_equal(metrics.lost_bytes, 0);
+        world_free(&w);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_truncation),
+        cmocka_unit_test(test_copytruncate),
+        cmocka_unit_test(test_several_copies_between_two_looks),
+        cmocka_unit_test(test_copied_when_last_seen_empty),
+        cmocka_unit_test(test_start_amid_the_copying),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
