@@ -1,0 +1,509 @@
+/* The parts of the Kafka sink that need no broker. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "../../src/pipeline/internal.h"
+#include "../../src/sink/kafka_internal.h"
+#include "config.h"
+#include "tags.h"
+
+static struct tags who = {
+    .refs = 1, .service = "web", .host = "node-1", .container = "shop_web_1", .id = "909cac8e1261"};
+
+static void topic_names(void **state)
+{
+    (void)state;
+    char name[KAFKA_TOPIC_MAX + 1];
+    kafka_topic_name("logs.{service}", &who, STREAM_STDOUT, name);
+    assert_string_equal(name, "logs.web");
+    kafka_topic_name("plain", &who, STREAM_STDOUT, name);
+    assert_string_equal(name, "plain");
+    kafka_topic_name("{host}.{container}.{stream}-x", &who, STREAM_STDERR, name);
+    assert_string_equal(name, "node-1.shop_web_1.stderr-x");
+    kafka_topic_name("{project}.{service}", &who, STREAM_STDOUT, name);
+    assert_string_equal(name, "none.web");
+
+    struct tags odd = {.refs = 1, .service = "a/b c\xc3\xa9", .host = "h"};
+    kafka_topic_name("{service}", &odd, STREAM_STDOUT, name);
+    assert_string_equal(name, "a-b-c--");
+    odd.service = ".";
+    kafka_topic_name("{service}", &odd, STREAM_STDOUT, name);
+    assert_string_equal(name, "-");
+    odd.service = "..";
+    kafka_topic_name("{service}", &odd, STREAM_STDOUT, name);
+    assert_string_equal(name, "-.");
+}
+
+static void long_topic_names_stay_apart(void **state)
+{
+    (void)state;
+    char one[KAFKA_TOPIC_MAX + 1], other[KAFKA_TOPIC_MAX + 1], service[400];
+    memset(service, 'a', sizeof(service));
+    service[399] = '\0';
+    struct tags tags = {.refs = 1, .service = service, .host = "h"};
+    kafka_topic_name("logs.{service}", &tags, STREAM_STDOUT, one);
+    service[398] = 'b';
+    kafka_topic_name("logs.{service}", &tags, STREAM_STDOUT, other);
+    assert_int_equal(strlen(one), KAFKA_TOPIC_MAX);
+    assert_int_equal(strlen(other), KAFKA_TOPIC_MAX);
+    assert_string_not_equal(one, other);
+    service[249 - 5] = '\0';
+    kafka_topic_name("logs.{service}", &tags, STREAM_STDOUT, one);
+    assert_int_equal(strlen(one), KAFKA_TOPIC_MAX);
+    assert_null(strchr(one, '-')); /* as long as may be, and whole */
+}
+
+/* A topic takes no time that is too far from the broker's: the message then carries the time of sending. */
+static void times_too_far_from_now(void **state)
+{
+    (void)state;
+    const int64_t now = INT64_C(1795624791000), hour = 3600000;
+    struct kafka_topic topic = {.older_ms = INT64_MAX, .newer_ms = INT64_MAX};
+    assert_int_equal(kafka_message_time(&topic, 0, now), 0);
+    assert_int_equal(kafka_message_time(&topic, now + 1000 * hour, now), now + 1000 * hour);
+    topic.older_ms = 2 * hour;
+    topic.newer_ms = hour;
+    assert_int_equal(kafka_message_time(&topic, now + hour, now), now + hour);
+    assert_int_equal(kafka_message_time(&topic, now + hour + 1, now), now);
+    assert_int_equal(kafka_message_time(&topic, now - 2 * hour, now), now - 2 * hour);
+    assert_int_equal(kafka_message_time(&topic, now - 2 * hour - 1, now), now);
+    assert_int_equal(kafka_message_time(&topic, -62135596800000, now), now);
+    /* One that may not be asked refuses a time, and then less, until it takes them. */
+    topic.older_ms = topic.newer_ms = INT64_MAX;
+    for (int64_t limit = hour; limit > 0; limit /= 2) {
+        kafka_topic_take_less_time(&topic);
+        assert_int_equal(topic.older_ms, limit);
+        assert_int_equal(topic.newer_ms, limit);
+    }
+}
+
+/* -- cutting ----------------------------------------------------------------------------------- */
+
+static json_t *piece_json(const struct kafka_pieces *pieces, size_t i)
+{
+    size_t from = i ? pieces->ends[i - 1] : 0;
+    json_t *json = json_loadb(pieces->out.data + from, pieces->ends[i] - from, JSON_ALLOW_NUL, NULL);
+    assert_non_null(json);
+    return json;
+}
+
+/* Cuts, and checks that the pieces are marked, small enough, and make the text again. */
+static void check_cut(json_t *record, size_t max, bool last_partial)
+{
+    struct kafka_pieces pieces = {0};
+    struct buf text = {0};
+    char *line = json_dumps(record, JSON_COMPACT);
+    assert_int_equal(kafka_cut(&pieces, FORMAT_JSON, slice_str(line), max), 0);
+    assert_true(pieces.count > 1);
+    size_t from = 0;
+    for (size_t i = 0; i < pieces.count; i++) {
+        assert_true(pieces.ends[i] - from <= max);
+        from = pieces.ends[i];
+        json_t *json = piece_json(&pieces, i);
+        const json_t *log = json_object_get(json, "log");
+        buf_add(&text, json_string_value(log), json_string_length(log));
+        assert_string_equal(json_string_value(json_object_get(json, "service")), "web");
+        assert_int_equal(json_is_true(json_object_get(json, "partial")),
+                         i + 1 < pieces.count || last_partial);
+        json_decref(json);
+    }
+    const json_t *log = json_object_get(record, "log");
+    assert_int_equal(text.len, json_string_length(log));
+    assert_memory_equal(text.data, json_string_value(log), text.len);
+    buf_free(&text);
+    free(line);
+    kafka_pieces_free(&pieces);
+}
+
+static json_t *record_of(const char *unit, size_t unit_len, int times, bool partial)
+{
+    struct buf text = {0};
+    for (int i = 0; i < times; i++) {
+        buf_add(&text, unit, unit_len);
+    }
+    json_t *record = json_pack("{sssssssosb}", "time", "2026-11-24T05:00:39Z", "service", "web", "stream",
+                               "stdout", "log", json_stringn(text.data, text.len), "partial", partial);
+    if (!partial) {
+        json_object_del(record, "partial");
+    }
+    buf_free(&text);
+    return record;
+}
+
+static void json_is_cut_into_json(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *unit;
+        size_t len;
+    } units[] = {{"abc", 3},  {"\xc3\xa9", 2}, {"\xf0\x9f\x98\x80", 4},
+                 {"\"\\", 2}, {"a\x01\n", 3},  {"\0x", 2}};
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        for (int partial = 0; partial < 2; partial++) {
+            json_t *record = record_of(units[i].unit, units[i].len, 1000, partial);
+            check_cut(record, 300, partial);
+            check_cut(record, 777, partial);
+            json_decref(record);
+        }
+    }
+}
+
+static void pieces_are_as_large_as_may_be(void **state)
+{
+    (void)state;
+    struct kafka_pieces pieces = {0};
+    json_t *record = record_of("x", 1, 100000, false);
+    char *line = json_dumps(record, JSON_COMPACT);
+    assert_int_equal(kafka_cut(&pieces, FORMAT_JSON, slice_str(line), 10000), 0);
+    assert_int_equal(pieces.ends[0], 10000);
+    assert_int_equal(pieces.count, 11);
+    free(line);
+    json_decref(record);
+    kafka_pieces_free(&pieces);
+}
+
+static void raw_is_cut_between_characters(void **state)
+{
+    (void)state;
+    struct kafka_pieces pieces = {0};
+    char text[900];
+    for (size_t i = 0; i < sizeof(text); i += 3) {
+        memcpy(text + i, "\xe2\x82\xac", 3);
+    }
+    assert_int_equal(kafka_cut(&pieces, FORMAT_RAW, slice_of(text, sizeof(text)), 400), 0);
+    assert_int_equal(pieces.count, 3);
+    assert_int_equal(pieces.ends[0], 399);
+    assert_int_equal(pieces.out.len, sizeof(text));
+    assert_memory_equal(pieces.out.data, text, sizeof(text));
+    kafka_pieces_free(&pieces);
+    assert_int_equal(kafka_cut(&pieces, FORMAT_RAW, slice_of(text, sizeof(text)), 10), -1);
+    kafka_pieces_free(&pieces);
+}
+
+/* A payload that is an object has no text to cut: the record as a whole is the text. */
+static void a_record_long_by_more_than_its_text(void **state)
+{
+    (void)state;
+    struct kafka_pieces pieces = {0};
+    struct buf text = {0};
+    json_t *record = record_of("y", 1, 2000, false);
+    json_t *message = json_pack("{sO}", "deep", json_object_get(record, "log"));
+    json_object_del(record, "log");
+    json_object_set_new(record, "message", message);
+    char *line = json_dumps(record, JSON_COMPACT);
+    assert_int_equal(kafka_cut(&pieces, FORMAT_JSON, slice_str(line), 600), 0);
+    assert_true(pieces.count > 3);
+    for (size_t i = 0; i < pieces.count; i++) {
+        json_t *json = piece_json(&pieces, i);
+        const json_t *log = json_object_get(json, "log");
+        buf_add(&text, json_string_value(log), json_string_length(log));
+        assert_string_equal(json_string_value(json_object_get(json, "service")), "web");
+        json_decref(json);
+    }
+    assert_int_equal(text.len, strlen(line));
+    assert_memory_equal(text.data, line, text.len);
+    buf_free(&text);
+    free(line);
+    json_decref(record);
+    kafka_pieces_free(&pieces);
+}
+
+/* -- positions --------------------------------------------------------------------------------- */
+
+static void take(struct kafka_past *past, const char *key, const char *value, int64_t offset)
+{
+    struct slice text = slice_str(value);
+    kafka_past_take(past, slice_str(key), value ? &text : NULL, offset, 1000 + offset);
+}
+
+static void positions_as_records(void **state)
+{
+    (void)state;
+    struct buf out = {0};
+    assert_int_equal(kafka_positions_key(&out, "node \"1\"", "/logs/a b.log"), 0);
+    buf_add(&out, "", 1);
+    assert_string_equal(out.data, "[\"node \\\"1\\\"\",\"/logs/a b.log\"]");
+    out.len = 0;
+    assert_int_equal(kafka_positions_key(&out, "n", NULL), 0);
+    assert_int_equal(kafka_head_value(&out, "abc", UINT64_C(1) << 40), 0);
+    buf_add(&out, "", 1);
+    assert_string_equal(out.data, "[\"n\"]{\"session\":\"abc\",\"transaction\":1099511627776}");
+    out.len = 0;
+    assert_int_equal(kafka_session_key(&out, "n"), 0);
+    buf_add(&out, "", 1);
+    assert_string_equal(out.data, "[\"n\",null]");
+    buf_free(&out);
+}
+
+static void the_past_of_an_identity(void **state)
+{
+    (void)state;
+    struct kafka_past past = {.identity = "n",
+                              .session = "me",
+                              .until = 7,
+                              .in_doubt = 5,
+                              .head_offset = -1,
+                              .positions = json_object()};
+    take(&past, "[\"other\",\"a\"]", "{\"kind\":\"file\"}", 1);
+    take(&past, "[\"other\"]", "{\"session\":\"me\",\"transaction\":7}", 2);
+    assert_false(past.ended);
+    take(&past, "[\"n\",\"a\"]", "{\"v\":1}", 3);
+    take(&past, "[\"n\",\"a\"]", "{\"v\":2}", 4);
+    take(&past, "[\"n\",\"b\"]", "{\"v\":3}", 5);
+    take(&past, "[\"n\",\"b\"]", NULL, 6);
+    take(&past, "garbage", "garbage", 7);
+    take(&past, "[\"n\"]", "{\"session\":\"old\",\"transaction\":7}", 8);
+    assert_true(past.stranger);
+    assert_false(past.ended);
+    assert_false(past.committed);
+    take(&past, "[\"n\"]", "{\"session\":\"me\",\"transaction\":5}", 9);
+    assert_true(past.committed);
+    assert_false(past.stranger);
+    take(&past, "[\"n\",null]", "{\"session\":\"me\",\"transaction\":7}", 10);
+    assert_true(past.ended);
+    assert_int_equal(past.head_offset, 10);
+    assert_int_equal(json_object_size(past.positions), 1);
+    const json_t *known = json_object_get(past.positions, "a");
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(known, 0), "v")), 2);
+    assert_int_equal(json_integer_value(json_array_get(known, 1)), 1004);
+    json_decref(past.positions);
+}
+
+/* Who goes on after a failure must see that another delivered lines meanwhile, though its own head is last.
+ */
+static void another_process_in_between(void **state)
+{
+    (void)state;
+    struct kafka_past past = {.identity = "n", .session = "me", .until = 7, .head_offset = -1};
+    take(&past, "[\"n\",null]", "{\"session\":\"old\",\"transaction\":1}", 1);
+    take(&past, "[\"n\"]", "{\"session\":\"old\",\"transaction\":2}", 2);
+    take(&past, "[\"n\"]", "{\"session\":\"me\",\"transaction\":5}", 3);
+    take(&past, "[\"other\"]", "{\"session\":\"it\",\"transaction\":9}", 4);
+    assert_false(past.overtaken); /* those before us are no strangers */
+    struct kafka_past late = past;
+    take(&past, "[\"n\",null]", "{\"session\":\"me\",\"transaction\":7}", 5);
+    assert_true(past.ended);
+    assert_false(past.overtaken);
+    take(&late, "[\"n\",null]", "{\"session\":\"new\",\"transaction\":1}", 5);
+    take(&late, "[\"n\",null]", "{\"session\":\"me\",\"transaction\":7}", 6);
+    assert_true(late.ended && late.overtaken);
+    assert_false(late.stranger);
+    struct kafka_past after = {.identity = "n", .session = "me", .until = 7, .ours = true};
+    take(&after, "[\"n\"]", "{\"session\":\"new\",\"transaction\":2}", 8);
+    assert_true(after.overtaken); /* ours was dropped by compaction */
+}
+
+static void partitions_stay_when_a_topic_grows(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 50; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "node-%d", i);
+        int32_t chosen = kafka_positions_partition(name, 8);
+        assert_in_range(chosen, 0, 7);
+        assert_int_equal(kafka_positions_partition(name, 64), chosen);
+        assert_int_equal(kafka_positions_partition(name, 1), 0);
+    }
+}
+
+/* A producer without a broker, which notes what is produced to it: keys and values, each with a newline. */
+static rd_kafka_resp_err_t note_message(rd_kafka_t *rk, rd_kafka_message_t *m, void *opaque)
+{
+    (void)rk;
+    struct buf *sent = opaque;
+    buf_add(sent, m->key, m->key_len);
+    buf_add(sent, m->payload ? m->payload : "-", m->payload ? m->len : 1);
+    buf_add(sent, "\n", 1);
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+static rd_kafka_resp_err_t note_messages(rd_kafka_t *rk, const rd_kafka_conf_t *conf, void *opaque,
+                                         char *errstr, size_t errstr_size)
+{
+    (void)conf, (void)errstr, (void)errstr_size;
+    return rd_kafka_interceptor_add_on_send(rk, "test", note_message, opaque);
+}
+
+/* What the marks have gathered, as text. */
+static char *text_of(struct kafka_marks *marks, struct buf *sent)
+{
+    struct error err = {""};
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "bootstrap.servers", "127.0.0.1:1", NULL, 0);
+    rd_kafka_conf_set_log_cb(conf, NULL);
+    rd_kafka_conf_interceptor_add_on_new(conf, "test", note_messages, sent);
+    rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, NULL, 0);
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(rk, "positions", NULL);
+    sent->len = 0;
+    assert_int_equal(kafka_marks_produce(marks, rk, topic, &err), KAFKA_ALL);
+    buf_add(sent, "", 1);
+    rd_kafka_purge(rk, RD_KAFKA_PURGE_F_QUEUE);
+    rd_kafka_topic_destroy(topic);
+    rd_kafka_destroy(rk);
+    return sent->data;
+}
+
+static struct kafka_settings marks_settings = {.identity = "n", .positions_topic = "positions"};
+
+/* A file was deleted, let go, and made anew while one transaction was open: two feeds of one key. */
+static void the_last_position_of_a_key_counts(void **state)
+{
+    (void)state;
+    struct feed feeds[64] = {0};
+    struct buf sent = {0};
+    struct kafka_marks *marks = kafka_marks_new(&marks_settings, "me");
+    for (int older = 0; older < 64; older++) {
+        for (int i = 0; i < 64; i++) {
+            feeds[i].key = "/logs/a.log";
+        }
+        struct mark list[2] = {{.feed = &feeds[older], .moved = true},
+                               {.feed = &feeds[63 - older], .moved = true}};
+        list[1].pos.kind = POSITION_FILE;
+        list[1].pos.at.file.offset = 7;
+        struct batch batch = {.marks = list, .nmarks = 2};
+        assert_int_equal(kafka_marks_gather(marks, &batch, NULL, 1), 0);
+        char *text = text_of(marks, &sent);
+        char *found = strstr(text, "[\"n\",\"/logs/a.log\"]");
+        assert_non_null(found);
+        while (strstr(found + 1, "[\"n\",\"/logs/a.log\"]")) {
+            found = strstr(found + 1, "[\"n\",\"/logs/a.log\"]");
+        }
+        assert_null(strstr(found, "]-\n")); /* a position, not a tombstone */
+    }
+    kafka_marks_free(marks);
+    buf_free(&sent);
+}
+
+/* What is to be forgotten is so with the next transaction that is gathered, however the commit of another
+ * ends meanwhile; and once. */
+static void forgotten_positions_leave_a_tombstone(void **state)
+{
+    (void)state;
+    static const char tombstone[] = "[\"n\",\"late\"]-\n";
+    struct buf sent = {0};
+    struct kafka_marks *marks = kafka_marks_new(&marks_settings, "me");
+    assert_int_equal(kafka_marks_forget(marks, "early"), 0);
+    assert_int_equal(kafka_marks_gather(marks, NULL, NULL, 1), 0);
+    assert_int_equal(kafka_marks_forget(marks, "late"), 0);
+    char *text = text_of(marks, &sent);
+    assert_non_null(strstr(text, "\"early\"]-\n"));
+    assert_null(strstr(text, tombstone));
+    kafka_marks_committed(marks);
+    assert_int_equal(kafka_marks_gather(marks, NULL, NULL, 2), 0);
+    text = text_of(marks, &sent);
+    assert_null(strstr(text, "early"));
+    assert_non_null(strstr(text, tombstone));
+    assert_int_equal(kafka_marks_gather(marks, NULL, NULL, 2), 0); /* the commit failed: again */
+    assert_non_null(strstr(text_of(marks, &sent), tombstone));
+    kafka_marks_committed(marks);
+    assert_int_equal(kafka_marks_gather(marks, NULL, NULL, 3), 0);
+    assert_null(strstr(text_of(marks, &sent), tombstone));
+    kafka_marks_free(marks);
+    buf_free(&sent);
+}
+
+/* -- settings ---------------------------------------------------------------------------------- */
+
+static struct config *config_with(const char *properties)
+{
+    struct config *cfg = config_defaults();
+    free(cfg->kafka_brokers);
+    free(cfg->kafka_identity);
+    cfg->kafka_brokers = strdup("127.0.0.1:1");
+    cfg->kafka_identity = strdup("unit");
+    json_decref(cfg->kafka_properties);
+    cfg->kafka_properties = json_loads(properties, 0, NULL);
+    return cfg;
+}
+
+static void check_properties(const char *properties, const char *complaint)
+{
+    struct error err = {""};
+    struct config *cfg = config_with(properties);
+    struct kafka_settings *s = kafka_settings_new(cfg, &err);
+    if (complaint) {
+        assert_null(s);
+        if (!strstr(err.text, complaint)) {
+            fail_msg("%s: '%s' is not in '%s'", properties, complaint, err.text);
+        }
+    } else if (!s) {
+        fail_msg("%s: %s", properties, err.text);
+    }
+    kafka_settings_free(s);
+    config_free(cfg);
+}
+
+static void properties_are_passed_through_or_refused(void **state)
+{
+    (void)state;
+    check_properties("{}", NULL);
+    check_properties("{\"linger.ms\":\"20\",\"socket.keepalive.enable\":\"false\",\"debug\":\"eos\"}", NULL);
+    check_properties("{\"acks\":\"all\"}", NULL);
+    check_properties("{\"acks\":\"-1\"}", NULL);
+    check_properties("{\"acks\":\"1\"}", "acks may not be 1");
+    check_properties("{\"enable.idempotence\":\"true\"}", NULL);
+    check_properties("{\"enable.idempotence\":\"false\"}", "enable.idempotence may not be false");
+    check_properties("{\"transactional.id\":\"x\"}", "kafka.identity");
+    check_properties("{\"sasl.password\":\"geheim\"}", "kafka.sasl_password");
+    check_properties("{\"partitioner\":\"random\"}", "order");
+    check_properties("{\"partitioner\":\"murmur2_random\"}", NULL);
+    check_properties("{\"allow.auto.create.topics\":\"true\"}", "makes topics itself");
+    check_properties("{\"no.such\":\"1\"}", "no.such");
+    check_properties("{\"linger.ms\":\"soon\"}", "linger.ms");
+}
+
+static void a_refused_secret_is_not_told(void **state)
+{
+    (void)state;
+    struct error err = {""};
+    struct config *cfg = config_with("{\"sasl.password\":\"geheim\"}");
+    assert_null(kafka_settings_new(cfg, &err));
+    assert_null(strstr(err.text, "geheim"));
+    config_free(cfg);
+}
+
+static void combinations_are_checked_too(void **state)
+{
+    (void)state;
+    struct error err = {""};
+    struct config *cfg = config_with("{\"max.in.flight\":\"10\"}"); /* librdkafka's own rule */
+    assert_int_equal(kafka_settings_check(cfg, &err), -1);
+    assert_non_null(strstr(err.text, "max.in.flight"));
+    config_free(cfg);
+    cfg = config_with("{}");
+    free(cfg->kafka_tls_ca);
+    cfg->kafka_tls_ca = strdup("/nonexistent/ca.pem");
+    cfg->kafka_tls = true;
+    assert_int_equal(kafka_settings_check(cfg, &err), -1);
+    if (!strstr(err.text, "/nonexistent/ca.pem")) {
+        fail_msg("%s", err.text);
+    }
+    config_free(cfg);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(topic_names),
+        cmocka_unit_test(long_topic_names_stay_apart),
+        cmocka_unit_test(times_too_far_from_now),
+        cmocka_unit_test(json_is_cut_into_json),
+        cmocka_unit_test(pieces_are_as_large_as_may_be),
+        cmocka_unit_test(raw_is_cut_between_characters),
+        cmocka_unit_test(a_record_long_by_more_than_its_text),
+        cmocka_unit_test(positions_as_records),
+        cmocka_unit_test(the_past_of_an_identity),
+        cmocka_unit_test(another_process_in_between),
+        cmocka_unit_test(partitions_stay_when_a_topic_grows),
+        cmocka_unit_test(the_last_position_of_a_key_counts),
+        cmocka_unit_test(forgotten_positions_leave_a_tombstone),
+        cmocka_unit_test(properties_are_passed_through_or_refused),
+        cmocka_unit_test(a_refused_secret_is_not_told),
+        cmocka_unit_test(combinations_are_checked_too),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
