@@ -1,0 +1,264 @@
+#include "tail_merge.h"
+
+#include <stdlib.h>
+
+#include "buf.h"
+
+/* Stands before each line in a lane's buffer. */
+struct entry {
+    int64_t time_ns;
+    uint32_t len;
+    uint8_t stream, kind;
+    bool partial;
+};
+
+struct lane {
+    struct merge *merge;
+    void *owner;
+    struct buf lines;
+    size_t at;       /* of the first entry in `lines` */
+    int64_t time_ns; /* of that entry */
+    uint64_t number; /* in the order of opening: decides between equal times */
+    size_t place;    /* in the heap, 1 the first; 0: empty, not in it */
+    size_t index;    /* in merge->lanes */
+    bool past;
+};
+
+struct merge {
+    struct lane **lanes; /* all */
+    struct lane **heap;  /* those with lines, the earliest first; heap[0] is unused */
+    size_t count, cap, queued;
+    size_t waiting; /* lanes that are past and empty */
+    uint64_t next_number;
+    bool held;
+};
+
+struct merge *merge_new(void)
+{
+    return calloc(1, sizeof(struct merge));
+}
+
+void merge_free(struct merge *m)
+{
+    if (!m) {
+        return;
+    }
+    while (m->count > 0) {
+        lane_close(m->lanes[m->count - 1]);
+    }
+    free(m->lanes);
+    free(m->heap);
+    free(m);
+}
+
+void merge_hold(struct merge *m, bool hold)
+{
+    m->held = hold;
+}
+
+/* -- the heap ---------------------------------------------------------------------------------- */
+
+static bool before(const struct lane *a, const struct lane *b)
+{
+    return a->time_ns != b->time_ns ? a->time_ns < b->time_ns : a->number < b->number;
+}
+
+static void place(struct merge *m, struct lane *lane, size_t at)
+{
+    m->heap[at] = lane;
+    lane->place = at;
+}
+
+static void sift_up(struct merge *m, struct lane *lane, size_t at)
+{
+    for (; at > 1 && before(lane, m->heap[at / 2]); at /= 2) {
+        place(m, m->heap[at / 2], at);
+    }
+    place(m, lane, at);
+}
+
+static void sift_down(struct merge *m, struct lane *lane, size_t at)
+{
+    for (size_t child; (child = 2 * at) <= m->queued; at = child) {
+        child += child < m->queued && before(m->heap[child + 1], m->heap[child]);
+        if (!before(m->heap[child], lane)) {
+            break;
+        }
+        place(m, m->heap[child], at);
+    }
+    place(m, lane, at);
+}
+
+static void heap_remove(struct merge *m, struct lane *lane)
+{
+    size_t at = lane->place;
+    struct lane *last = m->heap[m->queued--];
+    lane->place = 0;
+    if (last == lane) {
+        return;
+    }
+    sift_down(m, last, at);
+    sift_up(m, last, last->place);
+}
+
+/* -- lanes ------------------------------------------------------------------------------------- */
+
+static int make_room(struct merge *m)
+{
+    if (m->count < m->cap) {
+        return 0;
+    }
+    size_t cap = m->cap ? m->cap * 2 : 16;
+    struct lane **lanes = realloc(m->lanes, cap * sizeof(struct lane *));
+    if (!lanes) {
+        return -1;
+    }
+    m->lanes = lanes;
+    struct lane **heap = realloc(m->heap, (cap + 1) * sizeof(struct lane *));
+    if (!heap) {
+        return -1;
+    }
+    m->heap = heap;
+    m->cap = cap;
+    return 0;
+}
+
+struct lane *lane_open(struct merge *m, void *owner)
+{
+    struct lane *lane = make_room(m) == 0 ? calloc(1, sizeof(*lane)) : NULL;
+    if (!lane) {
+        return NULL;
+    }
+    *lane = (struct lane){
+        .merge = m, .owner = owner, .past = true, .number = m->next_number++, .index = m->count};
+    m->lanes[m->count++] = lane;
+    m->waiting++;
+    return lane;
+}
+
+void lane_close(struct lane *lane)
+{
+    struct merge *m = lane->merge;
+    if (lane->place) {
+        heap_remove(m, lane);
+    } else {
+        m->waiting -= lane->past;
+    }
+    m->lanes[lane->index] = m->lanes[--m->count];
+    m->lanes[lane->index]->index = lane->index;
+    buf_free(&lane->lines);
+    free(lane);
+}
+
+void lane_present(struct lane *lane)
+{
+    if (lane->past && !lane->place) {
+        lane->merge->waiting--;
+    }
+    lane->past = false;
+}
+
+bool lane_empty(const struct lane *lane)
+{
+    return lane->place == 0;
+}
+
+static size_t share_of(const struct merge *m)
+{
+    size_t share = MERGE_BYTES_MAX / m->count;
+    return share > MERGE_LANE_MAX ? MERGE_LANE_MAX : share < MERGE_LANE_MIN ? MERGE_LANE_MIN : share;
+}
+
+bool lane_full(const struct lane *lane)
+{
+    return lane->lines.len - lane->at >= share_of(lane->merge);
+}
+
+bool lane_low(const struct lane *lane)
+{
+    return lane->lines.len - lane->at <= share_of(lane->merge) / 2;
+}
+
+bool merge_empty(const struct merge *m)
+{
+    return m->queued == 0;
+}
+
+/* Moves what is queued to the front of the buffer once half of it is used up. */
+static void compact(struct lane *lane)
+{
+    if (lane->at > lane->lines.len / 2) {
+        buf_consume(&lane->lines, lane->at);
+        lane->at = 0;
+    }
+}
+
+static int64_t time_at(const struct lane *lane, size_t at)
+{
+    struct entry entry;
+    memcpy(&entry, lane->lines.data + at, sizeof(entry));
+    return entry.time_ns;
+}
+
+int lane_put(struct lane *lane, const struct tail_line *line)
+{
+    struct merge *m = lane->merge;
+    struct entry entry = {.time_ns = line->time_ns,
+                          .len = (uint32_t)line->text.len,
+                          .stream = (uint8_t)line->stream,
+                          .kind = (uint8_t)line->kind,
+                          .partial = line->partial};
+    compact(lane);
+    if (buf_reserve(&lane->lines, sizeof(entry) + line->text.len) < 0) {
+        return -1;
+    }
+    buf_put(&lane->lines, (const char *)&entry, sizeof(entry));
+    if (line->text.len > 0) {
+        buf_put(&lane->lines, line->text.ptr, line->text.len);
+    }
+    if (lane->place == 0) {
+        lane->time_ns = line->time_ns;
+        m->waiting -= lane->past;
+        sift_up(m, lane, ++m->queued);
+    }
+    return 0;
+}
+
+bool lane_passes(const struct lane *lane)
+{
+    const struct merge *m = lane->merge;
+    return !m->held && m->queued == 0 && m->waiting == lane->past;
+}
+
+/* The first entry of the lane was taken: puts the lane where its next one belongs. */
+static void advance(struct merge *m, struct lane *lane)
+{
+    if (lane->at < lane->lines.len) {
+        lane->time_ns = time_at(lane, lane->at);
+        sift_down(m, lane, lane->place);
+        return;
+    }
+    heap_remove(m, lane);
+    m->waiting += lane->past;
+    lane->at = 0;
+    lane->lines.len = 0; /* the bytes stay until the lane is touched again */
+}
+
+void *merge_next(struct merge *m, struct tail_line *out)
+{
+    if (m->held || m->waiting > 0 || m->queued == 0) {
+        return NULL;
+    }
+    struct lane *lane = m->heap[1];
+    struct entry entry;
+    const char *p = lane->lines.data + lane->at;
+    memcpy(&entry, p, sizeof(entry));
+    *out = (struct tail_line){.time_ns = entry.time_ns,
+                              .text = {p + sizeof(entry), entry.len},
+                              .stream = (enum stream)entry.stream,
+                              .kind = (enum tail_line_kind)entry.kind,
+                              .partial = entry.partial};
+    lane->at += sizeof(entry) + entry.len;
+    advance(m, lane);
+    return lane->owner;
+}
