@@ -1,0 +1,68 @@
+# sidetail's image. Stages: build (the compiler and the root file system of the image), test (the unit tests), runtime (the default).
+#   docker build -t sidetail .                          the image
+#   docker build --target test -t sidetail-unit .       the unit tests, run while it is built
+# The same base image and packages give the same layers and the same binary, byte by byte.
+ARG BUILD_BASE=debian:bookworm-slim
+ARG RUNTIME_BASE=scratch
+
+FROM ${BUILD_BASE} AS build
+SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
+# Versions are the release's: Debian 12 gives security fixes only. To pin them all, set BUILD_BASE to a digest of an image whose
+# sources.list is a snapshot's.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+        ca-certificates gcc libc6-dev libcap2-bin libevent-dev libhttp-parser-dev libjansson-dev libpcre2-dev librdkafka-dev \
+        libssl-dev libxxhash-dev make pkg-config uthash-dev zlib1g-dev \
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /src
+COPY Makefile ./
+COPY include include
+COPY src src
+# No path of this machine and no time is left in the binary.
+RUN make -j"$(nproc)" CFLAGS="-O2 -g0 -ffile-prefix-map=/src=." build/sidetail && strip build/sidetail
+
+# The image's root: the binary, what it is linked to and the loader, certificates, how names are found, the user, its directory.
+# 65532 has no name elsewhere, so that it owns nothing on the host; root's group may write to the directory too, so that uid 0
+# without capabilities can. The capability is permitted, not effective (+p): sidetail takes it into use where a source needs it, and
+# starts without it where the container may not have it.
+ARG SOURCE_DATE_EPOCH=1700000000
+RUN mkdir -p /rootfs/etc/ssl/certs /rootfs/usr/lib/ssl /rootfs/var/lib/sidetail \
+    && cp build/sidetail /rootfs/sidetail \
+    && ldd build/sidetail | grep -o '/[^ ]*' | xargs cp -L --parents -t /rootfs \
+    && cp /etc/ssl/certs/ca-certificates.crt /rootfs/etc/ssl/certs/ \
+    && ln -s /etc/ssl/certs/ca-certificates.crt /rootfs/usr/lib/ssl/cert.pem \
+    && echo 'hosts: files dns' >/rootfs/etc/nsswitch.conf \
+    && echo 'sidetail:x:65532:65532::/var/lib/sidetail:/sidetail' >/rootfs/etc/passwd \
+    && echo 'sidetail:x:65532:' >/rootfs/etc/group \
+    && chown 65532:0 /rootfs/var/lib/sidetail && chmod 0770 /rootfs/var/lib/sidetail \
+    && setcap cap_dac_read_search+p /rootfs/sidetail \
+    && find /rootfs -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+
+FROM build AS test
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends libcmocka-dev \
+    && rm -rf /var/lib/apt/lists/*
+COPY tests/unit tests/unit
+COPY tests/data tests/data
+RUN make -j"$(nproc)" unit
+
+# hadolint ignore=DL3006
+FROM ${RUNTIME_BASE} AS runtime
+COPY --from=build /rootfs/ /
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+# Collectors leave each other's containers alone (sidetail.enable), as each leaves its own alone in any case.
+LABEL org.opencontainers.image.title="sidetail" \
+      org.opencontainers.image.description="Follows what containers write and ships it, tagged with its service" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.base.name="scratch" \
+      sidetail.enable="false"
+USER 65532:65532
+VOLUME /var/lib/sidetail
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=3s --start-period=15s --retries=3 CMD ["/sidetail", "health"]
+ENTRYPOINT ["/sidetail"]
+CMD ["run"]
