@@ -1,0 +1,55 @@
+"""Fixtures of the tests of the Kafka sink: topics, containers and collectors of each test's own."""
+
+import time
+
+import pytest
+from lib.kafka_sink import Reader
+
+
+@pytest.fixture
+def topic(request):
+    """A prefix for topics, no other test's."""
+    return f"t{abs(hash((request.node.name, time.time_ns()))) % 10**10}"
+
+
+@pytest.fixture
+def engine(engine):
+    """Containers without a network: they start sooner, and need none."""
+    write = engine.write
+    engine.write = lambda ident, container=None, **options: write(
+        ident, container={"network": "none", **(container or {})}, **options
+    )
+    return engine
+
+
+@pytest.fixture
+def collector(sidetail, engine, topic):
+    """collector(kafka, kafka={...}, ...): a Sidetail that ships this test's containers to `TOPIC.SERVICE`."""
+
+    def make(cluster, name=None, kafka=None, env=None, **config):
+        settings = {
+            "brokers": cluster.bootstrap,
+            "topic": topic + ".{service}",
+            "identity": topic,
+            "positions_topic": f"{topic}-positions",
+            **(kafka or {}),
+        }
+        return sidetail(
+            {
+                "source": "json-file",
+                "json_file": {"path": str(engine.containers_dir)},
+                "include": {"labels": [f"sidetail.test={engine.session}"]},
+                "sink": "kafka",
+                "kafka": settings,
+                **config,
+            },
+            name=name,
+            env=env,
+        )
+
+    return make
+
+
+@pytest.fixture
+def reader(topic):
+    return lambda kafka: Reader(kafka, topic)

@@ -1,0 +1,98 @@
+"""The image that the Dockerfile gives, and a collector running in it."""
+
+import fcntl
+import functools
+import json
+import os
+import re
+import shutil
+
+from .engine import LABEL
+from .system import REPO, STATE, run, wait_until
+from .verify import Verifier, parse_json_lines
+
+NAME = "sidetail-test/sidetail"
+USER = 65532
+READ_SEARCH = 1 << 2  # CAP_DAC_READ_SEARCH, linux/capability.h
+CAPABILITY = ("--cap-drop", "ALL", "--cap-add", "DAC_READ_SEARCH")
+HARDENED = ("--read-only", "--memory", "32m", "--memory-swap", "32m", "--network", "none")
+
+
+@functools.cache
+def builder():
+    """(client, DOCKER_BUILDKIT): BuildKit where there is a client for it, by its plugin or, as Debian 12's, without one. The
+    legacy builder takes minutes more: it runs the stage `test` on the way to what is behind it."""
+    for client in filter(shutil.which, ("docker", "/usr/bin/docker")):
+        version = run(client, "version", "--format", "{{.Client.Version}}", check=False).stdout
+        if run(client, "buildx", "version", check=False).returncode == 0 or version.startswith(("19.", "20.")):
+            return client, "1"
+    return "docker", "0"
+
+
+def build(name=NAME, folder=REPO, target=None):
+    """Builds the folder's Dockerfile on this machine's Engine. Gives back the image's name."""
+    client, buildkit = builder()
+    options = ["--network", "host", "--tag", name]
+    options += ["--target", target] if target else []
+    with open(STATE / "build.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # a second process finds what the first has built
+        run(client, "build", *options, folder, env={**os.environ, "DOCKER_BUILDKIT": buildkit}, timeout=1200)
+    return name
+
+
+def inspect(name):
+    return json.loads(run("docker", "image", "inspect", name).stdout)[0]
+
+
+class Collector:
+    """sidetail in a container, collecting what `engine`'s own containers write."""
+
+    def __init__(self, engine, image, *options, env=None, command=(), volumes=True):
+        settings = {"SIDETAIL_INCLUDE_LABELS": f"{LABEL}={engine.session}", **(env or {})}
+        arguments = []
+        if volumes:
+            arguments += ["-v", f"{engine.containers_dir}:/var/lib/docker/containers:ro"]
+        for key, value in settings.items():
+            arguments += ["-e", f"{key}={value}"]
+        self.engine = engine
+        self.container = engine.run(*command, image=image, options=[*arguments, *options])
+
+    def lines(self):
+        return self.engine.docker("logs", self.container.id, text=False).stdout.split(b"\n")[:-1]
+
+    def records(self):
+        return parse_json_lines(self.lines())
+
+    def said(self):
+        """Its own log."""
+        return self.engine.docker("logs", self.container.id).stderr
+
+    def wait_said(self, pattern, timeout=15):
+        return wait_until(lambda: re.search(pattern, self.said()), timeout, lambda: f"{pattern!r} in:\n{self.said()}", every=0.1)
+
+    def status(self, field):
+        with open(f"/proc/{self.container.pid}/status") as status:
+            return re.search(rf"^{field}:\s+(\S.*)$", status.read(), re.M).group(1)
+
+    def capabilities(self):
+        """Permitted, effective, and what it could ever have."""
+        return tuple(int(self.status(name), 16) for name in ("CapPrm", "CapEff", "CapBnd"))
+
+
+def verify(read, expected, timeout=60):
+    """Waits until all that is expected (writer → what Verifier.expect takes) is in what read() gives, and proves it exact."""
+    check = None
+
+    def complete():
+        nonlocal check
+        check = Verifier()
+        for writer, what in expected.items():
+            check.expect(writer, **what)
+        check.add_records(read())
+        return check.complete()
+
+    try:
+        wait_until(complete, timeout, every=0.3)
+    except AssertionError:
+        pass  # what is missing is told by the verifier
+    check.assert_exactly_once()

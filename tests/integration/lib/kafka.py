@@ -1,0 +1,115 @@
+"""A real Kafka for tests, by tests/setup/kafka.sh, and reading it back with kcat."""
+
+import re
+import shutil
+from pathlib import Path
+
+from .system import SETUP, STATE, free_port_range, run
+
+
+class Message:
+    """One message as kcat shows it; `value` and `key` are text, `headers` name=value joined by commas."""
+
+    __slots__ = ("topic", "partition", "offset", "timestamp", "key", "headers", "value")
+
+    def __init__(self, line):
+        self.topic, partition, offset, timestamp, self.key, self.headers, self.value = line.split("\t", 6)
+        self.partition = int(partition)
+        self.offset = int(offset)
+        self.timestamp = int(timestamp)
+
+
+class KafkaReader:
+    """Reads what a broker holds, whoever has started it."""
+
+    FORMAT = r"%t\t%p\t%o\t%T\t%k\t%h\t%s\n"
+
+    def __init__(self, bootstrap):
+        self.bootstrap = bootstrap
+
+    def topics(self):
+        """The names of all topics but Kafka's own."""
+        listing = self._kcat("-L").stdout
+        names = re.findall(r'^  topic "([^"]+)" with', listing, re.M)
+        return [name for name in names if not name.startswith("__")]
+
+    def _kcat(self, *arguments, **options):
+        return run("kcat", "-b", self.bootstrap, "-m", "15", *arguments, **options)
+
+    def messages(self, *patterns, committed=True, timeout=180):
+        """Every Message in the topics whose whole name matches one of the regular expressions, partition by partition
+        in order; by default only of transactions that were committed."""
+        isolation = "read_committed" if committed else "read_uncommitted"
+        for topic in self.topics():
+            if not any(re.fullmatch(pattern, topic) for pattern in patterns):
+                continue
+            done = self._kcat(
+                "-C", "-q", "-e", "-t", topic, "-o", "beginning", "-f", self.FORMAT,
+                # A topic that is written to at leisure has an end only for who does not wait long for more.
+                "-X", f"isolation.level={isolation}", "-X", "check.crcs=true", "-X", "fetch.wait.max.ms=50",
+                timeout=timeout, errors="surrogateescape",
+            )  # fmt: skip
+            # Not splitlines(): a text may hold U+2028 and its like, which end no message.
+            for line in done.stdout.split("\n")[:-1]:
+                yield Message(line)
+
+
+class Kafka(KafkaReader):
+    """A cluster of its own, on ports that were free."""
+
+    def __init__(self, brokers=1, tls_sasl=False, hosts=(), settings=None):
+        self.port_base = free_port_range(50)
+        self.directory = Path(STATE) / f"kafka-{self.port_base}"
+        options = ["--brokers", str(brokers)]
+        if tls_sasl:
+            options.append("--tls-sasl")
+        for host in hosts:
+            options += ["--host", host]
+        for key, value in (settings or {}).items():
+            options += ["--set", f"{key}={value}"]
+        self._script("start", *options)
+        self.env = dict(line.split("=", 1) for line in self._script("env").splitlines())
+        super().__init__(self.env["KAFKA_BOOTSTRAP"])
+        self.host_bootstrap = self.env["KAFKA_HOST_BOOTSTRAP"]
+        self.tls_bootstrap = self.env.get("KAFKA_TLS_BOOTSTRAP")
+        self.sasl_bootstrap = self.env.get("KAFKA_SASL_BOOTSTRAP")
+        self.tls = self.directory / "tls"
+
+    def _script(self, *command, check=True):
+        options = ("--dir", self.directory, "--port-base", self.port_base)
+        return run(SETUP / "kafka.sh", *options, *command, check=check, timeout=300).stdout
+
+    def kill(self, broker=1):
+        """kill -9."""
+        self._script("kill", broker)
+
+    def stop(self, broker=1):
+        """In order."""
+        self._script("stop", broker)
+
+    def restart(self, broker=1):
+        """Starts it (again) and waits until it answers."""
+        self._script("restart", broker)
+
+    def freeze(self, broker=1):
+        self._script("freeze", broker)
+
+    def thaw(self, broker=1):
+        self._script("thaw", broker)
+
+    def tool(self, name, *arguments, check=True):
+        """One of Kafka's own tools: topics, acls, configs, groups, transactions, offsets."""
+        return self._script("tool", name, *arguments, check=check)
+
+    def create_topic(self, topic, partitions=3, **config):
+        options = []
+        for key, value in config.items():
+            options += ["--config", f"{key.replace('_', '.')}={value}"]
+        self.tool("topics", "--create", "--topic", topic, "--partitions", partitions, *options)
+
+    def delete_topic(self, topic):
+        self.tool("topics", "--delete", "--topic", topic)
+
+    def close(self):
+        self._script("stop", check=False)
+        shutil.rmtree(self.directory, ignore_errors=True)

@@ -1,0 +1,162 @@
+"""Stands between the collector and a real Engine, and does to its log streams what networks and old Engines do."""
+
+import random
+import re
+import socket
+import threading
+import time
+
+
+class Proxy:
+    """A unix socket at `path` that leads to the Engine's. What it may do, changed while it runs:
+
+    cut:    the chance for each KiB of a log stream that passes that the connection ends there, anywhere in a chunk
+    hang:   from now on, log streams that are open pass nothing more, though they stay open
+    damage: the chance for each KiB that bytes of a log stream are overwritten
+    garble: how many of the next pieces of a log stream are overwritten where they begin, which is where a chunk does
+    delay:  seconds before the answer to a request for a log begins
+    slow:   seconds between its head and its first bytes
+    down:   new connections end at once; go_down() ends those that are open too
+    """
+
+    LOGS = re.compile(rb"GET /v[\d.]+/containers/(\w+)/logs\?(\S*)")
+
+    def __init__(self, path, engine="/var/run/docker.sock", seed=1):
+        self.path = str(path)
+        self.engine = engine
+        self.dice = random.Random(seed)
+        self.cut = self.damage = self.delay = self.slow = 0
+        self.down = False
+        self.clients = set()  # connections that are open
+        self.hanging = set()
+        self.garble = 0
+        self.opening = self.most_opening = self.cuts = self.streams = 0
+        self.lock = threading.Lock()
+        self.open = set()  # numbers of the log streams that are followed now
+        self.server = socket.socket(socket.AF_UNIX)
+        self.server.bind(self.path)
+        self.server.listen(256)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def host(self):
+        return f"unix://{self.path}"
+
+    def hang(self):
+        self.hanging |= self.open
+
+    def go_down(self):
+        self.down = True
+        for client in list(self.clients):
+            try:
+                client.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def close(self):
+        self.server.close()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self.server.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client):
+        upstream = socket.socket(socket.AF_UNIX)
+        self.clients.add(client)
+        try:
+            if self.down:
+                return
+            upstream.connect(self.engine)
+            request = b""
+            while b"\r\n\r\n" not in request:
+                more = client.recv(65536)
+                if not more:
+                    return
+                request += more
+            upstream.sendall(request)
+            threading.Thread(target=self._until_gone, args=(client, upstream), daemon=True).start()
+            logs = self.LOGS.match(request)
+            self._answer(client, upstream, bool(logs), bool(logs) and b"follow=1" in logs.group(2))
+        except OSError:
+            pass
+        finally:
+            self.clients.discard(client)
+            for one in (client, upstream):
+                try:
+                    one.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+                one.close()
+
+    @staticmethod
+    def _until_gone(client, upstream):
+        """The client sends nothing more: when it goes, so does the connection to the Engine."""
+        try:
+            while client.recv(65536):
+                pass
+            upstream.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+    def _answer(self, client, upstream, logs, followed):
+        number = None
+        if followed:
+            with self.lock:
+                self.opening += 1
+                self.most_opening = max(self.most_opening, self.opening)
+                self.streams += 1
+                number = self.streams
+                self.open.add(number)
+        first = True
+        try:
+            while True:
+                data = upstream.recv(65536)
+                if first and followed:
+                    time.sleep(self.delay)
+                    with self.lock:
+                        self.opening -= 1
+                    first = False
+                    if self.slow and not (data := self._hold_back(client, data)):
+                        continue  # the head came alone
+                if not data:
+                    return
+                if followed:
+                    data = self._harm(number, data)
+                if followed and self._happens(self.cut, data):
+                    self.cuts += 1
+                    client.sendall(data[: self.dice.randrange(len(data) + 1)])
+                    return
+                client.sendall(data)
+        finally:
+            with self.lock:
+                if first and followed:
+                    self.opening -= 1
+                self.open.discard(number)
+
+    def _happens(self, chance, data):
+        return bool(data) and self.dice.random() < chance * len(data) / 1024
+
+    def _hold_back(self, client, data):
+        head, end, rest = data.partition(b"\r\n\r\n")
+        client.sendall(head + end)
+        time.sleep(self.slow)
+        return rest
+
+    def _harm(self, number, data):
+        while number in self.hanging:
+            time.sleep(0.05)
+        if self._happens(self.damage, data):
+            at = self.dice.randrange(len(data))
+            data = self._overwrite(data, at)
+        if self.garble and data:
+            self.garble -= 1
+            data = self._overwrite(data, 0)
+        return data
+
+    @staticmethod
+    def _overwrite(data, at):
+        return data[:at] + b"\xee" * min(8, len(data) - at) + data[at + 8 :]

@@ -1,0 +1,91 @@
+"""What is written down about the configuration is what the table of keys says."""
+
+import json
+import re
+import subprocess
+
+import pytest
+
+from lib.system import REPO
+
+
+@pytest.fixture(scope="session")
+def docs():
+    subprocess.run(["make", "-s", "build/docs", "sidetail.1"], cwd=REPO, check=True, timeout=300)
+    return REPO / "build" / "docs"
+
+
+def output(*command):
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+def test_schema_is_up_to_date(docs):
+    assert (REPO / "config" / "config.schema.json").read_text() == output(docs, "schema"), "run: make docs"
+
+
+def test_readme_is_up_to_date(docs):
+    readme = REPO / "README.md"
+    assert readme.read_text().count("<!-- keys -->\n") == 1
+    assert readme.read_text() == output(docs, "readme", readme), "run: make docs"
+
+
+@pytest.fixture(scope="session")
+def page(docs):
+    """The man page as man shows it, on one line, with what it warns of."""
+    shown = subprocess.run(
+        ["man", "--warnings=w", "--local-file", REPO / "sidetail.1"], capture_output=True, text=True, check=True,
+        env={"PATH": "/usr/bin:/bin", "MANWIDTH": "200", "LC_ALL": "C.UTF-8", "MANPAGER": "cat"}, timeout=60,
+    )  # fmt: skip
+    assert shown.stderr == ""
+    return re.sub(r"\s+", " ", shown.stdout)
+
+
+def test_man_page_tells_every_key(docs, page):
+    def leaves(part, prefix=""):
+        for name, schema in part["properties"].items():
+            if "properties" in schema:
+                yield from leaves(schema, f"{name}.")
+            elif name != "$schema":
+                yield prefix + name, schema["description"]
+
+    keys = list(leaves(json.loads(output(docs, "schema"))))
+    assert len(keys) > 60
+    for key, _ in keys:
+        assert f" {key} (" in page
+        assert f" SIDETAIL_{key.upper().replace('.', '_')} " in page
+
+
+def test_man_page_shows_an_empty_choice(page):
+    assert 'multiline.rule ("" | java | ' in page
+
+
+def test_man_page_tells_every_command_and_option(binary, page):
+    calls = re.findall(r"^(?:usage:|      ) sidetail ([a-z]+) ", output(binary, "--help"), re.MULTILINE)
+    assert {"run", "check", "health"} <= set(calls)
+    for command in calls:
+        usage = output(binary, command, "--help")
+        options = re.findall(r"^ +(-\w, --[a-z-]+|--[a-z-]+)", usage, re.MULTILINE)
+        assert options, f"{command} --help names no option"
+        assert f"sidetail {command} " in page
+        for option in options:
+            assert option in page
+
+
+def test_bash_completes_values_where_they_may_stand(binary, tmp_path):
+    """After = also, which bash makes a word of its own; and -t takes no value but behind one."""
+    (tmp_path / "docker").write_text("#!/bin/sh\necho web\n")
+    (tmp_path / "docker").chmod(0o755)
+    script = f'. "{REPO}/deploy/completion/sidetail.bash"; COMP_WORDS=(sidetail tail "$@"); COMP_CWORD=$(($# + 1));'
+    script += ' _sidetail; echo "${COMPREPLY[@]}"'
+
+    def offers(*words):
+        done = subprocess.run(["bash", "-c", script, "bash", *words], capture_output=True, text=True, check=True, timeout=20,
+                              env={"PATH": f"{tmp_path}:{binary.parent}:/usr/bin:/bin"})  # fmt: skip
+        return done.stdout.split()
+
+    assert offers("") == offers("-t", "") == ["web"]
+    assert offers("--timestamps", "=", "re") == offers("-t", "=", "re") == ["relative"]
+    assert offers("--level", "wa") == offers("--level", "=", "wa") == offers("-L", "wa") == ["warn"]
+    assert offers("--color", "=") == ["auto", "always", "never"]
+    assert offers("--tail", "") == []
+    assert offers("--no-fo") == ["--no-follow"]

@@ -1,0 +1,125 @@
+"""Files in a shared volume, written and rotated by real programs."""
+
+import random
+import time
+
+import pytest
+from lib.system import run
+from lib.verify import Verifier, assert_collected
+
+
+@pytest.fixture
+def volume(tmp_path):
+    directory = tmp_path / "logs"
+    (directory / "web").mkdir(parents=True)
+    return directory
+
+
+@pytest.fixture
+def collect(sidetail, tmp_path, volume):
+    def make(**config):
+        return sidetail({
+            "source": "files",
+            "files": {"include": [f"{volume}/{{service}}/*.log"], **config.pop("files", {})},
+            "sink": "file",
+            "file": {"path": str(tmp_path / "out.log")},
+            **config,
+        })  # fmt: skip
+
+    return make
+
+
+@pytest.mark.parametrize("how", ["rename", "delete"])
+def test_rotation(collect, volume, write_file, how):
+    """Several rotations in a row, faster than anybody looks; what is deleted must be opened before: it has half a second."""
+    collector = collect().start()
+    collector.wait_stderr("collecting")
+    count, rate, burst = (20000, 10000, 3) if how == "rename" else (6000, 1000, 1)
+    writer = write_file(file=volume / "web" / "a.log", id="w", count=count, rate=rate, rotate=how, rotate_lines=500,
+                        rotate_burst=burst, keep=60)  # fmt: skip
+    writer.wait()
+    assert_collected(collector, w={"total": count, "tags": {"service": "web"}})
+    collector.stop_cleanly()
+
+
+def test_copytruncate(collect, volume, write_file):
+    """The writer itself copies and truncates, between two lines: nothing is written meanwhile, so nothing may be lost."""
+    collector = collect().start()
+    collector.wait_stderr("collecting")
+    write_file(file=volume / "web" / "a.log", id="w", count=5000, rate=2500, rotate="copytruncate", rotate_lines=400,
+               keep=30).wait()  # fmt: skip
+    assert_collected(collector, w={"total": 5000})
+
+
+@pytest.mark.parametrize("how", ["rename", "copytruncate"])
+def test_kill_9(collect, volume, write_file, how):
+    collector = collect(checkpoint={"interval": "50ms"})
+    writers = [
+        write_file(file=volume / "web" / f"{name}.log", id=name, rate=1000, rotate=how, rotate_lines=300, keep=200,
+                   long_every=100, long_length=30000)
+        for name in "ab"
+    ]  # fmt: skip
+    rng = random.Random(5)
+    for _ in range(60):
+        collector.start()
+        time.sleep(rng.uniform(0.005, 0.12))
+        collector.kill()
+    collector.start()
+    for writer in writers:
+        writer.terminate()
+    collector.wait_quiet(1.5)
+    found = Verifier()
+    for name in "ab":
+        found.expect(name, at_least=1000)
+    found.add_records(collector.records())
+    last = [path.read_bytes().rstrip(b"\n").split(b"\n")[-1] for path in volume.glob("web/?.log")]
+    found.expect_written_up_to(line for line in last if line)
+    found.assert_exactly_once()
+
+
+def test_cri(collect, volume, write_file):
+    collector = collect().start()
+    write_file(file=volume / "web" / "0.log", id="w", format="cri", count=3000, long_every=50, long_length=60000,
+               stderr=0).wait()  # fmt: skip
+    assert_collected(collector, w={"total": 3000})
+
+
+def test_new_directories_and_two_patterns(collect, volume, write_file, tmp_path):
+    collector = collect(files={"include": [f"{volume}/{{service}}/*.log", f"{volume}/{{service}}/*.txt",
+                                           f"{tmp_path}/later/{{service}}.log"]}).start()  # fmt: skip
+    collector.wait_stderr("not there")
+    for name in ("db", "cache"):
+        (volume / name).mkdir()
+        write_file(file=volume / name / "x.log", id=name, count=100).wait()
+    write_file(file=volume / "db" / "x.txt", id="txt", count=100).wait()
+    (tmp_path / "later").mkdir()
+    write_file(file=tmp_path / "later" / "api.log", id="api", count=100).wait()
+    assert_collected(collector, db={"total": 100, "tags": {"service": "db"}}, cache={"total": 100, "tags": {"service": "cache"}},
+          txt={"total": 100, "tags": {"service": "db"}}, api={"total": 100, "tags": {"service": "api"}})  # fmt: skip
+
+
+def test_never_follows_itself(sidetail, volume, write_file, tmp_path):
+    """The output lies where it looks: by path it is refused, by another name (a link) it is left out."""
+    write_file(file=volume / "web" / "a.log", id="w", count=10).wait()
+    config = {"source": "files", "files": {"include": [f"{volume}/{{service}}/*.log"]}, "sink": "file"}
+    refused = sidetail({**config, "file": {"path": f"{volume}/web/out.log"}}, name="refused").start()
+    assert refused.wait() == 2 and "file.path" in refused.stderr()
+    (tmp_path / "elsewhere").mkdir()
+    (volume / "own").symlink_to(tmp_path / "elsewhere")
+    linked = sidetail({**config, "file": {"path": str(tmp_path / "elsewhere" / "out.log")}}, name="linked").start()
+    linked.wait_lines(10)
+    time.sleep(1.5)
+    assert len(linked.lines()) == 10
+    linked.wait_stderr("own output")
+
+
+def test_directory_that_vanishes(collect, volume, write_file):
+    collector = collect().start()
+    write_file(file=volume / "web" / "a.log", id="one", count=100).wait()
+    collector.wait_lines(100)
+    run("rm", "-r", volume)
+    time.sleep(1.2)
+    (volume / "web").mkdir(parents=True)
+    write_file(file=volume / "web" / "a.log", id="two", count=100).wait()
+    assert_collected(collector, one={"total": 100}, two={"total": 100})
+    collector.stop_cleanly()

@@ -1,0 +1,182 @@
+"""`sidetail tail` where streams hang, containers come back and the Engine's answers say little."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+import uuid
+
+import pytest
+from lib.proxy import Proxy
+from lib.system import BINARY, wait_until
+
+
+@pytest.fixture
+def proxy(engine):
+    one = Proxy(f"/tmp/sidetail-tail-{uuid.uuid4().hex[:12]}.sock")  # short: a socket's path has 107 bytes at most
+    yield one
+    one.close()
+    os.unlink(one.path)
+
+
+class Follower:
+    """`sidetail tail` at work; what it wrote up to now is in .lines()."""
+
+    def __init__(self, directory, *arguments, host=None):
+        env = {key: value for key, value in os.environ.items() if not key.startswith(("SIDETAIL_", "DOCKER_"))}
+        env.update({"DOCKER_HOST": host} if host else {})
+        self.out = directory / uuid.uuid4().hex
+        with open(self.out, "wb") as out:
+            self.process = subprocess.Popen([BINARY, "tail", *arguments], stdout=out, stderr=subprocess.PIPE, env=env)
+
+    def lines(self):
+        return self.out.read_text().splitlines()
+
+    def end(self):
+        self.process.send_signal(signal.SIGINT)
+        said = self.process.communicate(timeout=10)[1]
+        assert self.process.returncode == -signal.SIGINT, said
+        return said
+
+
+@pytest.fixture
+def follow(tmp_path):
+    started = []
+
+    def start(*arguments, **options):
+        started.append(Follower(tmp_path, *arguments, **options))
+        return started[-1]
+
+    yield start
+    for one in started:
+        if one.process.poll() is None:
+            one.process.kill()
+            one.process.communicate()
+
+
+def shell(engine, service, command, project, options=(), **more):
+    labels = {"com.docker.compose.project": project, "com.docker.compose.service": service}
+    return engine.run("sh", "-c", command, image="debian:bookworm-slim", labels=labels,
+                      options=("--network", "none", *options), **more)  # fmt: skip
+
+
+def texts(follower, service="web"):
+    return [line.split("| ", 1)[1] for line in follower.lines() if re.match(rf"{service}\S* +\| ", line)]
+
+
+def numbers(count):
+    return [f"n{number}" for number in range(1, count + 1)]
+
+
+def test_a_stream_that_hangs_is_opened_anew(engine, proxy, follow):
+    """No line is lost or doubled, and a silent container's stream is left alone."""
+    project = "tail" + uuid.uuid4().hex[:8]
+    shell(engine, "web", "for i in $(seq 300); do echo n$i; sleep 0.05; done; sleep 600", project)
+    shell(engine, "silent", "echo hello; sleep 600", project)
+    tail = follow("--project", project, host=proxy.host)
+    wait_until(lambda: len(texts(tail)) > 20)
+    opened = proxy.streams
+    assert opened == 2
+    proxy.hang()
+    stood = len(texts(tail))
+    wait_until(lambda: len(texts(tail)) > stood + 20, 30)
+    wait_until(lambda: len(texts(tail)) >= 300, 40)
+    time.sleep(2)
+    assert texts(tail) == numbers(300)
+    assert texts(tail, "silent") == ["hello"]
+    assert proxy.streams == opened + 1
+    assert tail.end() == b""
+
+
+def test_a_stopped_container_that_starts_again(engine, follow):
+    """Which was not shown before: from its new run's very first line on, and nothing of the runs before."""
+    tag = uuid.uuid4().hex[:8]
+    other = shell(engine, f"o{tag}", "echo here; sleep 600", tag)
+    web = shell(engine, f"w{tag}", "for i in 1 2 3; do echo n$i; done; sleep 600", tag)
+    web.kill()
+    tail = follow()  # all that run
+    wait_until(lambda: texts(tail, f"o{tag}") == ["here"])
+    assert texts(tail, f"w{tag}") == []
+    web.start()
+    wait_until(lambda: len(texts(tail, f"w{tag}")) >= 3)
+    other.kill()
+    wait_until(lambda: re.search(rf"o{tag}\S* +\* stopped \(exit 137\)", tail.out.read_text()))
+    assert texts(tail, f"w{tag}") == ["n1", "n2", "n3"]
+    assert re.search(rf"w{tag}\S* +\* started", tail.out.read_text())
+    tail.end()
+
+
+def test_restarts_are_told_where_they_happened(engine, follow):
+    """Between the last words of a run and the first ones of the next, and first that it stopped."""
+    project = "tail" + uuid.uuid4().hex[:8]
+    web = shell(engine, "web", "trap 'echo bye; exit 3' TERM; echo begin; while :; do echo on; sleep 0.05; done", project)
+    tail = follow("--project", project)
+    said = lambda: [re.sub(r"^web\S* +", "", line) for line in tail.lines()]  # noqa: E731
+    wait_until(lambda: said().count("| on") > 3)
+    for restarts in (1, 2):
+        web.restart()
+        wait_until(lambda: said().count("| begin") == restarts + 1)  # noqa: B023
+    wait_until(lambda: said()[-1] == "| on")
+    one_run = ["| begin", "| bye", "* stopped (exit 3)", "* started"]
+    assert [line for line in said() if line != "| on"] == 2 * one_run + ["| begin"]
+    assert tail.end() == b""
+
+
+def test_what_stopped_while_the_engine_was_out_of_sight(engine, proxy, follow):
+    """Is told with the number it exited with, though no event tells it."""
+    project = "tail" + uuid.uuid4().hex[:8]
+    web = shell(engine, "web", "for i in $(seq 20); do echo n$i; sleep 0.1; done; sleep 600", project)
+    tail = follow("--project", project, host=proxy.host)
+    wait_until(lambda: len(texts(tail)) > 3)
+    proxy.go_down()
+    time.sleep(2.5)
+    web.kill()
+    time.sleep(4)  # events are asked for since two seconds before
+    proxy.down = False
+    wait_until(lambda: "stopped" in tail.out.read_text())
+    assert texts(tail) == numbers(20)
+    assert re.search(r"web\S* +\* stopped \(exit 137\)", tail.out.read_text())
+    assert b"the Engine answers again" in tail.end()
+
+
+@pytest.mark.parametrize("tty", [False, True], ids=["pipes", "tty"])
+@pytest.mark.parametrize("driver", ["json-file", "local"])
+def test_history_and_what_follows(engine, follow, driver, tty):
+    """Of containers that only the Engine's list has described, whatever their kind."""
+    project = "tail" + uuid.uuid4().hex[:8]
+    options = ("--log-driver", driver, *(["-t"] if tty else []))
+    web = shell(engine, "web", "for i in $(seq 40); do echo n$i; sleep 0.1; done", project, options=options)
+    time.sleep(1)
+    tail = follow("--project", project)
+    web.wait()
+    wait_until(lambda: "stopped (exit 0)" in tail.out.read_text())
+    assert texts(tail) == numbers(40)
+    assert tail.end() == b""
+    again = follow("--project", project, "--no-follow", "-n", "5")
+    assert again.process.wait(20) == 0
+    assert texts(again) == numbers(40)[-5:]
+
+
+def test_last_words_in_full(engine, follow):
+    """A container that dies with much unread: its stream is given up no sooner than it is silent."""
+    project = "tail" + uuid.uuid4().hex[:8]
+    web = shell(engine, "web", "seq 1 400000 | sed s/^/n/", project)
+    reader, writer = os.pipe()
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("SIDETAIL_", "DOCKER_"))}
+    tail = subprocess.Popen([BINARY, "tail", "--project", project], stdout=writer, stderr=subprocess.DEVNULL, env=env)
+    os.close(writer)
+    try:
+        with os.fdopen(reader, "rb") as out:
+            first = out.readline()
+            web.wait()
+            time.sleep(3)  # a terminal that stands still, longer than a silent stream is given
+            seen = 1
+            for line in out:
+                if b"stopped (exit 0)" in line:
+                    break
+                seen += b"| n" in line
+        assert b"| n1\n" in first and seen == 400000
+    finally:
+        tail.terminate()
+        tail.wait()

@@ -1,0 +1,201 @@
+"""`sidetail tail --files`: where no Engine runs, from a directory of containers made here, rotated as Docker rotates."""
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+from lib.system import BINARY, wait_until
+
+ID = "5f" * 32
+
+
+class Box:
+    """A container's directory with its log."""
+
+    def __init__(self, root):
+        self.directory = root / ID
+        self.directory.mkdir(parents=True)
+        self.log = self.directory / f"{ID}-json.log"
+        labels = {"com.docker.compose.project": "shop", "com.docker.compose.service": "web"}
+        self.say({"Name": "/shop-web-1", "ID": ID, "LogPath": str(self.log), "Config": {"Image": "web", "Labels": labels},
+                  "HostConfig": {"LogConfig": {"Type": "json-file", "Config": {}}},
+                  "State": {"Running": True, "ExitCode": 0}})  # fmt: skip
+        self.written = 0
+
+    def say(self, meta):
+        self.meta = meta
+        fresh = self.directory / ".tmp-config.v2.json"
+        fresh.write_text(json.dumps(meta))
+        fresh.rename(self.directory / "config.v2.json")
+
+    def write(self, count):
+        with open(self.log, "a") as log:
+            for _ in range(count):
+                self.written += 1
+                time = f"2026-11-24T10:{self.written // 1000 % 60:02}:00.{self.written:09}Z"
+                log.write(json.dumps({"log": f"n{self.written}\n", "stream": "stdout", "time": time}) + "\n")
+
+    def rotate(self, compress=True, keep=5):
+        """As the json-file driver does: the newest rotated file stays plain until it is compressed beside."""
+        suffix = ".gz" if compress else ""
+        for number in range(keep - 1, 0, -1):
+            old = self.log.with_name(f"{self.log.name}.{number}{suffix}")
+            if old.exists():
+                old.rename(self.log.with_name(f"{self.log.name}.{number + 1}{suffix}"))
+        first = self.log.with_name(f"{self.log.name}.1")
+        self.log.rename(first)
+        self.log.touch()
+        if compress:
+            with gzip.open(f"{first}.gz.part", "wb") as packed:
+                packed.write(first.read_bytes())
+            os.utime(f"{first}.gz.part", ns=(first.stat().st_atime_ns, first.stat().st_mtime_ns))
+            os.rename(f"{first}.gz.part", f"{first}.gz")
+            first.unlink()
+
+
+@pytest.fixture
+def box(tmp_path):
+    return Box(tmp_path / "containers")
+
+
+@pytest.fixture
+def files(tmp_path, box):
+    config = tmp_path / "tail.json"
+    config.write_text(json.dumps({"json_file": {"path": str(box.directory.parent)}}))
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("SIDETAIL_", "DOCKER_"))}
+    started = []
+
+    def start(*arguments, pipe=None):
+        out = tmp_path / f"out{len(started)}"
+        with open(out, "wb") as stdout:
+            process = subprocess.Popen([BINARY, "tail", "--files", "-c", config, *arguments], stdout=pipe or stdout,
+                                       stderr=subprocess.PIPE, env=env)  # fmt: skip
+        started.append(process)
+        return process, lambda: [line.split("| ", 1)[1] for line in out.read_text().splitlines() if "| " in line]
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def numbers(first, last):
+    return [f"n{number}" for number in range(first, last + 1)]
+
+
+@pytest.mark.parametrize("compress", [False, True], ids=["plain", "gzip"])
+def test_history_across_rotated_files(box, files, compress):
+    for _ in range(3):
+        box.write(100)
+        box.rotate(compress)
+    box.write(50)
+    for arguments, want in (((), numbers(1, 350)), (("-n", "0"), []), (("-n", "7"), numbers(344, 350)),
+                            (("-n", "50"), numbers(301, 350)), (("-n", "51"), numbers(300, 350)),
+                            (("-n", "260"), numbers(91, 350)), (("-n", "9999"), numbers(1, 350))):  # fmt: skip
+        process, lines = files("--no-follow", *arguments)
+        assert process.wait(20) == 0
+        assert lines() == want, arguments
+
+
+@pytest.mark.parametrize("compress", [False, True], ids=["plain", "gzip"])
+def test_followed_while_rotated(box, files, compress):
+    box.write(10)
+    process, lines = files("-n", "5")
+    wait_until(lambda: lines() == numbers(6, 10))
+
+    def write():
+        for _ in range(40):
+            box.write(500)
+            # At the pace of what is shown, as a log that rotates within its reader's backlog is another matter.
+            wait_until(lambda: len(lines()) > box.written - 1000, 30)
+            box.rotate(compress)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    writer.join()
+    box.write(3)
+    wait_until(lambda: len(lines()) >= box.written - 5, 20)
+    assert lines() == numbers(6, box.written)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=10)[1] == b""
+    assert process.returncode == -signal.SIGINT
+
+
+def test_a_log_emptied_in_place(box, files):
+    box.write(100)
+    process, lines = files()
+    wait_until(lambda: len(lines()) == 100)
+    os.truncate(box.log, 0)
+    box.write(5)
+    wait_until(lambda: lines() == numbers(1, 105), what=lambda: str(lines()[-8:]))
+
+
+def test_starts_and_stops(box, files, tmp_path):
+    box.write(2)
+    process, lines = files()
+    wait_until(lambda: len(lines()) == 2)
+    box.say({**box.meta, "State": {"Running": False, "ExitCode": 3}})
+    out = tmp_path / "out0"
+    wait_until(lambda: "stopped (exit 3)" in out.read_text())
+    box.say({**box.meta, "State": {"Running": True, "ExitCode": 0}})
+    box.write(1)
+    wait_until(lambda: lines() == numbers(1, 3) and "* started" in out.read_text())
+
+
+def at(second, **state):
+    """What the Engine keeps of a container's state: it ended at that second, or was started one later."""
+    moment = "2026-11-25T10:00:{:02}.5Z"
+    return {"State": {"FinishedAt": moment.format(second), "StartedAt": moment.format(second + 1), **state}}
+
+
+def entry(text, second):
+    return json.dumps({"log": text + "\n", "stream": "stdout", "time": f"2026-11-25T10:00:{second:02}.9Z"}) + "\n"
+
+
+def test_a_stop_is_told_before_the_start_that_follows_it(box, files):
+    """Even where both come while lines of before are still to be shown."""
+    box.write(200000)
+    reader, writer = os.pipe()
+    files(pipe=writer)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as out:
+        first = out.readline()
+        time.sleep(0.5)  # the pipe fills up
+        box.say({**box.meta, **at(3, Running=False, ExitCode=3)})
+        time.sleep(0.3)
+        box.say({**box.meta, **at(3, Running=True, ExitCode=0)})
+        with open(box.log, "a") as log:
+            log.write(entry("of the new run", 5))
+        time.sleep(0.3)
+        last = []
+        while not last or not last[-1].endswith(b"of the new run\n"):
+            last = [*last[-3:], out.readline()]
+    assert first.endswith(b"| n1\n")
+    assert [line.strip().split(None, 1)[1] for line in last] == [
+        b"| n200000", b"* stopped (exit 3)", b"* started", b"| of the new run"]  # fmt: skip
+
+
+def test_a_restart_between_two_looks(box, files, tmp_path):
+    """Of which only the second is seen: what it exited with is not known then."""
+    box.say({**box.meta, **at(0, Running=True, ExitCode=0)})
+    box.write(2)
+    process, lines = files()
+    wait_until(lambda: len(lines()) == 2)
+    process.send_signal(signal.SIGSTOP)
+    box.say({**box.meta, **at(3, Running=False, ExitCode=3)})
+    box.say({**box.meta, **at(3, Running=True, ExitCode=0)})
+    with open(box.log, "a") as log:
+        log.write(entry("of the new run", 5))
+    process.send_signal(signal.SIGCONT)
+    out = tmp_path / "out0"
+    wait_until(lambda: "started" in out.read_text() and "new run" in out.read_text(), what=out.read_text)
+    assert [line.split(None, 1)[1] for line in out.read_text().splitlines()] == [
+        "| n1", "| n2", "* stopped", "* started", "| of the new run"]  # fmt: skip
+    box.say({**box.meta, **at(7, Running=False, ExitCode=1)})
+    wait_until(lambda: out.read_text().endswith("* stopped (exit 1)\n"), what=out.read_text)

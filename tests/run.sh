@@ -1,0 +1,235 @@
+#!/bin/bash
+# The tests, all of them or the stages named:
+#   tests/run.sh [install|build|unit|unit-asan|unit-valgrind|fuzz|lint|integration|integration-asan|swarm]...
+#
+# On a fresh Debian 12, as root: installs what is missing, builds with and without sanitizers, and starts a real Docker
+# Engine and a real Kafka. Each stage's output is in build/logs. The last line is "N passed, N failed"; what was skipped
+# is said, and counts as failed when CI=true. Exit code 1 when anything failed.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+
+ALL=(install build unit unit-asan unit-valgrind fuzz lint integration integration-asan swarm)
+LOGS=$PWD/build/logs
+ASAN=build/asan
+JOBS=$(nproc)
+# Valgrind and the sanitizers say what they find by these codes, which no test program uses.
+export ASAN_OPTIONS=detect_leaks=1:exitcode=99:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+export PYTHONDONTWRITEBYTECODE=1 LC_ALL=C.UTF-8
+PASSED=0 FAILED=0 SKIPPED=0
+
+# count PASSED FAILED SKIPPED: adds a stage's numbers; called by the stages.
+count() {
+    passed=$((passed + $1))
+    failed=$((failed + $2))
+    skipped=$((skipped + ${3:-0}))
+}
+
+# one COMMAND...: a command that is one test.
+one() {
+    if "$@"; then
+        count 1 0
+    else
+        echo "FAILED ($?): $*"
+        count 0 1
+    fi
+}
+
+# need COMMAND...: what must succeed before a stage's tests, and is no test of its own.
+need() {
+    "$@" && return 0
+    echo "FAILED ($?): $*"
+    count 0 1
+}
+
+make_asan() { make -s -j"$JOBS" SANITIZE=1 BUILD=$ASAN "$@"; }
+
+stage_install() { one tests/setup/install.sh all; }
+
+stage_build() {
+    one make -s -j"$JOBS"
+    one make_asan
+}
+
+# unit_programs DIRECTORY: the names of the unit tests' programs below a build directory.
+unit_programs() {
+    local source
+    for source in tests/unit/test_*.c; do echo "$1/unit/$(basename "$source" .c)"; done
+}
+
+# One program may hold several groups of tests, each with a summary of its own.
+cmocka_total() { awk -v word="$1" '$2 == word && $5 ~ /^test/ { n += $4 } END { print n + 0 }'; }
+
+# run_units LIMIT PROGRAM_PREFIX... -- PROGRAM...: runs each for at most LIMIT seconds, several at once since they wait for
+# most of their time, and counts what cmocka counted.
+run_units() {
+    local limit=$1 prefix=() program output code good bad ran
+    shift
+    while [ "$1" != -- ]; do
+        prefix+=("$1")
+        shift
+    done
+    shift
+    ran=$(mktemp -d)
+    for program in "$@"; do
+        while [ "$(jobs -rp | wc -l)" -ge $((2 * JOBS)) ]; do wait -n; done
+        {
+            timeout "$limit" "${prefix[@]}" "$program" >"$ran/${program##*/}" 2>&1 </dev/null
+            echo $? >"$ran/${program##*/}.code"
+        } &
+    done
+    wait
+    for program in "$@"; do
+        output=$(cat "$ran/${program##*/}")
+        code=$(cat "$ran/${program##*/}.code")
+        printf '%s\n' "$output"
+        good=$(cmocka_total PASSED <<<"$output")
+        bad=$(cmocka_total FAILED <<<"$output")
+        count "$good" "$bad"
+        if [ "$bad" != 0 ]; then trouble+=$output$'\n'; fi
+        # A crash, a leak, a time-out or a program without a test is a failure that cmocka did not count.
+        if [ "$bad" = 0 ] && { [ "$code" != 0 ] || [ "$good" = 0 ]; }; then
+            echo "FAILED: $program ended with $code"
+            trouble+="$output"$'\n'"$program ended with $code"$'\n'
+            count 0 1
+        fi
+    done
+    rm -r "$ran"
+}
+
+stage_unit() {
+    local programs
+    mapfile -t programs < <(unit_programs build)
+    need make -s -k -j"$JOBS" "${programs[@]}"
+    run_units 120 -- "${programs[@]}"
+}
+
+stage_unit-asan() {
+    local programs
+    mapfile -t programs < <(unit_programs $ASAN)
+    need make_asan -k "${programs[@]}"
+    run_units 300 -- "${programs[@]}"
+}
+
+stage_unit-valgrind() {
+    local programs
+    mapfile -t programs < <(unit_programs build)
+    need make -s -k -j"$JOBS" "${programs[@]}"
+    run_units 600 valgrind -q --suppressions=tests/setup/valgrind.supp --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,indirect,possible \
+        --errors-for-leak-kinds=definite,indirect,possible --num-callers=30 -- "${programs[@]}"
+}
+
+# A target that does nothing proves nothing.
+make_target() { [ -n "$(make -s -n "$@")" ] && make -s -j"$JOBS" "$@"; }
+
+stage_fuzz() { one make_target fuzz FUZZ_SECONDS="${FUZZ_SECONDS:-60}"; }
+
+stage_lint() { one make_target lint; }
+
+# Several files of tests at once, for they wait more than they work.
+AT_ONCE=(-n 3 --dist loadfile)
+
+# run_pytest ARGUMENT...: counts by the numbers that conftest.py leaves when a run has come to its end.
+run_pytest() {
+    local counts=$LOGS/counts code
+    rm -f "$counts"
+    TEST_COUNTS=$counts /usr/bin/python3 -m pytest -p no:cacheprovider --durations=10 "$@" tests/integration
+    code=$?
+    # shellcheck disable=SC2046
+    [ ! -s "$counts" ] || count $(cat "$counts")
+    # 1 is for tests that failed, which are counted; any other is for a run that did not do what it should.
+    if [ ! -s "$counts" ] || [ "$code" -gt 1 ]; then
+        echo "FAILED: pytest ended with $code"
+        count 0 1
+    fi
+}
+
+stage_integration() {
+    need make -s -j"$JOBS"
+    run_pytest "${AT_ONCE[@]}" -m "not swarm"
+}
+
+# Once more with the sanitizers' build, without what takes long and without what measures memory and time.
+stage_integration-asan() {
+    need make_asan
+    TEST_BINARY=$PWD/$ASAN/sidetail run_pytest "${AT_ONCE[@]}" -m "not swarm and not slow and not figures and not image" \
+        --ignore tests/integration/test_verify.py --ignore tests/integration/test_surroundings.py
+}
+
+stage_swarm() {
+    need make -s -j"$JOBS"
+    run_pytest -m swarm
+}
+
+# Several engines, and the collectors beside them, use up the 128 that are the kernel's default. Raised where that is
+# allowed; what cannot be is said, and goes on.
+raise_inotify() {
+    local limit=/proc/sys/fs/inotify/max_user_instances before
+    before=$(cat $limit)
+    [ "$before" -lt 1024 ] || return 0
+    if echo 1024 2>/dev/null >$limit; then
+        echo "fs.inotify.max_user_instances was $before, is 1024 from now on"
+    else
+        echo "fs.inotify.max_user_instances is $before and cannot be raised: the swarm may run out of it"
+    fi
+}
+
+summary=()
+
+run_stage() {
+    local name=$1 start=$SECONDS passed=0 failed=0 skipped=0 trouble="" line
+    echo "== $name"
+    # In this shell, so that the stage's counts are seen; its output goes to the log.
+    "stage_$name" >"$LOGS/$name.log" 2>&1 </dev/null
+    if [ "$failed" -gt 0 ]; then
+        echo "-- what failed, from $LOGS/$name.log:"
+        if [ -n "$trouble" ]; then printf '%s' "$trouble"; else cat "$LOGS/$name.log"; fi | tail -n 100
+    fi
+    grep -E '^SKIPPED ' "$LOGS/$name.log"
+    line=$(printf '%-17s %5d passed %4d failed %4d skipped %5d s' \
+        "$name" "$passed" "$failed" "$skipped" $((SECONDS - start)))
+    echo "$line"
+    summary+=("$line")
+    PASSED=$((PASSED + passed)) FAILED=$((FAILED + failed)) SKIPPED=$((SKIPPED + skipped))
+}
+
+engine_ran=1
+
+clean_up() {
+    [ "$engine_ran" = 1 ] || tests/setup/engine.sh stop
+}
+
+main() {
+    local stage
+    [ $# -gt 0 ] || set -- "${ALL[@]}"
+    for stage in "$@"; do
+        [ "$(type -t "stage_$stage")" = function ] || {
+            echo "unknown stage '$stage'; there are: ${ALL[*]}" >&2
+            exit 2
+        }
+    done
+    [ "$(id -u)" = 0 ] || {
+        echo "the tests start a Docker Engine and read its files: run them as root, or with sudo" >&2
+        exit 2
+    }
+    mkdir -p "$LOGS"
+    raise_inotify
+    # An engine that only the tests needed goes with them.
+    docker version >/dev/null 2>&1 || engine_ran=0
+    trap clean_up EXIT
+    for stage in "$@"; do run_stage "$stage"; done
+
+    echo "== all"
+    printf '%s\n' "${summary[@]}"
+    if [ "$SKIPPED" -gt 0 ] && [ "${CI:-}" = true ]; then
+        echo "$SKIPPED skipped, which under CI=true is failed"
+        FAILED=$((FAILED + SKIPPED))
+    elif [ "$SKIPPED" -gt 0 ]; then
+        echo "$SKIPPED skipped"
+    fi
+    trap - EXIT
+    clean_up
+    echo "$PASSED passed, $FAILED failed"
+    [ "$FAILED" = 0 ] && [ "$PASSED" -gt 0 ]
+}
+
+main "$@"

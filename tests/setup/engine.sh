@@ -1,0 +1,130 @@
+#!/bin/bash
+# A real Docker Engine for the tests, with the images they run.
+#   tests/setup/engine.sh start     reuse the engine that answers, else start dockerd; build missing images
+#   tests/setup/engine.sh images    build missing images only
+#   tests/setup/engine.sh stop      stop the engine, if this script started it
+#   tests/setup/engine.sh status
+. "$(dirname "$0")/common.sh"
+
+ENGINE_DIR=$STATE_DIR/engine
+PID_FILE=$ENGINE_DIR/dockerd.pid
+BASE_IMAGE=debian:bookworm-slim
+APP_IMAGE=sidetail-test/app
+APP_DIR=$REPO_DIR/tests/integration/app
+
+answers() { docker version >/dev/null 2>&1; }
+
+answers_or_dead() { answers || [ ! -d "/proc/$1" ]; }
+
+start_daemon() {
+    need_root "starting dockerd"
+    need dockerd engine
+    # Another dockerd might be starting at this moment: wait for it rather than run into its pid file.
+    local other
+    other=$(cat /var/run/docker.pid 2>/dev/null || true)
+    if is_ours "$other" dockerd; then
+        retry 60 answers || die "dockerd runs (pid $other) but does not answer"
+        return 0
+    fi
+    rm -f /var/run/docker.pid
+    say "starting dockerd, log in $ENGINE_DIR/dockerd.log"
+    setsid dockerd >>"$ENGINE_DIR/dockerd.log" 2>&1 </dev/null 9>&- &
+    local pid=$!
+    retry 60 answers_or_dead "$pid" || true
+    if ! answers; then
+        tail -n 20 "$ENGINE_DIR/dockerd.log" >&2
+        die "dockerd does not answer; the end of its log is above"
+    fi
+    # setsid forks only when it leads a process group; the daemon's own file is right either way.
+    pid=$(cat /var/run/docker.pid 2>/dev/null || echo "$pid")
+    echo "$pid" >"$PID_FILE"
+}
+
+has_image() { docker image inspect "$1" >/dev/null 2>&1; }
+
+# The base image, made from Debian's packages as the public one is, so that no image registry is needed.
+build_base() {
+    has_image "$BASE_IMAGE" && return 0
+    need mmdebstrap engine
+    local tarball=$STATE_DIR/images/bookworm-slim.tar
+    if [ ! -s "$tarball" ]; then
+        mkdir -p "${tarball%/*}"
+        say "building $BASE_IMAGE"
+        mmdebstrap --quiet --variant=minbase --include=ca-certificates \
+            --dpkgopt='path-exclude=/usr/share/man/*' \
+            --dpkgopt='path-exclude=/usr/share/locale/*' \
+            --dpkgopt='path-exclude=/usr/share/doc/*' \
+            --dpkgopt='path-include=/usr/share/doc/*/copyright' \
+            bookworm "$tarball.part.tar" >&2
+        mv "$tarball.part.tar" "$tarball"
+    fi
+    docker import --change 'CMD ["bash"]' "$tarball" "$BASE_IMAGE" >/dev/null
+}
+
+# The log writer, alone in its image; its tag is a hash of what it is built from.
+build_app() {
+    [ -d "$APP_DIR" ] || return 0
+    need gcc build
+    local hash dir
+    hash=$(cat "$APP_DIR"/*.c "$APP_DIR"/*.h "$APP_DIR"/Makefile 2>/dev/null | sha256sum | cut -c1-12)
+    if ! has_image "$APP_IMAGE:$hash"; then
+        say "building $APP_IMAGE:$hash"
+        dir=$(mktemp -d)
+        make -s -C "$APP_DIR" OUT="$dir/logwriter" STATIC=1
+        mkdir "$dir/root" "$dir/root/tmp" "$dir/root/logs"
+        mv "$dir/logwriter" "$dir/root/logwriter"
+        tar -C "$dir/root" -c . | docker import --change 'ENTRYPOINT ["/logwriter"]' - "$APP_IMAGE:$hash" >/dev/null
+        rm -rf "$dir"
+    fi
+    docker tag "$APP_IMAGE:$hash" "$APP_IMAGE:latest"
+}
+
+build_images() {
+    build_base
+    build_app
+}
+
+start() {
+    need docker engine
+    mkdir -p "$ENGINE_DIR"
+    exec 9>"$ENGINE_DIR/lock"
+    flock 9
+    answers || start_daemon
+    build_images
+    flock -u 9
+    status
+}
+
+stop() {
+    local pid
+    pid=$(cat "$PID_FILE" 2>/dev/null || true)
+    if ! is_ours "$pid" dockerd; then
+        say "no engine that this script started"
+        return 0
+    fi
+    kill "$pid"
+    wait_gone 30 "$pid" || die "dockerd (pid $pid) does not stop; see $ENGINE_DIR/dockerd.log"
+    rm -f "$PID_FILE"
+    say "stopped"
+}
+
+status() {
+    if ! answers; then
+        echo "engine: not running"
+        return 1
+    fi
+    docker version --format 'engine: {{.Server.Version}}, API {{.Server.APIVersion}}'
+    docker info --format 'root: {{.DockerRootDir}}, storage {{.Driver}}, logs {{.LoggingDriver}}, cgroup v{{.CgroupVersion}}'
+    docker image ls --format 'image: {{.Repository}}:{{.Tag}} {{.Size}}'
+}
+
+case ${1:-} in
+start) start ;;
+images) build_images ;;
+stop) stop ;;
+status) status ;;
+*)
+    sed -n '2,6s/^# //p' "$0" >&2
+    exit 2
+    ;;
+esac
