@@ -86,11 +86,11 @@ def test_latency_is_bounded_by_commit_age(engine, kafka, collector, topic):
     """Each transaction lasts 200 ms at most, though batches come all the time."""
     one = collector(kafka).start()
     one.wait_stderr("collecting")
-    engine.write("web", service="web", count=2000, rate=1000)
-    wait_lines_out(one, 2000)
+    engine.write("web", service="web", count=4000, rate=1000)
+    wait_lines_out(one, 4000)
     commits = one.metrics()["sidetail_commits_total"]
     one.stop_cleanly()
-    assert 8 <= commits <= 40, commits
+    assert 10 <= commits <= 60, commits  # 20, on a machine that has time for it
 
 
 # kill -9
