@@ -84,6 +84,13 @@ class Sidetail:
         self.write_config()
         self.signal(signal.SIGHUP)
 
+    def catches_signals(self):
+        """Or has ended."""
+        if not self.running:
+            return True
+        caught = re.search(r"^SigCgt:\s*([0-9a-f]+)$", Path(f"/proc/{self.pid}/status").read_text(), re.M)
+        return bool(int(caught[1], 16) >> (signal.SIGTERM - 1) & 1)
+
     def kill(self):
         """kill -9."""
         if self.running:
@@ -93,6 +100,7 @@ class Sidetail:
 
     def terminate(self, timeout=10):
         """SIGTERM; gives back the exit code. Not having ended in time is a failure."""
+        wait_until(self.catches_signals, what="SIGTERM is caught")  # one that has just been started dies of it
         self.signal(signal.SIGTERM)
         return self.wait(timeout)
 
