@@ -13,6 +13,7 @@
 #include "config.h"
 #include "fd.h"
 #include "log.h"
+#include "loop.h"
 #include "metrics.h"
 #include "monitor.h"
 #include "pipeline.h"
@@ -270,7 +271,7 @@ static int set_up(struct app *app, struct error *err)
         privilege_read_all(); /* before any thread starts; what cannot be read without is said where it is met
                                */
     }
-    app->base = event_base_new();
+    app->base = loop_new();
     app->grace = app->base ? evtimer_new(app->base, on_grace, app) : NULL;
     if (!app->grace || catch_signals(app) < 0) {
         return error_set(err, "cannot set up the event loop: %s", strerror(errno));

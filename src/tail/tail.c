@@ -12,6 +12,7 @@
 #include "encode.h"
 #include "engine.h"
 #include "fd.h"
+#include "loop.h"
 #include "pretty.h"
 #include "tail_filter.h"
 #include "tail_screen.h"
@@ -429,7 +430,7 @@ static int set_up(struct tail *t, struct error *err)
     if (!t->filter) {
         return -1;
     }
-    t->base = event_base_new();
+    t->base = loop_new();
     if (t->base && event_base_priority_init(t->base, SCREEN_PRIORITIES) < 0) {
         return error_set(err, "cannot set up the event loop");
     }

@@ -20,6 +20,7 @@
 #include "clock.h"
 #include "config.h"
 #include "log.h"
+#include "loop.h"
 #include "metrics.h"
 #include "sink.h"
 
@@ -91,7 +92,7 @@ static inline void bench_on_failed(void *arg, int exit_code, const struct error 
 /* Loads the checkpoint and opens the sink, as a start does. 0 or -1. */
 static inline int bench_try_open(const struct sink_ops *ops)
 {
-    bench.base = event_base_new();
+    bench.base = loop_new();
     bench.checkpoint = checkpoint_new();
     assert_non_null(bench.base);
     assert_non_null(bench.checkpoint);

@@ -18,6 +18,7 @@
 #include "clock.h"
 #include "config.h"
 #include "log.h"
+#include "loop.h"
 #include "metrics.h"
 
 #define END_TXN   26    /* its key in Kafka's protocol */
@@ -128,7 +129,7 @@ static void run_until(const uint64_t *count, uint64_t wanted, const bool *done)
 static struct kafka *open_sink(const struct sink_ops *ops)
 {
     struct error err = {""};
-    w.base = event_base_new();
+    w.base = loop_new();
     w.checkpoint = checkpoint_new();
     struct sink_env env = {.base = w.base,
                            .cfg = w.cfg,
