@@ -75,4 +75,10 @@ json_t *position_to_json(const struct position *pos);
 /* 0, or -1 when it is not a position: a key missing or unknown, a wrong type, a number out of bounds. */
 int position_from_json(const json_t *json, struct position *pos);
 
+/* A feed's key as text that any JSON can hold, for paths are bytes: those that are not printable ASCII, and
+ * '"', '\\' and '%', become %XX. Appended. 0, or -1 when memory is out (out is as it was). */
+int position_key_write(struct buf *out, const char *key);
+/* Undoes that in place. The key's length, or 0 when it is not what position_key_write writes. */
+size_t position_key_read(char *text);
+
 #endif

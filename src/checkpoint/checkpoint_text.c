@@ -8,59 +8,9 @@
 #define HEADER_SIZE                                                                                          \
     (sizeof("{\"sidetail\":\"checkpoint\",\"version\":1,\"xxh3\":\"0123456789abcdef\"}\n") - 1)
 
-static bool plain(unsigned char c)
-{
-    return c >= ' ' && c < 0x7f && c != '"' && c != '\\' && c != '%';
-}
-
-static int add_key(struct buf *out, const char *key)
-{
-    if (buf_reserve(out, 3 * strlen(key)) < 0) {
-        return -1;
-    }
-    for (; *key; key++) {
-        unsigned char c = (unsigned char)*key;
-        if (plain(c)) {
-            buf_put(out, key, 1);
-        } else {
-            const char *digits = "0123456789ABCDEF";
-            buf_put(out, (const char[]){'%', digits[c >> 4], digits[c & 15]}, 3);
-        }
-    }
-    return 0;
-}
-
-static int hex_value(char c)
-{
-    const char *digits = "0123456789ABCDEF";
-    const char *at = c ? strchr(digits, c) : NULL;
-    return at ? (int)(at - digits) : -1;
-}
-
-/* Undoes add_key in place. The length, or 0 when it is not what add_key writes. */
-static size_t unescape_key(char *key)
-{
-    char *to = key;
-    for (const char *from = key; *from; from++) {
-        if (*from != '%') {
-            *to++ = *from;
-            continue;
-        }
-        int high = hex_value(from[1]);
-        int low = high < 0 ? -1 : hex_value(from[2]);
-        if (low < 0 || high * 16 + low == 0) {
-            return 0;
-        }
-        *to++ = (char)(high * 16 + low);
-        from += 2;
-    }
-    *to = '\0';
-    return (size_t)(to - key);
-}
-
 static int add_entry(struct buf *out, const struct entry *e, bool first, int64_t now_s)
 {
-    if (buf_add(out, first ? "\"" : ",\"", first ? 1 : 2) < 0 || add_key(out, e->key) < 0 ||
+    if (buf_add(out, first ? "\"" : ",\"", first ? 1 : 2) < 0 || position_key_write(out, e->key) < 0 ||
         buf_addf(out, "\":{\"seen\":%lld,\"at\":", (long long)(e->in_use ? now_s : e->seen)) < 0 ||
         position_write(out, &e->pos) < 0) {
         return -1;
@@ -106,7 +56,7 @@ static int parse_entry(struct checkpoint *c, const char *name, json_t *json)
         return -1;
     }
     char *key = strdup(name);
-    size_t len = key ? unescape_key(key) : 0;
+    size_t len = key ? position_key_read(key) : 0;
     struct entry *e = len > 0 ? checkpoint_entry(c, key, len) : NULL;
     free(key);
     if (!e) {

@@ -1,5 +1,7 @@
 #include "position.h"
 
+#include <string.h>
+
 static const char *const stream_names[STREAM_COUNT] = {"stdout", "stderr"};
 
 /* -- writing: by hand, for a checkpoint of a thousand feeds is written each second ------------- */
@@ -244,4 +246,55 @@ int position_from_json(const json_t *json, struct position *pos)
     }
     pos->mid_line = mid_line;
     return 0;
+}
+
+/* -- keys -------------------------------------------------------------------------------------- */
+
+static bool is_plain(unsigned char c)
+{
+    return c >= ' ' && c < 0x7f && c != '"' && c != '\\' && c != '%';
+}
+
+int position_key_write(struct buf *out, const char *key)
+{
+    if (buf_reserve(out, 3 * strlen(key)) < 0) {
+        return -1;
+    }
+    for (; *key; key++) {
+        unsigned char c = (unsigned char)*key;
+        if (is_plain(c)) {
+            buf_put(out, key, 1);
+        } else {
+            const char *digits = "0123456789ABCDEF";
+            buf_put(out, (const char[]){'%', digits[c >> 4], digits[c & 15]}, 3);
+        }
+    }
+    return 0;
+}
+
+static int hex_value(char c)
+{
+    const char *digits = "0123456789ABCDEF";
+    const char *at = c ? strchr(digits, c) : NULL;
+    return at ? (int)(at - digits) : -1;
+}
+
+size_t position_key_read(char *key)
+{
+    char *to = key;
+    for (const char *from = key; *from; from++) {
+        if (*from != '%') {
+            *to++ = *from;
+            continue;
+        }
+        int high = hex_value(from[1]);
+        int low = high < 0 ? -1 : hex_value(from[2]);
+        if (low < 0 || high * 16 + low == 0) {
+            return 0;
+        }
+        *to++ = (char)(high * 16 + low);
+        from += 2;
+    }
+    *to = '\0';
+    return (size_t)(to - key);
 }

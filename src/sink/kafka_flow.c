@@ -139,6 +139,19 @@ static void reopen(struct kafka *k, uint64_t in_doubt, bool fenced)
     }
 }
 
+/* A transaction that failed may have been more than the brokers take in its time: a smaller one comes next,
+ * down to a single batch, for the same one would fail in the same way for ever. */
+static void ask_less(struct kafka *k)
+{
+    k->commit_bytes /= 2;
+}
+
+static void ask_more(struct kafka *k)
+{
+    size_t limit = k->settings->commit_bytes;
+    k->commit_bytes = k->commit_bytes < limit / 2 ? (k->commit_bytes + 1) * 2 : limit;
+}
+
 void kafka_flow_fail(struct kafka *k, const char *reason)
 {
     if (k->broken || k->state == KAFKA_OPENING || k->state == KAFKA_CLOSED) {
@@ -146,6 +159,7 @@ void kafka_flow_fail(struct kafka *k, const char *reason)
     }
     k->broken = true;
     k->failures++;
+    ask_less(k);
     metrics.sink_errors++;
     if (k->failures > 1) { /* a single one is mended at once */
         kafka_say_trouble(k, reason);
@@ -193,7 +207,7 @@ static bool is_starving(const struct kafka *k)
 static bool is_commit_due(const struct kafka *k)
 {
     return k->exactly && k->open.head && !is_in_batch(k) &&
-           (k->due || k->open_bytes >= k->settings->commit_bytes || is_starving(k) ||
+           (k->due || k->open_bytes >= k->commit_bytes || is_starving(k) ||
             (k->draining && !k->waiting.head));
 }
 
@@ -344,6 +358,7 @@ static void commit_done(struct job *job)
     if (!c->committed) {
         metrics.commit_errors++;
         k->failures++;
+        ask_less(k);
         kafka_say_trouble(k, c->err.text);
         reopen(k, k->number, c->fenced);
         return;
@@ -354,6 +369,7 @@ static void commit_done(struct job *job)
     k->rewrite = false;
     kafka_marks_committed(k->marks);
     k->failures = 0;
+    ask_more(k);
     kafka_say_well(k);
     k->state = KAFKA_PRODUCING;
     while (k->open.head) {
@@ -368,18 +384,29 @@ static void commit_done(struct job *job)
     kafka_flow_pump(k);
 }
 
+/* One position that was found. 0 or -1 (memory). */
+static int restore(struct checkpoint *checkpoint, const char *text, const json_t *json)
+{
+    struct position pos;
+    char *feed = strdup(text);
+    int result = feed ? 0 : -1;
+    if (feed && (position_key_read(feed) == 0 || position_from_json(json_array_get(json, 0), &pos) < 0)) {
+        log_error("a position in Kafka cannot be read; its container is read as one never seen",
+                  KV("feed", text));
+    } else if (feed) {
+        result = checkpoint_restore(checkpoint, feed, &pos, json_integer_value(json_array_get(json, 1)));
+    }
+    free(feed);
+    return result;
+}
+
 static int fill_checkpoint(struct kafka *k)
 {
-    const char *feed;
+    const char *text;
     json_t *json;
-    json_object_foreach(k->session.positions, feed, json)
+    json_object_foreach(k->session.positions, text, json)
     {
-        struct position pos;
-        if (position_from_json(json_array_get(json, 0), &pos) < 0) {
-            log_error("a position in Kafka cannot be read; its container is read as one never seen",
-                      KV("feed", feed));
-        } else if (checkpoint_restore(k->env.checkpoint, feed, &pos,
-                                      json_integer_value(json_array_get(json, 1))) < 0) {
+        if (restore(k->env.checkpoint, text, json) < 0) {
             return -1;
         }
     }
@@ -478,6 +505,7 @@ int kafka_flow_start(struct kafka *k)
     k->session.worker = k->commit.worker = k->worker;
     k->session.settings = k->settings;
     k->commit.job = (struct job){.run = kafka_commit_run, .done = commit_done};
+    k->commit_bytes = k->settings->commit_bytes;
     k->commit.timeout_ms = k->settings->timeout_ms;
     kafka_topic_job_start(k);
     k->pump_event = evtimer_new(base, on_pump, k);

@@ -92,7 +92,8 @@ bool kafka_topic_gone(rd_kafka_t *rk, char name[KAFKA_TOPIC_MAX + 1]);
  * KAFKA_POSITIONS_PARTITIONS are not used. */
 int32_t kafka_positions_partition(const char *identity, int partitions);
 
-/* The key of a feed's position, or (feed NULL) of the head. Appends; 0 or -1 (memory). */
+/* The key of a feed's position, or (feed NULL) of the head: ["identity","feed"], ["identity"], or, of a feed
+ * whose name is not UTF-8, ["identity","escaped","%"]. Appends; 0 or -1 (memory). */
 int kafka_positions_key(struct buf *out, const char *identity, const char *feed);
 /* The same for the head that a session writes first. */
 int kafka_session_key(struct buf *out, const char *identity);
@@ -110,7 +111,9 @@ struct kafka_past {
     bool overtaken;                 /* after one of ours, there was a stranger's */
     bool ended;                     /* `until` was reached */
     int64_t head_offset;            /* of the last head; -1: none seen */
-    json_t *positions;              /* feed key → [position, unix seconds when written]; NULL: not wanted */
+    bool failed;                    /* memory was out */
+    json_t *positions; /* feed's key as position_key_write has it → [position, unix seconds when
+                          written]; NULL: not wanted */
 };
 
 /* Takes up one record, written at that time (unix seconds); value NULL is a tombstone. */
@@ -148,7 +151,7 @@ struct kafka_session {
     rd_kafka_topic_t *topic; /* of positions; its owner is whose rk is */
     int32_t partition;
     int64_t head_offset;      /* of a head of ours; in: from which on to look */
-    json_t *positions;        /* when not resumed; owned by who takes it */
+    json_t *positions;        /* as in kafka_past, when not resumed; owned by who takes it */
     struct error err;         /* the last thing that went wrong */
     struct error broker_err;  /* and what was last said of a broker */
     struct error undelivered; /* why the head was not */
@@ -344,6 +347,7 @@ struct kafka {
     enum kafka_state state;
     struct kafka_list waiting, open;
     size_t open_bytes;
+    size_t commit_bytes; /* that are committed at once: fewer after failures, see kafka_flow.c */
     unsigned open_batches;
     uint64_t number;     /* of the open transaction */
     uint64_t learned_in; /* the one in which a topic was last found to take less than was thought */

@@ -6,7 +6,9 @@
 
 #include "clock.h"
 #include "kafka_internal.h"
+#include "utf8.h"
 
+#define ESCAPED     "%" /* a key's third part: the second is escaped as by position_key_write */
 #define POLL_MS     100
 #define PATIENCE_NS (5 * NS_PER_S) /* how long reading may stand still before it is said why */
 
@@ -26,9 +28,31 @@ static int add_json(struct buf *out, json_t *json)
     return result;
 }
 
+static bool is_utf8(const char *text)
+{
+    const char *end = text + strlen(text);
+    size_t len = 1;
+    for (; text < end && len > 0; text += len) {
+        len = utf8_length(text, end);
+    }
+    return len > 0;
+}
+
 int kafka_positions_key(struct buf *out, const char *identity, const char *feed)
 {
-    return add_json(out, feed ? json_pack("[ss]", identity, feed) : json_pack("[s]", identity));
+    struct buf text = {0};
+    int result = -1;
+    if (!feed) {
+        return add_json(out, json_pack("[s]", identity));
+    }
+    if (is_utf8(feed)) {
+        return add_json(out, json_pack("[ss]", identity, feed));
+    }
+    if (position_key_write(&text, feed) == 0) {
+        result = add_json(out, json_pack("[ss#s]", identity, text.data, (int)text.len, ESCAPED));
+    }
+    buf_free(&text);
+    return result;
 }
 
 int kafka_session_key(struct buf *out, const char *identity)
@@ -61,6 +85,24 @@ static void take_head(struct kafka_past *past, const json_t *head, int64_t offse
     past->ended = past->ended || (past->until > 0 && number == past->until);
 }
 
+/* Notes a feed's position, or that it has none. `key`: its record's. */
+static void take_position(struct kafka_past *past, const json_t *key, json_t *position, int64_t written)
+{
+    const char *feed = json_string_value(json_array_get(key, 1));
+    struct buf text = {0};
+    int failed =
+        json_array_size(key) > 2 ? buf_add(&text, feed, strlen(feed)) : position_key_write(&text, feed);
+    if (failed || buf_add(&text, "", 1) < 0) {
+        past->failed = true;
+    } else if (position) {
+        past->failed |= json_object_set_new(past->positions, text.data,
+                                            json_pack("[OI]", position, (json_int_t)written)) < 0;
+    } else {
+        json_object_del(past->positions, text.data);
+    }
+    buf_free(&text);
+}
+
 void kafka_past_take(struct kafka_past *past, struct slice key, const struct slice *value, int64_t offset,
                      int64_t written)
 {
@@ -71,12 +113,8 @@ void kafka_past_take(struct kafka_past *past, struct slice key, const struct sli
     if (identity && !strcmp(identity, past->identity)) {
         if (!feed) {
             take_head(past, json, offset);
-        } else if (!past->positions) {
-            /* known already */
-        } else if (json) {
-            json_object_set_new(past->positions, feed, json_pack("[OI]", json, (json_int_t)written));
-        } else {
-            json_object_del(past->positions, feed);
+        } else if (past->positions) { /* else known already */
+            take_position(past, name, json, written);
         }
     }
     json_decref(json);
@@ -104,7 +142,7 @@ static int take_message(struct kafka_past *past, const rd_kafka_message_t *m, st
     struct slice value = slice_of(m->payload, m->len);
     int64_t written = rd_kafka_message_timestamp(m, NULL) / 1000;
     kafka_past_take(past, slice_of(m->key, m->key_len), m->payload ? &value : NULL, m->offset, written);
-    return past->ended;
+    return past->failed ? error_set(err, "no memory for the positions") : past->ended;
 }
 
 static int read_all(struct kafka_past *past, const struct kafka_settings *s, rd_kafka_topic_t *topic,
