@@ -73,19 +73,43 @@ int file_begin_anew(struct file_sink *s, struct error *err)
     return 0;
 }
 
-/* Somebody may have changed its length. */
-static void look_at_length(struct file_sink *s, const struct stat *st)
+/* Of a batch that is half written, somebody cut something off: it is written again from its beginning, behind
+ * what is whole. 0 or -1 (errno). */
+static int begin_batch_again(struct file_sink *s, uint64_t *length)
 {
-    if ((uint64_t)st->st_size == s->out.length) {
-        return;
+    uint64_t partial = outbox_partial(&s->outbox);
+    if (partial == 0 || *length >= s->out.length) {
+        return 0;
+    }
+    uint64_t whole = s->out.length > partial ? s->out.length - partial : 0;
+    if (*length > whole) {
+        if (ftruncate(s->out.fd, (off_t)whole) < 0) {
+            return -1;
+        }
+        *length = whole;
+    }
+    s->outbox.head->sent = 0;
+    return 0;
+}
+
+/* Somebody may have changed its length. 0 or -1 (errno). */
+static int look_at_length(struct file_sink *s, const struct stat *st)
+{
+    uint64_t length = (uint64_t)st->st_size;
+    if (length == s->out.length) {
+        return 0;
+    }
+    if (begin_batch_again(s, &length) < 0) {
+        return -1;
     }
     log_warn((uint64_t)st->st_size < s->out.length
                  ? "somebody truncated the output file: what it held is gone"
                  : "somebody else writes into the output file",
              KV("file", s->path), KN("length", st->st_size), KN("expected_length", s->out.length));
-    s->out.length = (uint64_t)st->st_size;
+    s->out.length = length;
     s->out.id.head_len = 0;
     arm_age(s);
+    return 0;
 }
 
 /* What others did to the file since the last write. 0 or -1. */
@@ -104,8 +128,9 @@ static int look(struct file_sink *s)
             retry_failed(&s->retry, s->path, 0, err.text);
             return -1;
         }
-    } else {
-        look_at_length(s, &st);
+    } else if (look_at_length(s, &st) < 0) {
+        retry_failed(&s->retry, s->path, errno, "cannot take back half a batch");
+        return -1;
     }
     return 0;
 }
@@ -145,8 +170,9 @@ static int file_sync(struct sink *sink, struct error *err)
 {
     struct file_sink *s = (struct file_sink *)sink;
     struct stat st;
-    if (fstat(s->out.fd, &st) == 0) {
-        look_at_length(s, &st); /* while no checkpoint can be saved, no write comes to do it */
+    if (fstat(s->out.fd, &st) < 0 || look_at_length(s, &st) < 0) { /* while no checkpoint can be saved, no
+                                                                      write comes to do it */
+        return error_set(err, "cannot look at %s: %s", s->path, strerror(errno));
     }
     uint64_t partial = outbox_partial(&s->outbox);
     uint64_t delivered = s->out.length > partial ? s->out.length - partial : 0;
