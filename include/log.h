@@ -1,7 +1,8 @@
 /* The collector's own log: one line a fact, logfmt or JSON, to stderr.
  *
  * A line is a level, a fixed message, and fields. The same message is written at most LOG_BURST times in
- * LOG_WINDOW_S seconds; what was held back is counted in the next one that passes (`suppressed=`). Secrets
+ * LOG_WINDOW_S seconds; what was held back is counted in the next one that passes (`suppressed=`). Where
+ * nobody reads stderr, lines are dropped rather than waited with, and counted as well (`unwritten=`). Secrets
  * must not be passed. Loop thread only. */
 #ifndef SIDETAIL_LOG_H
 #define SIDETAIL_LOG_H

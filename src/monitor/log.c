@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,7 +25,7 @@ struct line {
     size_t len, room;
     bool full; /* something did not fit and was left out */
 };
-#define LINE_TAIL 64 /* kept back for the last fields and the closing brace */
+#define LINE_TAIL 128 /* kept back for the last fields and the closing brace */
 
 /* How often one message was written in the current window. */
 struct throttle {
@@ -33,6 +35,9 @@ struct throttle {
     uint64_t suppressed;
 };
 static struct throttle throttles[MESSAGES_MAX];
+
+static uint64_t unwritten; /* lines since the last one that could be written: nobody read stderr */
+static bool torn;          /* of the last one a part was */
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 
@@ -211,20 +216,38 @@ static void put_time(struct line *l)
     put_text(l, "time", text);
 }
 
-/* A log that cannot be written has nobody left to be told. */
-static void write_all(const char *p, size_t len)
+/* Never waits for a reader, for the loop would wait as well: a pipe that has room takes PIPE_BUF bytes.
+ * False: not all could be written. */
+static bool write_all(const char *p, size_t len)
 {
     while (len > 0) {
-        ssize_t n = write(STDERR_FILENO, p, len);
+        struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
+        if (poll(&ready, 1, 0) <= 0) {
+            return false;
+        }
+        ssize_t n = write(STDERR_FILENO, p, len < PIPE_BUF ? len : PIPE_BUF);
         if (n < 0 && errno == EINTR) {
             continue;
         }
         if (n <= 0) {
-            return;
+            return false;
         }
         p += n;
         len -= (size_t)n;
     }
+    return true;
+}
+
+/* A line that could not be written is counted, for who reads the next one. */
+static void write_line(const struct line *l)
+{
+    if ((torn && !write_all("\n", 1)) || !write_all(l->data, l->len)) {
+        unwritten++;
+        torn = l->len > PIPE_BUF; /* shorter ones are written whole or not at all */
+        return;
+    }
+    unwritten = 0;
+    torn = false;
 }
 
 /* As many of the fields as there is room for, each whole. */
@@ -263,7 +286,10 @@ void log_write(enum log_level level, const char *message, const struct field *fi
     if (suppressed > 0) {
         put_number(&l, "suppressed", (int64_t)suppressed);
     }
+    if (unwritten > 0) {
+        put_number(&l, "unwritten", (int64_t)unwritten);
+    }
     put_str(&l, format == LOG_JSON ? "}\n" : "\n");
-    write_all(l.data, l.len);
+    write_line(&l);
     errno = saved;
 }
