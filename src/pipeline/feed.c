@@ -141,8 +141,8 @@ unsigned feed_join(struct feed *feed, struct record *rec)
     unsigned cut = 0;
     if (join->active && !goes_on(pl, join, rec)) {
         struct record piece = joined(join, rec->stream);
-        piece.partial = true;
-        metrics.cut_lines++;
+        piece.partial = !rec->malformed; /* behind which a line of its own comes */
+        metrics.cut_lines += piece.partial;
         pipeline_line(pl, feed, &piece);
         join_drop(feed, join);
         cut = PUT_CUT;
