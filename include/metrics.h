@@ -68,6 +68,8 @@ struct standing {
     int64_t
         sink_since_ns; /* monotonic: since then batches wait and the sink acknowledged none; 0: none waits */
     bool checkpoint_failing; /* it could not be saved, and has not been since */
+    bool source_failing;     /* a directory to be followed, or the Engine, could not be read, and has not been
+                                since */
 };
 extern struct standing standing;
 

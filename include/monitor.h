@@ -2,9 +2,9 @@
  *
  * /healthz tells that the loop turns: that it answers at all is the proof. A sink that is down does not make
  * the process unhealthy, for a restart would not help; it makes it not ready: /readyz is 200 while source and
- * sink are open, the sink has acknowledged something within ten seconds or has nothing to, and the checkpoint
- * can be saved; else 503 and why. There is no authentication: it is for loopback, or a network that is
- * trusted. */
+ * sink are open, all that is to be followed can be read, the sink has acknowledged something within ten
+ * seconds or has nothing to, and the checkpoint can be saved; else 503 and why. There is no authentication:
+ * it is for loopback, or a network that is trusted. */
 #ifndef SIDETAIL_MONITOR_H
 #define SIDETAIL_MONITOR_H
 

@@ -65,6 +65,9 @@ static int find_fault(const struct monitor *m, char *why, size_t cap)
         return snprintf(why, cap, "the sink has acknowledged nothing for %lld s",
                         (long long)(waiting / NS_PER_S));
     }
+    if (standing.source_failing) {
+        return snprintf(why, cap, "the source cannot be read");
+    }
     if (standing.checkpoint_failing) {
         return snprintf(why, cap, "the checkpoint cannot be saved");
     }

@@ -192,6 +192,9 @@ static void put_standing(struct page *p)
     put(p, "sidetail_sink_waiting_seconds %.3f\n", (double)waiting / NS_PER_S);
     put_head(p, "sidetail_checkpoint_failing", "gauge", "1 while the checkpoint cannot be saved");
     put(p, "sidetail_checkpoint_failing %d\n", standing.checkpoint_failing);
+    put_head(p, "sidetail_source_failing", "gauge",
+             "1 while a directory to be followed, or the Engine, cannot be read");
+    put(p, "sidetail_source_failing %d\n", standing.source_failing);
 }
 
 static void put_process(struct page *p)

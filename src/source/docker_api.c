@@ -5,6 +5,7 @@
 #include "api_feed.h"
 #include "config.h"
 #include "log.h"
+#include "metrics.h"
 
 /* -- which are opened -------------------------------------------------------------------------- */
 
@@ -123,6 +124,7 @@ static void on_up(void *arg, bool up, const struct error *err)
 {
     struct docker_api *src = arg;
     src->up = up;
+    standing.source_failing = !up;
     if (!up) {
         log_error("cannot follow the Engine, trying again", KV("error", err->text));
         return;
@@ -173,6 +175,7 @@ static struct source *docker_api_open(const struct source_env *env, struct error
         docker_api_close(&src->source);
         return NULL;
     }
+    standing.source_failing = true; /* until the Engine answers */
     return &src->source;
 }
 

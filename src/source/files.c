@@ -9,6 +9,7 @@
 
 #include "files_internal.h"
 #include "log.h"
+#include "metrics.h"
 #include "segment.h"
 #include "watch.h"
 
@@ -28,8 +29,10 @@ struct dir {
     struct watch *watch; /* NULL: tried again each second */
     dev_t dev;           /* of what is watched */
     ino_t ino;
-    bool undecided; /* a file in it may be a log of its own, or a rotated one: looked at again each second */
-    bool said;      /* that it cannot be watched or listed */
+    bool undecided; /* looked at again each second: it could not be listed, or a file in it may be a log of
+                       its own or a rotated one */
+    bool unlisted;  /* it could not be listed, which was said */
+    bool said;      /* that it cannot be watched */
     struct interest *interests;
     size_t count;
     UT_hash_handle hh;
@@ -86,22 +89,27 @@ static void visit(struct dir *dir, const struct interest *why, const char *name,
 
 static void dir_scan(struct dir *dir, const struct interest *why, bool first_look)
 {
+    struct dirent *entry = NULL;
     DIR *open = opendir(dir->path);
-    if (!open) {
-        if (!dir->said) {
-            log_warn("cannot list a directory, trying again each second", KV("path", dir->path),
-                     KV("error", strerror(errno)));
-        }
-        dir->said = true;
-        return;
-    }
-    struct dirent *entry;
-    while ((entry = readdir(open))) {
+    while (open && (errno = 0, entry = readdir(open))) {
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
             visit(dir, why, entry->d_name, first_look);
         }
     }
-    closedir(open);
+    int failed = errno;
+    if (open) {
+        closedir(open);
+    }
+    if (failed == 0 || failed == ENOENT) { /* not there any more: then another event tells */
+        dir->unlisted = false;
+        return;
+    }
+    if (!dir->unlisted) {
+        log_error("cannot list a directory, trying again each second", KV("path", dir->path),
+                  KV("error", strerror(failed)),
+                  KV("hint", failed == EACCES ? "run as root or with CAP_DAC_READ_SEARCH" : ""));
+    }
+    dir->unlisted = dir->undecided = true;
 }
 
 static void dir_free(struct dir *dir)
@@ -162,10 +170,11 @@ static void dir_watch(struct dir *dir)
         dir->dev = st.st_dev;
         dir->ino = st.st_ino;
     }
-    if (!dir->watch && !dir->said) {
+    int why = dir->watch ? 0 : errno;
+    if (!dir->watch && !dir->said && why != EACCES && why != ENOENT) { /* these are met when it is listed */
         log_error("cannot watch a directory: what is new in it is found once a second only",
-                  KV("path", dir->path), KV("error", strerror(errno)),
-                  KV("hint", errno == ENOSPC ? "raise fs.inotify.max_user_watches" : ""));
+                  KV("path", dir->path), KV("error", strerror(why)),
+                  KV("hint", why == ENOSPC ? "raise fs.inotify.max_user_watches" : ""));
     }
     dir->said = !dir->watch;
 }
@@ -235,6 +244,19 @@ static void look_for_bases(struct files *src, bool first_look)
     }
 }
 
+/* Can all that is to be followed be read? */
+static void take_standing(const struct files *src)
+{
+    bool failing = false;
+    for (size_t i = 0; i < src->count; i++) {
+        failing |= src->said[i];
+    }
+    for (const struct dir *dir = src->dirs; dir; dir = dir->hh.next) {
+        failing |= dir->unlisted;
+    }
+    standing.source_failing = failing;
+}
+
 /* Directories without a watch: what they hold now; and a watch, where there is one to be had. And those in
  * which it is not decided yet what a file is. */
 static void look_at_unwatched(struct files *src)
@@ -271,6 +293,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     {
         file_look(file);
     }
+    take_standing(src);
 }
 
 static void on_overflow(void *arg)
@@ -347,6 +370,7 @@ static struct source *files_open(const struct source_env *env, struct error *err
         return NULL;
     }
     look_for_bases(src, true);
+    take_standing(src);
     return &src->source;
 }
 

@@ -45,8 +45,8 @@ struct json_file {
     struct tailer *tailer;
     struct watcher *watcher;
     struct watch *root;
-    bool root_said;    /* that the directory cannot be watched */
-    bool watches_said; /* that there are not enough for all containers */
+    bool root_said;    /* that the directory cannot be read */
+    bool watches_said; /* that there are not enough for all directories */
     int64_t root_mtime;
     struct container *containers; /* by id */
     struct container *ending;     /* deleted, being read to their ends */
@@ -220,16 +220,23 @@ static void on_container_event(void *arg, uint32_t mask, const char *name)
     }
 }
 
+static void unwatched(struct json_file *src, const char *path, int why)
+{
+    if (why == ENOSPC && !src->watches_said) {
+        log_error("out of inotify watches: new lines are found once a second only; raise "
+                  "fs.inotify.max_user_watches",
+                  KV("path", path));
+        src->watches_said = true;
+    }
+}
+
 /* Tried again each second: one container less, or a higher limit, makes room. */
 static void container_watch(struct container *c)
 {
     struct json_file *src = c->source;
     c->watch = watch_open(src->watcher, c->dir, DIR_EVENTS, on_container_event, c);
-    if (!c->watch && errno == ENOSPC && !src->watches_said) {
-        log_error("out of inotify watches: new lines are found once a second only; raise "
-                  "fs.inotify.max_user_watches",
-                  KV("path", c->dir));
-        src->watches_said = true;
+    if (!c->watch) {
+        unwatched(src, c->dir, errno);
     }
 }
 
@@ -255,12 +262,27 @@ static void container_add(struct json_file *src, const char *id, bool first_look
 
 /* -- the directory of containers --------------------------------------------------------------- */
 
-static void scan(struct json_file *src, bool first_look)
+static void root_lost(struct json_file *src, int why)
+{
+    if (!src->root_said) {
+        log_error("cannot follow the containers directory, trying again each second",
+                  KV("path", src->cfg->json_file_path), KV("error", strerror(why)),
+                  KV("hint", why == EACCES || why == EPERM ? "run as root or with CAP_DAC_READ_SEARCH"
+                             : why == ENOENT               ? "is the Engine's data there?"
+                                                           : ""));
+    }
+    src->root_said = standing.source_failing = true;
+}
+
+/* Looks at all that is in the directory. False: it cannot be read, which is said. */
+static bool scan(struct json_file *src, bool first_look)
 {
     DIR *dir = opendir(src->cfg->json_file_path);
     if (!dir) {
-        return;
+        root_lost(src, errno);
+        return false;
     }
+    src->root_said = standing.source_failing = false;
     struct dirent *entry;
     while ((entry = readdir(dir))) {
         if (is_id(entry->d_name)) {
@@ -268,17 +290,7 @@ static void scan(struct json_file *src, bool first_look)
         }
     }
     closedir(dir);
-}
-
-static void root_lost(struct json_file *src, const char *why)
-{
-    if (!src->root_said) {
-        log_error("cannot follow the containers directory, trying again each second",
-                  KV("path", src->cfg->json_file_path), KV("error", why),
-                  KV("hint", errno == EACCES ? "run as root or with CAP_DAC_READ_SEARCH"
-                                             : "is the Engine's data there?"));
-    }
-    src->root_said = true;
+    return true;
 }
 
 static void on_root_event(void *arg, uint32_t mask, const char *name)
@@ -287,8 +299,7 @@ static void on_root_event(void *arg, uint32_t mask, const char *name)
     if (mask & (IN_DELETE_SELF | IN_MOVE_SELF)) {
         watch_close(src->root);
         src->root = NULL;
-        errno = ENOENT;
-        root_lost(src, "it was removed");
+        root_lost(src, ENOENT);
         return;
     }
     if (!is_id(name)) {
@@ -305,14 +316,13 @@ static void on_root_event(void *arg, uint32_t mask, const char *name)
     }
 }
 
+/* Without a watch, new containers are found once a second. */
 static void root_watch(struct json_file *src, bool first_look)
 {
     src->root = watch_open(src->watcher, src->cfg->json_file_path, ROOT_EVENTS, on_root_event, src);
     if (!src->root) {
-        root_lost(src, strerror(errno));
-        return;
+        unwatched(src, src->cfg->json_file_path, errno);
     }
-    src->root_said = false;
     scan(src, first_look);
 }
 
@@ -324,10 +334,9 @@ static void root_look(struct json_file *src)
         root_watch(src, false);
     } else if (stat(src->cfg->json_file_path, &st) == 0) {
         int64_t mtime = clock_of_timespec(st.st_mtim);
-        if (mtime != src->root_mtime) {
-            scan(src, false);
+        if (mtime != src->root_mtime && scan(src, false)) {
+            src->root_mtime = mtime;
         }
-        src->root_mtime = mtime;
     }
 }
 
