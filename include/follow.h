@@ -30,6 +30,9 @@ struct follow_options {
     struct tags *tags;
     bool from_end;               /* no position known: begin behind what is there now */
     const struct file_pos *from; /* no position known: begin there; NULL: at the beginning */
+    /* A rotated file is read for so long after the next one was seen to be written to: not all of several
+     * writers go over to the new one at once. 0: there is one writer. */
+    int64_t grace_ns;
     bool claim; /* note from the start that it is followed, so that it stays a log of its own: see claim.c */
 };
 
@@ -46,6 +49,8 @@ void follow_look(struct follow *f);
 /* The log is deleted: reads what is still open to its end, forgets the position, then calls done (from the
  * loop), which closes the follow. */
 void follow_finish(struct follow *f, void (*done)(void *arg), void *arg);
+/* It is there again: takes that back, where it has not come about yet. */
+void follow_keep(struct follow *f);
 
 /* Whose is the file at `path`, whose name is that of a rotated file of this log, with a number or date before
  * its ending? Where it is its own, some of it may have been read as this log's: up to `from`, where that has
@@ -61,7 +66,7 @@ enum claim follow_claim(struct follow *f, const char *path, struct file_pos *fro
 bool follow_holds(const struct follow *f, const struct stat *st);
 
 void follow_retag(struct follow *f, struct tags *tags);
-/* All that is open of it has no name any more and is read to its end. */
-bool follow_deleted(const struct follow *f);
+/* Nothing of it has a name any more. *size: of what is open of it, for it may be written to all the same. */
+bool follow_deleted(const struct follow *f, uint64_t *size);
 
 #endif

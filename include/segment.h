@@ -36,9 +36,9 @@ void segment_close(struct segment *seg); /* NULL is fine */
 /* Looks at size and time again, and takes more of the file's head into its identity. 0, or -1 (errno). */
 int segment_refresh(struct segment *seg);
 
-/* Does the file still begin as it did, and is what was noted by segment_note still there? No: it was
- * truncated and written anew. */
-bool segment_intact(struct segment *seg);
+/* Does the file still begin as it did, and is what was noted by segment_note still there? 1: yes; 0: no, it
+ * was truncated and written anew; -1 (errno): that cannot be read, so nobody knows. */
+int segment_intact(struct segment *seg);
 
 /* Where it stands: what is before its offset is noted. Where that cannot be read, it is left out. */
 struct file_pos segment_note(struct segment *seg);

@@ -27,12 +27,14 @@ static ssize_t find_inode(struct listing *l, const struct file_pos *pos)
 }
 
 /* Of several the oldest that was written to since: those before it were complete by then. A damaged one only
- * where there is no other. */
+ * where there is no other. One that was last written to before the position was taken is another file that
+ * begins alike: a copy is newer, and gzip keeps the time, some of it whole seconds. */
 ssize_t chain_find_content(struct listing *l, size_t from, const struct file_pos *pos)
 {
     ssize_t best = -1, damaged = -1;
     for (size_t i = from; i < l->count; i++) {
-        struct segment *seg = listing_open(l, i);
+        bool older = l->files[i].at.mtime_ns <= pos->mtime_ns - NS_PER_S;
+        struct segment *seg = older ? NULL : listing_open(l, i);
         enum segment_match match = seg ? segment_match_at(seg, pos) : SEGMENT_OTHER;
         if (match == SEGMENT_SAME && (best < 0 || l->files[i].at.mtime_ns > pos->mtime_ns)) {
             best = (ssize_t)i;

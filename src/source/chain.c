@@ -129,7 +129,7 @@ static void find_copying(struct listing *l)
 static bool is_stale(const struct listing *l)
 {
     struct segment *live = l->live && l->count > 0 ? l->files[0].seg : NULL;
-    return live && live->id.head_len > 0 && !segment_intact(live);
+    return live && live->id.head_len > 0 && segment_intact(live) != 1;
 }
 
 enum taking chain_prepare(struct follow *f, struct listing *l, size_t count)
@@ -324,7 +324,8 @@ void chain_take_newer(struct follow *f)
 /* The path names the newest file of the chain. */
 static void look_at_tail(struct follow *f, const struct stat *st)
 {
-    if ((uint64_t)st->st_size != f->tail->size) {
+    bool emptied = st->st_size == 0 && clock_of_timespec(st->st_mtim) != f->tail->mtime_ns;
+    if ((uint64_t)st->st_size != f->tail->size || emptied) {
         tailer_queue(f);
     }
     if ((uint64_t)st->st_size > f->tail->size) {
@@ -344,6 +345,8 @@ void chain_look(struct follow *f)
         look_at_tail(f, &st);
     } else if (there || f->behind) {
         chain_take_newer(f);
+    } else if (f->tail) {
+        segment_refresh(f->tail); /* deleted, which does not keep it from being written to */
     }
 }
 
@@ -369,7 +372,7 @@ static size_t count_copies(struct follow *f, struct listing *l, size_t own, cons
     *copy = chain_find_content(l, own + 1, was);
     size_t n = *copy >= 0 ? (size_t)*copy + 1 : own + 1;
     bool more = *copy < 0 || was->offset == 0; /* made before anything was seen of what follows */
-    for (; more && n < l->count && !l->files[n].at.name.gz && l->files[n].at.mtime_ns > was->mtime_ns; n++) {
+    for (; more && n < l->count && l->files[n].at.mtime_ns > was->mtime_ns; n++) {
         struct segment *seg = listing_open(l, n);
         if (seg && is_known(f, seg)) {
             break;
@@ -381,7 +384,10 @@ static size_t count_copies(struct follow *f, struct listing *l, size_t own, cons
 static enum taking take_copies_once(struct follow *f, struct listing *l, const struct segment *truncated,
                                     const struct file_pos *was, bool *goes_on)
 {
-    ssize_t copy = -1, own = chain_list(f, l) == 0 ? find_own(l, truncated) : -1;
+    if (chain_list(f, l) < 0) {
+        return TAKE_LATER;
+    }
+    ssize_t copy = -1, own = find_own(l, truncated);
     size_t count = own >= 0 ? count_copies(f, l, (size_t)own, was, &copy) : 0;
     enum taking taking = chain_prepare(f, l, count);
     *goes_on = copy >= 0;
@@ -395,34 +401,49 @@ static enum taking take_copies_once(struct follow *f, struct listing *l, const s
     return TAKE_NOW;
 }
 
-/* Takes up the copies and the truncated file behind them. False: there is nothing of the kind. *goes_on:
- * nothing is missing in between. */
-static bool take_copies(struct follow *f, const struct segment *truncated, const struct file_pos *was,
-                        bool *goes_on)
-{
-    enum taking taking = TAKE_AGAIN;
-    for (int i = 0; i < TAKE_TRIES && taking == TAKE_AGAIN; i++) {
-        struct listing l;
-        taking = take_copies_once(f, &l, truncated, was, goes_on);
-        listing_free(&l);
-    }
-    *goes_on &= f->head != NULL;
-    return f->head != NULL;
-}
-
-/* Takes the file, which is all there is, out of the chain. */
+/* The file, which is all there is, out of the chain, and back into it as it was. */
 static struct segment *unchain(struct follow *f)
 {
     struct segment *seg = f->head;
     f->head = f->tail = NULL;
     f->segments = 0;
-    f->mid_line = false;
     return seg;
 }
 
-void chain_truncated(struct follow *f, const struct file_seen *before)
+static void rechain(struct follow *f, struct segment *seg)
+{
+    f->head = f->tail = seg;
+    f->segments = 1;
+}
+
+/* Takes up the copies of the one file of the chain, and that behind them; its own segment is closed then.
+ * *taken: there were any. *goes_on: nothing is missing in between. Otherwise, and where it cannot be told
+ * yet, the chain stays as it was; the next look comes here again. */
+static enum taking take_copies(struct follow *f, const struct file_pos *was, bool *taken, bool *goes_on)
 {
     struct segment *live = unchain(f);
+    enum taking taking = TAKE_AGAIN;
+    for (int i = 0; i < TAKE_TRIES && taking == TAKE_AGAIN; i++) {
+        struct listing l;
+        *goes_on = false;
+        taking = take_copies_once(f, &l, live, was, goes_on);
+        listing_free(&l);
+    }
+    *taken = f->head != NULL;
+    *goes_on &= *taken;
+    f->unsettled = taking != TAKE_NOW;
+    if (*taken) {
+        f->mid_line = false;
+        segment_close(live);
+    } else {
+        rechain(f, live);
+    }
+    return taking;
+}
+
+enum taking chain_truncated(struct follow *f, const struct file_seen *before)
+{
+    struct segment *live = f->head;
     struct file_pos was = {.file = live->id,
                            .offset = live->offset,
                            .mtime_ns =
@@ -430,8 +451,12 @@ void chain_truncated(struct follow *f, const struct file_seen *before)
     if (live->tail_at == live->offset) {
         was.tail = live->tail;
     }
-    bool goes_on;
-    bool taken = take_copies(f, live, &was, &goes_on);
+    bool goes_on, taken;
+    enum taking taking = take_copies(f, &was, &taken, &goes_on);
+    if (taking != TAKE_NOW) {
+        return taking;
+    }
+    f->waiting_since = 0;
     metrics.truncations++;
     if (!goes_on && before->unread > 0) {
         metrics.lost_bytes += before->unread;
@@ -441,25 +466,26 @@ void chain_truncated(struct follow *f, const struct file_seen *before)
     was.offset += before->unread;
     was.tail.len = before->unread > 0 ? 0 : was.tail.len;
     remember(f, &was);
-    if (taken) {
-        segment_close(live);
-        return;
+    if (!taken) {
+        f->mid_line = false;
+        segment_restart(live); /* its name may be another by now */
+        live->order = f->next_order++;
     }
-    segment_restart(live); /* its name may be another by now */
-    append(f, live);
+    return taking;
 }
 
-void chain_first_bytes(struct follow *f)
+enum taking chain_was_empty(struct follow *f)
 {
-    struct segment *live = f->head;
-    struct file_pos was = {.mtime_ns = live->empty_ns};
-    bool goes_on;
-    live->empty_ns = 0;
-    unchain(f);
-    if (take_copies(f, live, &was, &goes_on)) {
-        metrics.truncations++;
-        segment_close(live);
-    } else {
-        append(f, live);
+    struct file_pos was = {.mtime_ns = f->head->empty_ns};
+    bool goes_on, taken;
+    enum taking taking = take_copies(f, &was, &taken, &goes_on);
+    if (taking != TAKE_NOW) {
+        return taking;
     }
+    f->waiting_since = 0;
+    metrics.truncations += taken;
+    if (!taken) {
+        f->head->empty_ns = f->head->size > 0 ? 0 : f->head->mtime_ns;
+    }
+    return taking;
 }

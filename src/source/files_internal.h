@@ -32,7 +32,9 @@ struct file {
     struct captures caps;
     struct follow *follow; /* NULL: not collected */
     struct tags *tags;
-    int64_t missing_ns; /* monotonic time since when it is deleted; 0: it is there */
+    int64_t missing_ns; /* monotonic time since when it is deleted and not written to; 0: it is there */
+    uint64_t missing_size;
+    bool finishing; /* for that reason */
     bool first_look;
     struct file_pos from; /* a rotated file of another log that is written to: behind what was read as such */
     UT_hash_handle hh;
@@ -43,7 +45,7 @@ struct file {
 bool file_add(struct files *src, const char *path, const struct captures *caps, bool first_look);
 /* An event named a file: a log itself, or one that it has left behind. */
 void file_event(struct files *src, const char *path, uint32_t mask);
-/* Once a second: rotated, truncated, deleted? It may be let go. */
+/* Once a second: rotated, truncated, deleted? It may be let go, and is freed then. */
 void file_look(struct file *file);
 /* Tags it by the configuration, and follows it or stops to. */
 void file_tag(struct file *file);

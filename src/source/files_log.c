@@ -1,4 +1,5 @@
 /* One log of source files: whose it is, and whether it is followed. */
+#include <errno.h>
 #include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,8 @@
 #include "log.h"
 #include "segment.h"
 
-#define DELETED_FOR (60 * NS_PER_S) /* a deleted file that is not written to for so long is let go */
+#define DELETED_FOR (60 * NS_PER_S)   /* a deleted file that is not written to for so long is let go */
+#define GRACE       (200 * NS_PER_MS) /* in which the last of a log's writers opens the new file */
 
 void file_free(struct file *file)
 {
@@ -55,6 +57,7 @@ static void file_follow(struct file *file)
         .tags = file->tags,
         .from_end = file->first_look && src->cfg->start_at == START_END,
         .from = file->from.file.head_len > 0 ? &file->from : NULL,
+        .grace_ns = GRACE,
     };
     char *log = rotation_log(file->path, &options.claim);
     options.claim = log && options.claim;
@@ -221,17 +224,33 @@ bool file_add(struct files *src, const char *path, const struct captures *caps, 
     return true;
 }
 
+/* One that is not collected is known as long as it is there. */
+static void look_at_left_out(struct file *file)
+{
+    if (access(file->path, F_OK) < 0 && errno == ENOENT) {
+        on_finished(file);
+    }
+}
+
 void file_look(struct file *file)
 {
+    uint64_t size;
     if (!file->follow) {
+        look_at_left_out(file);
         return;
     }
     look(file);
-    if (!follow_deleted(file->follow)) {
+    if (!follow_deleted(file->follow, &size)) {
+        if (file->finishing) {
+            follow_keep(file->follow);
+        }
         file->missing_ns = 0;
-    } else if (file->missing_ns == 0) {
+        file->finishing = false;
+    } else if (file->missing_ns == 0 || size != file->missing_size) {
         file->missing_ns = clock_monotonic();
+        file->missing_size = size;
     } else if (clock_monotonic() - file->missing_ns > DELETED_FOR) {
+        file->finishing = true;
         follow_finish(file->follow, on_finished, file);
     }
 }

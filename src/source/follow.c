@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "follow_internal.h"
 #include "log.h"
 #include "metrics.h"
@@ -195,27 +196,35 @@ static bool is_live(const struct follow *f)
     return f->head == f->tail && !f->head->gz;
 }
 
+/* Was it written to since it was found empty? It may be empty again. */
+static bool was_empty(struct segment *seg)
+{
+    return seg->offset == 0 && seg->empty_ns > 0 &&
+           (seg->size > 0 ? seg->id.head_len > 0 && segment_intact(seg) == 1
+                          : seg->mtime_ns != seg->empty_ns);
+}
+
 /* Looks at the live file before it is read. False: at another time. */
-static bool look_at_live(struct follow *f, struct file_seen *seen)
+static bool look_at_live(struct follow *f)
 {
     struct segment *seg = f->head;
-    *seen = (struct file_seen){.unread = seg->size > seg->offset ? seg->size - seg->offset : 0,
-                               .mtime_ns = seg->mtime_ns};
+    if (!f->unsettled) {
+        f->seen = (struct file_seen){.unread = seg->size > seg->offset ? seg->size - seg->offset : 0,
+                                     .mtime_ns = seg->mtime_ns};
+    }
     if (segment_refresh(seg) < 0) {
         fault(f, "cannot look at a log file");
         return false;
     }
-    if (seg->id.head_len > 0 && seg->offset == 0 && seg->empty_ns > 0 && segment_intact(seg)) {
-        chain_first_bytes(f);
-    }
-    return true;
+    return !was_empty(seg) || chain_was_empty(f) == TAKE_NOW;
 }
 
 /* Asked after the read: what stands before our offset is still what we have read, so what was read came
- * behind it. */
-static bool was_truncated(struct segment *seg)
+ * behind it. 1 or 0; -1 (errno) when that cannot be read. */
+static int was_truncated(struct segment *seg)
 {
-    return seg->size < seg->offset || (seg->id.head_len > 0 && !segment_intact(seg));
+    int intact = seg->size < seg->offset ? 0 : seg->id.head_len > 0 ? segment_intact(seg) : 1;
+    return intact < 0 ? -1 : !intact;
 }
 
 static enum follow_state finish(struct follow *f)
@@ -258,6 +267,7 @@ static enum follow_state at_end(struct follow *f, const char *rest, size_t len, 
                   KN("offset", f->head->offset));
     }
     chain_drop_head(f, true);
+    f->leaving_ns = 0;
     pipeline_save_soon(f->tailer->pl);
     return last ? finish(f) : FOLLOW_MORE;
 }
@@ -271,12 +281,35 @@ static bool written_to(struct segment *seg)
     return seg != NULL;
 }
 
+/* May the head be left, once it is read to its end? Not all of its writers have gone over to the next file
+ * when the first of them has; when they have gone over to the one behind it, they have. */
+static bool may_leave(struct follow *f)
+{
+    if (!written_to(f->head->next)) {
+        f->leaving_ns = 0;
+        return false;
+    }
+    if (f->head->gz || f->head->next->next || f->grace_ns == 0) {
+        return true;
+    }
+    int64_t now = clock_monotonic();
+    f->leaving_ns = f->leaving_ns > 0 ? f->leaving_ns : now;
+    int64_t left = f->leaving_ns + f->grace_ns - now;
+    if (left > 0) {
+        tailer_look_again(f->tailer, left);
+    }
+    return left <= 0;
+}
+
 /* No whole line in a full buffer: a larger one, or a cut. */
 static enum follow_state too_long(struct follow *f, size_t got)
 {
     struct tailer *t = f->tailer;
     size_t limit = line_limit(f);
-    if (got < limit && tailer_grow(t, t->cap * 2 < limit ? t->cap * 2 : limit) == 0) {
+    if (got < limit) {
+        if (tailer_grow(t, t->cap * 2 < limit ? t->cap * 2 : limit) < 0) {
+            pipeline_out_of_memory();
+        }
         return FOLLOW_MORE;
     }
     cut_piece(f, t->buf);
@@ -290,22 +323,26 @@ enum follow_state follow_read(struct follow *f)
     if (!f->head) {
         return f->gone ? finish(f) : FOLLOW_IDLE;
     }
-    struct file_seen seen;
-    if (is_live(f) && !look_at_live(f, &seen)) {
+    if (is_live(f) && !look_at_live(f)) {
         return FOLLOW_IDLE;
     }
     struct segment *seg = f->head;
-    bool leave = written_to(seg->next);
+    bool leave = may_leave(f);
     uint64_t begin = seg->offset;
     ssize_t got = segment_read(seg, t->buf, t->cap);
     if (got < 0) {
         fault(f, "cannot read a log file");
         return FOLLOW_IDLE; /* tried again at the next look */
     }
-    if (is_live(f) && was_truncated(seg)) {
-        chain_truncated(f, &seen);
-        return FOLLOW_MORE;
+    int truncated = is_live(f) ? was_truncated(seg) : 0;
+    if (truncated < 0) {
+        fault(f, "cannot read a log file");
+        return FOLLOW_IDLE;
     }
+    if (truncated) {
+        return chain_truncated(f, &f->seen) == TAKE_NOW ? FOLLOW_MORE : FOLLOW_IDLE;
+    }
+    f->unsettled = false;
     memset(t->buf + got, 0, DECODE_PAD); /* decoders look ahead: at nothing, not at what was there before */
     f->failing = false;
     bool whole = (size_t)got == t->cap;
@@ -336,6 +373,7 @@ struct follow *follow_open(struct tailer *t, const struct follow_options *option
     f->decoder = options->decoder;
     f->feed = feed_open(t->pl, options->key, options->tags, (struct feed_calls){on_released, f});
     f->from_end = options->from_end;
+    f->grace_ns = options->grace_ns;
     if (options->from) {
         f->initial = (struct position){.kind = POSITION_FILE, .at.file = *options->from};
     }
@@ -407,7 +445,7 @@ void follow_look(struct follow *f)
         lag += seg->size > seg->offset ? seg->size - seg->offset : 0;
     }
     feed_set_lag(f->feed, lag);
-    if (lag > 0 || f->segments > 1) {
+    if (lag > 0 || f->segments > 1 || f->unsettled || (f->head && was_empty(f->head))) {
         tailer_queue(f);
     }
 }
@@ -420,22 +458,29 @@ void follow_finish(struct follow *f, void (*done)(void *arg), void *arg)
     tailer_queue(f);
 }
 
+void follow_keep(struct follow *f)
+{
+    f->gone = false;
+}
+
 void follow_retag(struct follow *f, struct tags *tags)
 {
     feed_retag(f->feed, tags);
 }
 
-bool follow_deleted(const struct follow *f)
+bool follow_deleted(const struct follow *f, uint64_t *size)
 {
     struct stat path;
+    *size = 0;
     if (f->behind || stat(f->path, &path) == 0 || errno != ENOENT) {
         return false; /* it is there, but could not be opened yet */
     }
     for (const struct segment *seg = f->head; seg; seg = seg->next) {
         struct stat st;
-        if (fstat(seg->fd, &st) < 0 || st.st_nlink > 0 || (!seg->gz && (uint64_t)st.st_size > seg->offset)) {
+        if (fstat(seg->fd, &st) < 0 || st.st_nlink > 0) {
             return false;
         }
+        *size += (uint64_t)st.st_size;
     }
     return true;
 }

@@ -45,12 +45,16 @@ struct follow {
     struct file_pos done[FOLLOW_DONE_IDS]; /* their ends; a ring */
     unsigned done_next;
 
+    int64_t grace_ns;        /* see struct follow_options */
     struct position initial; /* where to begin, where no position is known */
     bool begun;              /* where reading begins was found */
     bool from_end;           /* and is the end, where no position is known */
     bool behind;             /* newer files are there than the chain holds … */
     struct file_id next_up;  /* … of which this is the oldest, where that is known */
     int64_t waiting_since;   /* monotonic: a file could not be opened since then; 0: none */
+    bool unsettled;          /* the live file was truncated, and where its copies are cannot be told yet */
+    struct file_seen seen;   /* of the live file, at the last look before that */
+    int64_t leaving_ns; /* monotonic: since then the next file is written to, see follow_read; 0: it is not */
 
     struct hold holds[STREAM_COUNT];
     struct replay replay;
@@ -70,6 +74,7 @@ struct tailer {
     struct event *run;
     TAILQ_HEAD(follow_list, follow) dirty;
     struct follow_list all;
+    struct event *later; /* see tailer_look_again */
     bool stopped;
     char *buf; /* cap + DECODE_PAD bytes */
     size_t cap;
@@ -90,18 +95,6 @@ ssize_t chain_find_content(struct listing *l, size_t from, const struct file_pos
 void chain_begin(
     struct follow *f); /* finds where to begin, and queues; tried again by chain_look where it fails */
 
-/* chain.c */
-void chain_look(struct follow *f);       /* appends what a rotation made */
-void chain_take_newer(struct follow *f); /* there is more: appends what there is room for */
-/* The live file, which is all of the chain, was truncated: goes on in its copies, and takes it up anew behind
- * them. */
-void chain_truncated(struct follow *f, const struct file_seen *before);
-/* The live file, likewise, was empty and is no more. Was it so all the time, or copied and truncated? */
-void chain_first_bytes(struct follow *f);
-void chain_drop_head(struct follow *f, bool read);          /* read: to its end, remember its identity */
-void chain_remember(struct follow *f, struct segment *seg); /* as read to its end */
-void chain_close(struct follow *f);
-
 /* From a listing to the chain. A rotation may go on meanwhile, and a file may not be readable. */
 enum taking {
     TAKE_NOW,
@@ -109,6 +102,20 @@ enum taking {
     TAKE_LATER, /* at the next look; said, where a file cannot be opened */
 };
 #define TAKE_TRIES 5
+
+/* chain.c */
+void chain_look(struct follow *f);       /* appends what a rotation made */
+void chain_take_newer(struct follow *f); /* there is more: appends what there is room for */
+/* The live file, which is all of the chain, was truncated: goes on in its copies, and takes it up anew behind
+ * them. Unless TAKE_NOW, nothing has changed, and it is to be called again at the next look. */
+enum taking chain_truncated(struct follow *f, const struct file_seen *before);
+/* The live file, likewise, was empty and has been written to. Was it so all the time, or copied and
+ * truncated? Likewise. */
+enum taking chain_was_empty(struct follow *f);
+void chain_drop_head(struct follow *f, bool read);          /* read: to its end, remember its identity */
+void chain_remember(struct follow *f, struct segment *seg); /* as read to its end */
+void chain_close(struct follow *f);
+
 int chain_list(struct follow *f, struct listing *l); /* as listing_read */
 /* May the files from … to - 1 be done without, where they could not be opened? */
 enum taking chain_tried(struct follow *f, const struct listing *l, size_t from, size_t to);
@@ -125,6 +132,7 @@ static inline bool same_inode(const struct file_id *id, dev_t dev, ino_t ino)
 
 /* tailer.c */
 void tailer_queue(struct follow *f);
-int tailer_grow(struct tailer *t, size_t cap); /* the read buffer; 0 or -1 (memory) */
+void tailer_look_again(struct tailer *t, int64_t ns); /* queues those that are leaving_ns, in so long */
+int tailer_grow(struct tailer *t, size_t cap);        /* the read buffer; 0 or -1 (memory) */
 
 #endif

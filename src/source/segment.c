@@ -194,38 +194,46 @@ void segment_restart(struct segment *seg)
     segment_refresh(seg); /* where this fails, so does the look before the next read, which says so */
 }
 
-static bool head_is(struct segment *seg, const struct file_id *id)
+/* Does it begin so? 1 or 0; -1 (errno) when that cannot be read. */
+static int head_is(struct segment *seg, const struct file_id *id)
 {
     char head[FILE_ID_HEAD];
     if (id->head_len > FILE_ID_HEAD) {
-        return false;
+        return 0;
     }
     ssize_t len = seg->gz ? read_head(seg, head) : read_at(seg->fd, head, id->head_len, 0);
-    return len >= (ssize_t)id->head_len && XXH3_64bits(head, id->head_len) == id->head_hash;
+    return len < 0 ? -1 : len >= (ssize_t)id->head_len && XXH3_64bits(head, id->head_len) == id->head_hash;
 }
 
-/* The hash of `len` bytes before an offset (of gzip: where it stands). 0; -1 when they cannot be had. */
+/* The hash of `len` bytes before an offset (of gzip: where it stands). 1; 0 when they are not there; -1
+ * (errno) when they cannot be read. */
 static int hash_before(struct segment *seg, uint64_t offset, uint32_t len, uint64_t *hash)
 {
     char bytes[FILE_TAIL_MAX];
     if (seg->gz) {
         if (offset != seg->offset || len > seg->carried) {
-            return -1;
+            return 0;
         }
         *hash = XXH3_64bits(seg->carry.data + seg->carried - len, len);
+        return 1;
+    }
+    if (len > offset || len > sizeof(bytes)) {
         return 0;
     }
-    if (len > offset || len > sizeof(bytes) || read_at(seg->fd, bytes, len, offset - len) != (ssize_t)len) {
-        return -1;
+    ssize_t got = read_at(seg->fd, bytes, len, offset - len);
+    if (got != (ssize_t)len) {
+        return got < 0 ? -1 : 0;
     }
     *hash = XXH3_64bits(bytes, len);
-    return 0;
+    return 1;
 }
 
-static bool tail_is(struct segment *seg, uint64_t offset, const struct file_tail *tail)
+/* Does that stand before the offset? 1 or 0; -1 (errno) when it cannot be read. */
+static int tail_is(struct segment *seg, uint64_t offset, const struct file_tail *tail)
 {
     uint64_t hash;
-    return tail->len == 0 || (hash_before(seg, offset, tail->len, &hash) == 0 && hash == tail->hash);
+    int there = tail->len > 0 ? hash_before(seg, offset, tail->len, &hash) : 1;
+    return there == 1 && tail->len > 0 ? hash == tail->hash : there;
 }
 
 struct file_pos segment_note(struct segment *seg)
@@ -233,20 +241,21 @@ struct file_pos segment_note(struct segment *seg)
     if (seg->tail.len == 0 || seg->tail_at != seg->offset) {
         uint32_t len = seg->offset < FILE_TAIL_MAX ? (uint32_t)seg->offset : FILE_TAIL_MAX;
         seg->tail_at = seg->offset;
-        seg->tail.len = len > 0 && hash_before(seg, seg->offset, len, &seg->tail.hash) == 0 ? len : 0;
+        seg->tail.len = len > 0 && hash_before(seg, seg->offset, len, &seg->tail.hash) == 1 ? len : 0;
     }
     return (struct file_pos){
         .file = seg->id, .offset = seg->offset, .mtime_ns = seg->mtime_ns, .tail = seg->tail};
 }
 
-bool segment_intact(struct segment *seg)
+int segment_intact(struct segment *seg)
 {
-    return seg->gz || (head_is(seg, &seg->id) && tail_is(seg, seg->tail_at, &seg->tail));
+    int same = seg->gz ? 1 : head_is(seg, &seg->id);
+    return same == 1 && !seg->gz ? tail_is(seg, seg->tail_at, &seg->tail) : same;
 }
 
 bool segment_matches(struct segment *seg, const struct file_id *id, uint64_t offset)
 {
-    return id->head_len > 0 && (seg->gz || seg->size >= offset) && head_is(seg, id);
+    return id->head_len > 0 && (seg->gz || seg->size >= offset) && head_is(seg, id) == 1;
 }
 
 enum segment_match segment_match_at(struct segment *seg, const struct file_pos *pos)
@@ -259,7 +268,7 @@ enum segment_match segment_match_at(struct segment *seg, const struct file_pos *
         segment_seek(seg, 0);
         return match;
     }
-    if (tail_is(seg, pos->offset, &pos->tail)) {
+    if (tail_is(seg, pos->offset, &pos->tail) == 1) {
         return SEGMENT_SAME;
     }
     if (seg->gz) {

@@ -13,7 +13,10 @@
 // cmocka.h wants the above
 #include <cmocka.h>
 
+#include "../../src/source/files_internal.h"
+#include "../../src/source/follow_internal.h"
 #include "clock.h"
+#include "loop.h"
 
 struct memory_sink {
     struct sink sink;
@@ -110,7 +113,7 @@ void world_container(struct world *w)
 void world_start(struct world *w)
 {
     struct error err = {""};
-    w->base = event_base_new();
+    w->base = loop_new();
     w->positions = checkpoint_new();
     assert_int_equal(checkpoint_load(w->positions, w->checkpoint, 3600 * NS_PER_S, &err), 0);
     const struct file_pos *output = checkpoint_output(w->positions);
@@ -136,13 +139,22 @@ void world_run(struct world *w, int ms)
     event_base_dispatch(w->base);
 }
 
+/* Is a rotated file still held on to, for those who may yet write to it? */
+static bool is_leaving(const struct world *w)
+{
+    return w->source->ops == &source_files &&
+           evtimer_pending(((const struct files *)w->source)->tailer->later, NULL);
+}
+
 void world_settle(struct world *w)
 {
     size_t before;
+    bool leaving;
     do {
         before = w->out.len;
+        leaving = is_leaving(w);
         world_run(w, 15);
-    } while (w->out.len != before);
+    } while (w->out.len != before || leaving || is_leaving(w));
 }
 
 static void flushed(void *arg)
