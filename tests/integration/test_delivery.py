@@ -63,6 +63,25 @@ def start_piped(collector):
     return collector.process.stdout
 
 
+def test_backlog_holds_up_nothing(collect, volume, tmp_path):
+    """While a backlog is read into a sink that takes all: signals, metrics and the checkpoint's timer have their turn."""
+    out, checkpoint, log = tmp_path / "out.log", tmp_path / "c.json", volume / "web" / "a.log"
+    collector = collect(sink="file", file={"path": str(out)}, redact=["secret-[0-9]+"], batch={"bytes": "16KiB"},
+                        checkpoint={"path": str(checkpoint), "interval": "50ms"})  # fmt: skip
+    block = b"".join(b"line %07d of a backlog, secret-%d\n" % (number, number) for number in range(100000))
+    with open(log, "wb") as backlog:
+        for _ in range(60):
+            backlog.write(block)
+    collector.start()
+    collector.wait_stderr("collecting")
+    wait_until(lambda: collector.metrics()["sidetail_commits_total"] > 2, 5)
+    collector.stop_cleanly(timeout=5)
+    with open(out, "rb") as lines:
+        assert sum(1 for _ in lines) < 6000000, "it was to be stopped while it read"
+    out.unlink()
+    log.unlink()
+
+
 def test_checkpoint_on_a_full_disk(collect, small_disk, volume, tmp_path, write_file):
     """While positions cannot be saved reading waits, so that kill -9 costs a bounded re-read; it goes on by itself."""
     out = tmp_path / "out.log"

@@ -1,0 +1,55 @@
+/* The loop stays one, whatever its callbacks do. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <unistd.h>
+// cmocka.h wants the above
+#include <cmocka.h>
+
+#include "loop.h"
+
+static struct event *busy;
+static uint64_t turns;
+
+/* Work that is done piece by piece, and never comes to its end. */
+static void on_busy(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what, (void)arg;
+    turns++;
+    event_active(busy, EV_TIMEOUT, 0);
+}
+
+static void on_other(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    event_base_loopbreak(arg);
+}
+
+static void test_others_have_their_turn(void **state)
+{
+    (void)state;
+    struct event_base *base = loop_new();
+    busy = event_new(base, -1, 0, on_busy, NULL);
+    struct event *timer = evtimer_new(base, on_other, base),
+                 *term = evsignal_new(base, SIGUSR1, on_other, base);
+    event_add(timer, &(struct timeval){0, 5000});
+    event_active(busy, EV_TIMEOUT, 0);
+    alarm(20); /* or else this would not come back */
+    event_base_dispatch(base);
+    evsignal_add(term, NULL);
+    kill(getpid(), SIGUSR1);
+    event_base_dispatch(base);
+    alarm(0);
+    assert_true(turns > 1);
+    event_free(busy);
+    event_free(timer);
+    event_free(term);
+    event_base_free(base);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_others_have_their_turn)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
