@@ -12,10 +12,11 @@ struct tail_filter;
 struct tail_filter *tail_filter_new(const struct tail_options *o, struct error *err);
 void tail_filter_free(struct tail_filter *f); /* NULL is fine */
 
-/* Is it one of those asked for? `running`: it runs now. Stopped ones are left out where nobody asked for
- * certain ones. */
-bool tail_filter_container(struct tail_filter *f, const struct tags *tags, const struct identity *who,
-                           bool running);
+/* Is it one of those asked for, and of those that the configuration lets be collected? `running`: it runs
+ * now. Stopped ones are left out where nobody asked for certain ones; those asked for by name are shown
+ * though they are left out of collecting. */
+bool tail_filter_container(struct tail_filter *f, const struct config *cfg, const struct tags *tags,
+                           const struct identity *who, bool running);
 /* Was one of those called as the name of that index says? */
 bool tail_filter_found(const struct tail_filter *f, size_t name);
 

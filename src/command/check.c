@@ -6,6 +6,7 @@
 #include "command.h"
 #include "config.h"
 #include "kafka.h"
+#include "privilege.h"
 
 static const char usage[] =
     "usage: sidetail check [-c FILE] [--connect]\n"
@@ -80,6 +81,7 @@ int command_check(int argc, char **argv)
         return EXIT_CONFIG;
     }
     struct error err;
+    privilege_read_all(); /* as run does: what names a swarm's node is read with it */
     struct config *cfg = config_load(path, &err);
     if (!cfg || (cfg->sink == SINK_KAFKA && kafka_settings_check(cfg, &err) < 0)) {
         fprintf(stderr, "sidetail: %s\n", err.text);

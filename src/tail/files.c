@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/queue.h>
@@ -447,23 +448,23 @@ static void files_close(void *source)
 
 static int prepare(struct files *f, struct error *err)
 {
-    struct tail *t = f->tail;
-    const char *root = tail_config(t)->json_file_path;
+    const char *root = tail_config(f->tail)->json_file_path;
     f->size = CHUNK;
     f->chunk = malloc(f->size + DECODE_PAD);
-    f->run = event_new(tail_base(t), -1, 0, on_run, f);
-    f->tick = event_new(tail_base(t), -1, EV_PERSIST, on_tick, f);
+    f->run = event_new(tail_base(f->tail), -1, 0, on_run, f);
+    f->tick = event_new(tail_base(f->tail), -1, EV_PERSIST, on_tick, f);
     if (!f->chunk || !f->run || !f->tick) {
         return error_set(err, "out of memory");
     }
-    if (access(root, R_OK | X_OK) < 0) {
+    if (faccessat(AT_FDCWD, root, R_OK | X_OK, AT_EACCESS) < 0) {
         return error_set(err, "cannot read %s: %s (%s)", root, strerror(errno),
-                         errno == EACCES ? "run as root" : "is the Engine's data there? See json_file.path");
+                         errno == EACCES ? "run as root or with CAP_DAC_READ_SEARCH"
+                                         : "is the Engine's data there? See json_file.path");
     }
     if (!f->follow) {
         return 0;
     }
-    f->watcher = watcher_new(tail_base(t), on_overflow, f, err);
+    f->watcher = watcher_new(tail_base(f->tail), on_overflow, f, err);
     if (!f->watcher) {
         return -1;
     }

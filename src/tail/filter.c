@@ -141,13 +141,22 @@ static bool all_labels(const struct tail_texts *list, const struct identity *who
     return true;
 }
 
-bool tail_filter_container(struct tail_filter *f, const struct tags *tags, const struct identity *who,
-                           bool running)
+/* What is asked for by name is shown though it is left out of collecting; our own output never is. */
+static bool may_be_shown(const struct tail_options *o, const struct config *cfg, const struct tags *tags,
+                         const struct identity *who)
+{
+    const char *own = tags_own_container();
+    bool is_own = own && who->id && strcmp(own, who->id) == 0;
+    return !is_own && (o->names.count > 0 || tags_wanted(tags, who, cfg, NULL));
+}
+
+bool tail_filter_container(struct tail_filter *f, const struct config *cfg, const struct tags *tags,
+                           const struct identity *who, bool running)
 {
     const struct tail_options *o = f->o;
     bool chosen = o->all || o->names.count || o->projects.count || o->labels.count;
-    return (running || chosen) && any_project(&o->projects, tags) && all_labels(&o->labels, who) &&
-           any_name(f, tags);
+    return may_be_shown(o, cfg, tags, who) && (running || chosen) && any_project(&o->projects, tags) &&
+           all_labels(&o->labels, who) && any_name(f, tags);
 }
 
 bool tail_filter_found(const struct tail_filter *f, size_t name)

@@ -14,6 +14,7 @@
 #include "fd.h"
 #include "loop.h"
 #include "pretty.h"
+#include "privilege.h"
 #include "tail_filter.h"
 #include "tail_screen.h"
 #include "terminal.h"
@@ -79,8 +80,7 @@ const struct config *tail_config(const struct tail *t)
 
 bool tail_wants(const struct tail *t, const struct tags *tags, const struct identity *who, bool running)
 {
-    return tags_wanted(tags, who, t->cfg, tags_own_container()) &&
-           tail_filter_container(t->filter, tags, who, running);
+    return tail_filter_container(t->filter, t->cfg, tags, who, running);
 }
 
 void tail_say(struct tail *t, const char *text)
@@ -378,7 +378,7 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 static bool may_fall_back(const struct tail *t)
 {
     return t->ops == &tail_api && !engine_is_chosen(t->cfg) &&
-           access(t->cfg->json_file_path, R_OK | X_OK) == 0;
+           faccessat(AT_FDCWD, t->cfg->json_file_path, R_OK | X_OK, AT_EACCESS) == 0;
 }
 
 void tail_cannot_begin(struct tail *t, const struct error *err)
@@ -426,6 +426,7 @@ static int catch_signals(struct tail *t)
 static int set_up(struct tail *t, struct error *err)
 {
     fd_raise_limit();
+    privilege_read_all(); /* for the files, where there is no Engine */
     t->filter = tail_filter_new(t->o, err);
     if (!t->filter) {
         return -1;

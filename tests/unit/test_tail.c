@@ -103,9 +103,10 @@ static void test_options(void **state)
     assert_non_null(strstr(fault.text, "--nonsense"));
 }
 
+static const struct config cfg = {.host = "h", .service = ""};
+
 static struct tags *tags_of(const char *name, const char *labels_text, struct identity *who)
 {
-    static const struct config cfg = {.host = "h", .service = ""};
     *who = (struct identity){.id = "909cac8e12615d0ea0b6d1a5b5a9a1f5d0c4e4f1b9e1a2b3c4d5e6f708192a3b",
                              .name = name};
     who->labels = json_loads(labels_text, 0, NULL);
@@ -123,7 +124,7 @@ static bool shows(struct tail_options o, bool running)
                 &who);
     struct tail_filter *f = tail_filter_new(&o, &fault);
     assert_non_null(f);
-    bool shown = tail_filter_container(f, tags, &who, running);
+    bool shown = tail_filter_container(f, &cfg, tags, &who, running);
     tail_filter_free(f);
     tags_unref(tags);
     json_decref((json_t *)who.labels);
@@ -166,6 +167,25 @@ static void test_since_is_past(void **state)
     tail_options_free(&o);
 }
 
+/* What is left out of collecting is shown to who asks for it by name. */
+static void test_left_out_of_collecting(void **state)
+{
+    (void)state;
+    struct identity who;
+    struct tags *tags = tags_of("/proxy", "{\"sidetail.enable\":\"false\"}", &who);
+    struct tail_options all = PARSE("--all"), named = PARSE("proxy");
+    struct tail_filter *f = tail_filter_new(&all, &fault);
+    assert_false(tail_filter_container(f, &cfg, tags, &who, true));
+    tail_filter_free(f);
+    f = tail_filter_new(&named, &fault);
+    assert_true(tail_filter_container(f, &cfg, tags, &who, true));
+    tail_filter_free(f);
+    tail_options_free(&all);
+    tail_options_free(&named);
+    tags_unref(tags);
+    json_decref((json_t *)who.labels);
+}
+
 /* Which names were found, and only among those of the project. */
 static void test_names_found(void **state)
 {
@@ -176,9 +196,9 @@ static void test_names_found(void **state)
     struct tail_filter *f = tail_filter_new(&o, &fault);
     assert_non_null(f);
     other.project = "other";
-    assert_false(tail_filter_container(f, &other, &who, true));
+    assert_false(tail_filter_container(f, &cfg, &other, &who, true));
     assert_false(tail_filter_found(f, 1));
-    assert_true(tail_filter_container(f, &web, &who, true));
+    assert_true(tail_filter_container(f, &cfg, &web, &who, true));
     assert_false(tail_filter_found(f, 0));
     assert_true(tail_filter_found(f, 1) && tail_filter_found(f, 2));
     tail_filter_free(f);
@@ -338,11 +358,11 @@ int main(void)
 {
     regexp_use_jit(!under_valgrind());
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_times),         cmocka_unit_test(test_options),
-        cmocka_unit_test(test_containers),    cmocka_unit_test(test_lines),
-        cmocka_unit_test(test_merge),         cmocka_unit_test(test_merge_many),
-        cmocka_unit_test(test_bounds),        cmocka_unit_test(test_names_found),
-        cmocka_unit_test(test_since_is_past),
+        cmocka_unit_test(test_times),       cmocka_unit_test(test_options),
+        cmocka_unit_test(test_containers),  cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_merge),       cmocka_unit_test(test_merge_many),
+        cmocka_unit_test(test_bounds),      cmocka_unit_test(test_left_out_of_collecting),
+        cmocka_unit_test(test_names_found), cmocka_unit_test(test_since_is_past),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
