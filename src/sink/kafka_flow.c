@@ -159,7 +159,6 @@ void kafka_flow_fail(struct kafka *k, const char *reason)
     }
     k->broken = true;
     k->failures++;
-    ask_less(k);
     metrics.sink_errors++;
     if (k->failures > 1) { /* a single one is mended at once */
         kafka_say_trouble(k, reason);
@@ -168,6 +167,7 @@ void kafka_flow_fail(struct kafka *k, const char *reason)
     }
     if (k->state != KAFKA_COMMITTING) { /* else the worker has it, and commit_done goes on */
         metrics.commit_errors += k->exactly && k->open.head;
+        ask_less(k);
         reopen(k, 0, rd_kafka_fatal_error(k->out.rk, NULL, 0) != RD_KAFKA_RESP_ERR_NO_ERROR);
     }
 }
@@ -198,10 +198,11 @@ static bool is_in_batch(const struct kafka *k)
 }
 
 /* Small batches may be all used up long before they are many bytes: then reading would stop until the commit.
- */
+ * See pipeline.c for how many there are; a reload may change that. */
 static bool is_starving(const struct kafka *k)
 {
-    return k->open_batches > k->settings->batches_max * 3 / 4;
+    const struct config *cfg = k->env.cfg;
+    return k->open_batches > cfg->memory_max / 2 / cfg->batch_bytes * 3 / 4;
 }
 
 static bool is_commit_due(const struct kafka *k)
@@ -384,37 +385,6 @@ static void commit_done(struct job *job)
     kafka_flow_pump(k);
 }
 
-/* One position that was found. 0 or -1 (memory). */
-static int restore(struct checkpoint *checkpoint, const char *text, const json_t *json)
-{
-    struct position pos;
-    char *feed = strdup(text);
-    int result = feed ? 0 : -1;
-    if (feed && (position_key_read(feed) == 0 || position_from_json(json_array_get(json, 0), &pos) < 0)) {
-        log_error("a position in Kafka cannot be read; its container is read as one never seen",
-                  KV("feed", text));
-    } else if (feed) {
-        result = checkpoint_restore(checkpoint, feed, &pos, json_integer_value(json_array_get(json, 1)));
-    }
-    free(feed);
-    return result;
-}
-
-static int fill_checkpoint(struct kafka *k)
-{
-    const char *text;
-    json_t *json;
-    json_object_foreach(k->session.positions, text, json)
-    {
-        if (restore(k->env.checkpoint, text, json) < 0) {
-            return -1;
-        }
-    }
-    json_decref(k->session.positions);
-    k->session.positions = NULL;
-    return 0;
-}
-
 /* What was produced and not committed is to be produced again. */
 static void put_back(struct kafka *k)
 {
@@ -473,10 +443,12 @@ static void session_done(struct job *job)
     case KAFKA_OPENED:
         break;
     }
-    if (k->session.positions && fill_checkpoint(k) < 0) {
+    if (kafka_positions_restore(k->session.positions, k->env.checkpoint) < 0) {
         end(k, EXIT_FAULT, "out of memory");
         return;
     }
+    json_decref(k->session.positions);
+    k->session.positions = NULL;
     take_producer(k);
     if (k->session.committed) {
         kafka_marks_committed(k->marks);

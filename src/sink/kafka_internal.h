@@ -22,7 +22,8 @@
 
 /* What the sink needs of the configuration, which may be replaced while it runs. */
 struct kafka_settings {
-    char *brokers, *topic, *positions_topic, *dead_letter_topic, *identity;
+    char *brokers, *topic, *positions_topic, *dead_letter_topic;
+    char *identity; /* NULL: at least once, where nothing is kept under it */
     enum kafka_key key;
     enum kafka_delivery delivery;
     enum kafka_oversize oversize;
@@ -34,7 +35,6 @@ struct kafka_settings {
     rd_kafka_conf_t *producer, *reader; /* copied for each client */
     size_t message_max;                 /* message.max.bytes: librdkafka takes no larger message */
     size_t batch_max;                   /* batch.size; lowered when a topic takes less */
-    unsigned batches_max;               /* that the pipeline may fill before one is acknowledged */
     atomic_bool ending;                 /* the sink is being closed: whoever waits gives up */
 };
 
@@ -124,6 +124,10 @@ void kafka_past_take(struct kafka_past *past, struct slice key, const struct sli
  * long as others' transactions are open in between. 0; -1 on error or when the worker ends. */
 int kafka_past_read(struct kafka_past *past, const struct kafka_settings *s, int32_t partition, int64_t from,
                     struct worker *worker, struct error *err);
+
+/* What was read (NULL: nothing), into the checkpoint that sources ask. One that cannot be read is said. 0 or
+ * -1 (memory). */
+int kafka_positions_restore(json_t *positions, struct checkpoint *checkpoint);
 
 /* -- kafka_session.c --------------------------------------------------------------------------- */
 

@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "kafka_internal.h"
+#include "log.h"
 #include "utf8.h"
 
 #define ESCAPED     "%" /* a key's third part: the second is escaped as by position_key_write */
@@ -200,4 +201,33 @@ int kafka_past_read(struct kafka_past *past, const struct kafka_settings *s, int
     }
     rd_kafka_destroy(rk);
     return result;
+}
+
+/* One position that was found. 0 or -1 (memory). */
+static int restore(struct checkpoint *checkpoint, const char *text, const json_t *json)
+{
+    struct position pos;
+    char *feed = strdup(text);
+    int result = feed ? 0 : -1;
+    if (feed && (position_key_read(feed) == 0 || position_from_json(json_array_get(json, 0), &pos) < 0)) {
+        log_error("a position in Kafka cannot be read; its container is read as one never seen",
+                  KV("feed", text));
+    } else if (feed) {
+        result = checkpoint_restore(checkpoint, feed, &pos, json_integer_value(json_array_get(json, 1)));
+    }
+    free(feed);
+    return result;
+}
+
+int kafka_positions_restore(json_t *positions, struct checkpoint *checkpoint)
+{
+    const char *text;
+    json_t *json;
+    json_object_foreach(positions, text, json)
+    {
+        if (restore(checkpoint, text, json) < 0) {
+            return -1;
+        }
+    }
+    return 0;
 }

@@ -170,7 +170,7 @@ static int set_producer(rd_kafka_conf_t *conf, const struct config *cfg, const c
     bool exactly = cfg->kafka_delivery == KAFKA_EXACTLY_ONCE;
     int64_t timeout_ms = cfg->kafka_transaction_timeout / NS_PER_MS;
     char id[512];
-    snprintf(id, sizeof(id), "sidetail-%s", identity);
+    snprintf(id, sizeof(id), "sidetail-%s", exactly ? identity : "");
     rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG);
     return -(
         set(conf, "enable.idempotence", "true", err) < 0 || set(conf, "acks", "all", err) < 0 ||
@@ -237,7 +237,6 @@ struct kafka_settings *kafka_settings_new(const struct config *cfg, struct error
     s->commit_age = cfg->kafka_commit_age;
     s->retention = cfg->checkpoint_retention;
     s->commit_bytes = (size_t)cfg->kafka_commit_bytes;
-    s->batches_max = (unsigned)(cfg->memory_max / 2 / cfg->batch_bytes); /* see pipeline.c */
     s->timeout_ms = (int)(cfg->kafka_transaction_timeout / NS_PER_MS);
     s->partitions = (int)cfg->kafka_partitions;
     s->replication = (int)cfg->kafka_replication;
@@ -247,7 +246,8 @@ struct kafka_settings *kafka_settings_new(const struct config *cfg, struct error
     s->dead_letter_topic = copy(cfg->kafka_dead_letter_topic, &failed);
     if (failed) {
         error_set(err, "out of memory");
-    } else if ((s->identity = kafka_identity(cfg, err)) && make_confs(s, cfg, err) == 0) {
+    } else if ((s->delivery == KAFKA_AT_LEAST_ONCE || (s->identity = kafka_identity(cfg, err))) &&
+               make_confs(s, cfg, err) == 0) {
         return s;
     }
     kafka_settings_free(s);

@@ -108,6 +108,35 @@ static void positions_as_records(void **state)
     buf_free(&out);
 }
 
+/* Paths are bytes, and JSON wants UTF-8: nothing of that keeps a position from being found again. */
+static void names_that_are_not_utf8(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"/logs/caf\xe9.log", "/logs/caf%E9.log",
+                                        "/logs/caf\xc3\xa9 \"1\".log"};
+    struct checkpoint *checkpoint = checkpoint_new();
+    struct kafka_past past = {.identity = "n", .session = "me", .positions = json_object()};
+    struct buf key = {0}, value = {0};
+    for (size_t i = 0; i < 3; i++) {
+        struct position pos = {.kind = POSITION_API, .at.api.time_ns = (int64_t)i + 1};
+        key.len = value.len = 0;
+        assert_int_equal(kafka_positions_key(&key, "n", names[i]), 0);
+        assert_int_equal(kafka_position_value(&value, &pos), 0);
+        struct slice text = slice_of(value.data, value.len);
+        kafka_past_take(&past, slice_of(key.data, key.len), &text, 1, 1795624791);
+    }
+    assert_int_equal(kafka_positions_restore(past.positions, checkpoint), 0);
+    for (size_t i = 0; i < 3; i++) {
+        const struct position *pos = checkpoint_get(checkpoint, names[i]);
+        assert_non_null(pos);
+        assert_int_equal(pos->at.api.time_ns, i + 1);
+    }
+    json_decref(past.positions);
+    checkpoint_free(checkpoint);
+    buf_free(&key);
+    buf_free(&value);
+}
+
 static void the_past_of_an_identity(void **state)
 {
     (void)state;
@@ -361,6 +390,7 @@ int main(void)
         cmocka_unit_test(long_topic_names_stay_apart),
         cmocka_unit_test(times_too_far_from_now),
         cmocka_unit_test(positions_as_records),
+        cmocka_unit_test(names_that_are_not_utf8),
         cmocka_unit_test(the_past_of_an_identity),
         cmocka_unit_test(another_process_in_between),
         cmocka_unit_test(partitions_stay_when_a_topic_grows),

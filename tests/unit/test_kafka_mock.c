@@ -196,7 +196,7 @@ static void expect_lines(void)
 static void a_commit_in_doubt_was_done(void **state)
 {
     (void)state;
-    open_sink(&sink_kafka);
+    const struct kafka *k = open_sink(&sink_kafka);
     submit();
     run_until(&w.acked, 1, NULL);
     rd_kafka_mock_push_request_errors(w.cluster, END_TXN, 1, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH);
@@ -204,8 +204,10 @@ static void a_commit_in_doubt_was_done(void **state)
     run_until(&w.acked, 2, NULL);
     assert_int_equal(metrics.commit_errors, 1);
     assert_int_equal(metrics.sink_retries, 0);
-    submit(); /* and it goes on */
+    assert_int_equal(k->commit_bytes, k->settings->commit_bytes / 2); /* it may have been too large */
+    submit();                                                         /* and it goes on */
     run_until(&w.acked, 3, NULL);
+    assert_int_equal(k->commit_bytes, k->settings->commit_bytes);
     assert_int_equal(metrics.commit_errors, 1);
     expect_lines();
 }

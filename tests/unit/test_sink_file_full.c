@@ -77,6 +77,33 @@ static void test_full_disk(void **state)
     bench_close();
 }
 
+/* Somebody makes room by truncating the output, or the end of it, while half a batch is in it: no line is
+ * torn, and what was not acknowledged is there. */
+static void check_truncated(void **state, off_t left, uint32_t first)
+{
+    need_small(state);
+    bench_open(&sink_file);
+    submit_all(1, 100);
+    fill_disk();
+    half_write(2000);
+    assert_int_equal(truncate(bench.out, left), 0);
+    assert_int_equal(unlink(filler), 0);
+    assert_true(bench_wait_acked(2000));
+    bench_expect_file(bench.out, first, 2100);
+    save();
+    bench_close();
+}
+
+static void test_emptied_on_a_full_disk(void **state)
+{
+    check_truncated(state, 0, 101);
+}
+
+static void test_shortened_on_a_full_disk(void **state)
+{
+    check_truncated(state, 101 * LINE_BYTES + 5, 1);
+}
+
 /* Saved, then killed, with half a batch in the file. */
 static void test_killed_on_a_full_disk(void **state)
 {
@@ -142,6 +169,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SMALL(test_full_disk),
+        SMALL(test_emptied_on_a_full_disk),
+        SMALL(test_shortened_on_a_full_disk),
         SMALL(test_killed_on_a_full_disk),
         SMALL(test_reopened_on_a_full_disk),
         SMALL(test_no_rotation_within_a_batch),
