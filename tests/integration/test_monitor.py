@@ -198,6 +198,29 @@ def test_checkpoint_failing_is_told(files, tmp_path):
     assert collector.metrics()["sidetail_commit_errors_total"] >= 1
 
 
+@pytest.mark.parametrize("source", ["json-file", "files"])
+def test_unreadable_source_is_told(sidetail, tmp_path, source):
+    """What is to be followed is not there: running, but not ready, until it is."""
+    missing = tmp_path / "missing"
+    where = {"json_file": {"path": str(missing)}, "files": {"include": [f"{missing}/{{service}}/*.log"]}}
+    collector = sidetail({"source": source, **where}).start()
+    collector.wait_stderr("is not there|cannot follow the containers directory")
+    status, _, text = fetch(collector, "/readyz")
+    assert status == 503 and "the source cannot be read" in text and fetch(collector, "/healthz")[0] == 200
+    assert collector.metrics()["sidetail_source_failing"] == 1
+    missing.mkdir()
+    wait_until(lambda: fetch(collector, "/readyz")[0] == 200)
+    assert collector.metrics()["sidetail_source_failing"] == 0
+    collector.stop_cleanly()
+
+
+def test_missing_engine_is_told(sidetail, tmp_path):
+    collector = sidetail({"source": "docker-api", "docker": {"host": f"unix://{tmp_path}/none.sock"}}).start()
+    collector.wait_stderr("cannot follow the Engine")
+    assert "the source cannot be read" in fetch(collector, "/readyz")[2]
+    collector.stop_cleanly()
+
+
 def test_health_command(files, binary, tmp_path):
     collector = files().start()
     collector.wait_stderr("collecting")

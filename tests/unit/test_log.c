@@ -121,12 +121,42 @@ static void test_json(void **state)
     json_decref(line);
 }
 
+/* Nobody reads the pipe: nothing waits for that, and the next line that can be written says how many could
+ * not. */
+static void test_nobody_reads(void **state)
+{
+    (void)state;
+    int ends[2], to = dup(STDERR_FILENO);
+    char text[1 << 17] = "";
+    assert_int_equal(pipe(ends), 0);
+    assert_true(to >= 0 && dup2(ends[1], STDERR_FILENO) >= 0);
+    alarm(20); /* or else this would not come back */
+    for (int i = 0; i < 5000; i++) {
+        now += 1000;
+        log_error("a message that nobody reads",
+                  KV("detail", "some hundred bytes of it, so that it is soon full"));
+    }
+    alarm(0);
+    assert_true(read(ends[0], text, sizeof(text) - 1) > 4096);
+    assert_null(strstr(text, "unwritten"));
+    log_error("read again");
+    memset(text, 0, sizeof(text));
+    assert_true(read(ends[0], text, sizeof(text) - 1) > 0);
+    const char *counted = strstr(text, " unwritten=");
+    assert_non_null(counted);
+    assert_true(atoi(counted + strlen(" unwritten=")) > 1000);
+    assert_int_equal(strchr(text, '\n') - text + 1, strlen(text));
+    dup2(to, STDERR_FILENO);
+    close(to);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 static void test_levels(void **state)
 {
     (void)state;
     log_debug("hidden");
     assert_string_equal(written(), "");
-    assert_false(log_enabled(LEVEL_DEBUG));
     log_setup(LEVEL_ERROR, LOG_LOGFMT);
     log_warn("hidden too");
     assert_string_equal(written(), "");
@@ -196,6 +226,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_logfmt_quotes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_hostile_values, setup, teardown),
         cmocka_unit_test_setup_teardown(test_json, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_nobody_reads, setup, teardown),
         cmocka_unit_test_setup_teardown(test_levels, setup, teardown),
         cmocka_unit_test_setup_teardown(test_long_values, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rate_limit, setup, teardown),
