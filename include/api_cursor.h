@@ -59,7 +59,6 @@ void cursor_put(struct api_cursor *c, enum stream stream, unsigned result, const
 
 /* The pipeline emitted what it held (feed_calls.released). */
 void cursor_released(struct api_cursor *c, enum stream stream);
-bool cursor_holds(const struct api_cursor *c);
 
 struct position cursor_position(const struct api_cursor *c);
 

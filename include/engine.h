@@ -125,7 +125,6 @@ struct log_stream;
 struct log_stream *log_stream_open(struct engine *e, const char *id, const struct log_options *options,
                                    const struct log_calls *calls);
 bool log_stream_tty(const struct log_stream *s); /* as given, or as told once an entry came */
-void log_stream_pause(struct log_stream *s);     /* stops reading from the socket */
 void log_stream_resume(struct log_stream *s);
 void log_stream_close(struct log_stream *s); /* NULL is fine */
 

@@ -32,7 +32,6 @@ static inline struct field field_text(const char *key, const char *text)
 #define KN(k, n) ((struct field){.key = (k), .number = (int64_t)(n)})
 
 void log_setup(enum log_level least, enum log_format format);
-bool log_enabled(enum log_level level);
 void log_write(enum log_level level, const char *message, const struct field *fields);
 
 /* Room for the fields of one line; the zeroed rest ends the list. */

@@ -49,7 +49,6 @@ struct feed_calls {
 };
 struct feed *feed_open(struct pipeline *pl, const char *key, struct tags *tags, struct feed_calls calls);
 void feed_retag(struct feed *feed, struct tags *tags);
-struct tags *feed_tags(const struct feed *feed);
 const char *feed_key(const struct feed *feed);
 /* Where a feed of that key is to begin: its last mark, which is ahead of the checkpoint while its batch is
  * not acknowledged (a container left out and taken in again by SIGHUP). NULL: nothing is known. Valid until

@@ -44,13 +44,11 @@ bool shape_wanted(const struct config *cfg);
 
 /* With one reference; the configuration may go. NULL on error, which names the key. */
 struct shape *shape_new(const struct config *cfg, struct error *err);
-struct shape *shape_ref(struct shape *s);
 void shape_unref(struct shape *s); /* NULL is fine */
 
 /* Takes a reference of the shaper. NULL when memory is out. */
 struct shape_state *shape_open(struct shape *s);
 void shape_close(struct shape_state *st); /* what is held is dropped; NULL is fine */
-const struct shape *shape_of(const struct shape_state *st);
 
 /* Takes a whole line (or a cut piece of one) and emits what is finished by it. Returns PUT_DONE, PUT_HELD or
  * PUT_HELD_NEW (pipeline.h): a group that may go on is held. -1 when memory is out. */

@@ -60,6 +60,14 @@ static void fault(struct log_stream *s, struct slice text)
               (int)(text.len < 256 ? text.len : 256), text.ptr);
 }
 
+static void stop_reading(struct log_stream *s)
+{
+    s->paused = true;
+    if (s->request) {
+        http_pause(s->request);
+    }
+}
+
 /* False: the owner did not take it. */
 static bool deliver(struct log_stream *s, enum stream stream, const struct message *m)
 {
@@ -77,7 +85,7 @@ static bool deliver(struct log_stream *s, enum stream stream, const struct messa
         return true;
     }
     if (!s->closed) {
-        log_stream_pause(s);
+        stop_reading(s);
     }
     return false;
 }
@@ -325,14 +333,6 @@ struct log_stream *log_stream_open(struct engine *e, const char *id, const struc
 bool log_stream_tty(const struct log_stream *s)
 {
     return s->options.tty;
-}
-
-void log_stream_pause(struct log_stream *s)
-{
-    s->paused = true;
-    if (s->request) {
-        http_pause(s->request);
-    }
 }
 
 void log_stream_resume(struct log_stream *s)

@@ -58,11 +58,6 @@ void log_setup(enum log_level least_, enum log_format format_)
     event_set_log_callback(on_libevent);
 }
 
-bool log_enabled(enum log_level level)
-{
-    return level >= least;
-}
-
 /* The entry of a message: its own, else a free one, else the one whose window began first. */
 static struct throttle *throttle_find(const char *message)
 {
@@ -268,7 +263,7 @@ void log_write(enum log_level level, const char *message, const struct field *fi
 {
     uint64_t suppressed = 0;
     int saved = errno;
-    if (!log_enabled(level) || !throttle_pass(message, &suppressed)) {
+    if (level < least || !throttle_pass(message, &suppressed)) {
         return;
     }
     struct line l;

@@ -35,11 +35,6 @@ void feed_retag(struct feed *feed, struct tags *tags)
     tags_unref(old);
 }
 
-struct tags *feed_tags(const struct feed *feed)
-{
-    return feed->tags;
-}
-
 const char *feed_key(const struct feed *feed)
 {
     return feed->key;

@@ -442,12 +442,6 @@ struct shape *shape_new(const struct config *cfg, struct error *err)
     return s;
 }
 
-struct shape *shape_ref(struct shape *s)
-{
-    s->refs++;
-    return s;
-}
-
 void shape_unref(struct shape *s)
 {
     if (!s || --s->refs > 0) {
@@ -467,7 +461,8 @@ struct shape_state *shape_open(struct shape *s)
 {
     struct shape_state *st = calloc(1, sizeof(*st));
     if (st) {
-        st->shape = shape_ref(s);
+        st->shape = s;
+        s->refs++;
     }
     return st;
 }
@@ -484,11 +479,6 @@ void shape_close(struct shape_state *st)
     }
     shape_unref(st->shape);
     free(st);
-}
-
-const struct shape *shape_of(const struct shape_state *st)
-{
-    return st->shape;
 }
 
 size_t shape_memory(const struct shape *s)

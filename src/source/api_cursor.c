@@ -102,16 +102,6 @@ void cursor_released(struct api_cursor *c, enum stream stream)
     c->stream[stream].hold.joining = c->stream[stream].hold.grouping = false;
 }
 
-bool cursor_holds(const struct api_cursor *c)
-{
-    for (int s = 0; s < STREAM_COUNT; s++) {
-        if (hold_active(&c->stream[s].hold)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 struct position cursor_position(const struct api_cursor *c)
 {
     struct position pos = {.kind = POSITION_API, .at.api.time_ns = c->seen_ns};

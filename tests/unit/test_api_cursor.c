@@ -144,9 +144,6 @@ static void test_held(void **state)
     struct api_cursor next;
     cursor_start(&next, &pos);
     assert_true(cursor_open(&next) == 5 * S);
-    assert_true(cursor_holds(&c));
-    cursor_put(&c, STREAM_STDOUT, PUT_DONE, &place);
-    assert_false(cursor_holds(&c));
 }
 
 /* -- simulation -------------------------------------------------------------------------------- */

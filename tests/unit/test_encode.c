@@ -179,15 +179,6 @@ static void test_raw(void **state)
     tags_unref(tags);
 }
 
-static void test_table(void **state)
-{
-    (void)state;
-    assert_ptr_equal(encoder_find("json"), &encoder_json);
-    assert_ptr_equal(encoder_find("raw"), &encoder_raw);
-    assert_ptr_equal(encoder_find("pretty"), &encoder_pretty);
-    assert_null(encoder_find("xml"));
-}
-
 static void check_name(const char *want, const char *name, const char *labels)
 {
     const struct config cfg = {.host = "h", .service = ""};
@@ -372,13 +363,19 @@ static void test_terminal_json(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_json),          cmocka_unit_test(test_json_tags),
-        cmocka_unit_test(test_json_now),      cmocka_unit_test(test_json_lengths),
-        cmocka_unit_test(test_raw),           cmocka_unit_test(test_table),
-        cmocka_unit_test(test_pretty_names),  cmocka_unit_test(test_pretty),
-        cmocka_unit_test(test_pretty_color),  cmocka_unit_test(test_color_choice),
-        cmocka_unit_test(test_terminal_safe), cmocka_unit_test(test_terminal_columns),
-        cmocka_unit_test(test_terminal_high), cmocka_unit_test(test_terminal_json),
+        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_json_tags),
+        cmocka_unit_test(test_json_now),
+        cmocka_unit_test(test_json_lengths),
+        cmocka_unit_test(test_raw),
+        cmocka_unit_test(test_pretty_names),
+        cmocka_unit_test(test_pretty),
+        cmocka_unit_test(test_pretty_color),
+        cmocka_unit_test(test_color_choice),
+        cmocka_unit_test(test_terminal_safe),
+        cmocka_unit_test(test_terminal_columns),
+        cmocka_unit_test(test_terminal_high),
+        cmocka_unit_test(test_terminal_json),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     buf_free(&out);
