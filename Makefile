@@ -1,4 +1,5 @@
-# sidetail: see README.md. Variables: BUILD (where objects go), SANITIZE=1 (ASan and UBSan), CC.
+# sidetail: see README.md. `make` builds it and its manual (`make man`: that alone), `make install` installs both. Variables: BUILD
+# (where objects go), SANITIZE=1 (ASan and UBSan), CC; PREFIX and DESTDIR of install; FUZZ_SECONDS of fuzz.
 VERSION := 0.1.0
 BUILD   ?= build
 PREFIX  ?= /usr/local
@@ -125,6 +126,6 @@ install: $(BUILD)/sidetail sidetail.1
 	install -D -m 644 deploy/completion/_sidetail $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_sidetail
 
 clean:
-	rm -rf $(BUILD)
+	rm -rf $(BUILD) sidetail.1
 
--include $(OBJECTS:.o=.d) $(BUILD)/src/main.d $(BUILD)/src/docs/docs.d $(UNITS:$(BUILD)/unit/%=$(BUILD)/tests/unit/%.d) $(HELPERS:.o=.d)
+-include $(OBJECTS:.o=.d) $(BUILD)/src/main.d $(BUILD)/src/docs/docs.d $(patsubst %.c,$(BUILD)/%.d,$(wildcard tests/*/*.c))
