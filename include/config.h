@@ -57,8 +57,9 @@ struct config {
     int64_t hold_files;                /* hold_files: rotated files of one feed held open while unread, 100 */
     struct selection include, exclude; /* include.services …, exclude.services … */
     struct string_list labels;         /* labels: globs of the label keys to add to records */
-    char *service;                     /* service: for files whose path names none: "" → the file's name */
-    char *host;                        /* host: "" → the host's name */
+    char *service; /* service: of files whose path names none: "" → the path's container,
+                      else the file's name */
+    char *host;    /* host: "" → the host's name */
 
     enum sink_kind sink;     /* sink: stdout | file | kafka */
     enum format_kind format; /* format: json | raw | pretty */
@@ -75,8 +76,8 @@ struct config {
     int64_t file_keep;         /* file.keep: rotated files kept, 5 */
     bool file_compress;        /* file.compress: gzip rotated files */
 
-    char *
-        checkpoint_path; /* checkpoint.path: /var/lib/sidetail/checkpoint.json; "" keeps none (stdout only) */
+    char *checkpoint_path; /* checkpoint.path: /var/lib/sidetail/checkpoint.json; "" keeps none, which stdout
+                              allows and Kafka exactly once */
     int64_t checkpoint_interval;  /* checkpoint.interval: 1s */
     int64_t checkpoint_retention; /* checkpoint.retention: 168h */
 

@@ -10,10 +10,10 @@ struct config;
 
 struct encoder {
     const char *name;
-    /* Appends the record to out. 0, or -1 when memory is out (out is as it was). `state` is what
-     * encoder_state made. */
+    /* Appends the record to out. 0, or -1 when memory is out (out is as it was). `state` is what `open`
+     * made, NULL where there is none. */
     int (*encode)(void *state, const struct tags *tags, const struct record *rec, struct buf *out);
-    /* `terminal`: what it makes goes to stdout, which may be a terminal. May be NULL: no state. */
+    /* `terminal`: what it makes goes to stdout, which may be a terminal. Both may be NULL: no state. */
     void *(*open)(const struct config *cfg, bool terminal);
     void (*close)(void *state);
 };
@@ -25,8 +25,6 @@ extern const struct encoder encoder_json;
 extern const struct encoder encoder_raw;
 /* `web_1  | text`, coloured by service on a terminal. */
 extern const struct encoder encoder_pretty;
-
-const struct encoder *encoder_find(const char *name);
 
 /* Fills in the json_head and json_tail of new tags. 0 or -1 (memory). */
 int encode_json_prepare(struct tags *tags);

@@ -17,15 +17,16 @@ struct tail_texts {
 };
 
 struct tail_options {
-    struct tail_texts names;            /* services and containers: globs, or beginnings of ids */
-    struct tail_texts projects, labels; /* --project, --label k=v or k: globs */
-    struct tail_texts grep, exclude;    /* --grep, --exclude */
-    int64_t since_ns, until_ns;         /* 0: unbounded */
-    int64_t lines;                      /* -n: last lines of each container; -1: all */
-    enum severity level;                /* --level: at least; NONE: all */
-    int stream;                         /* --stream: enum stream, -1: both */
-    enum pretty_times times;            /* -t */
-    enum color color;                   /* --color, --no-color */
+    struct tail_texts names;         /* services and containers: globs, or beginnings of ids */
+    struct tail_texts projects;      /* --project: globs */
+    struct tail_texts labels;        /* --label k=v or k: the key exact, the value a glob */
+    struct tail_texts grep, exclude; /* --grep, --exclude */
+    int64_t since_ns, until_ns;      /* 0: unbounded */
+    int64_t lines;                   /* -n: last lines of each container; -1: all */
+    enum severity level;             /* --level: at least; NONE: all */
+    int stream;                      /* --stream: enum stream, -1: both */
+    enum pretty_times times;         /* -t */
+    enum color color;                /* --color, --no-color */
     bool json, raw_json, no_follow, all, files, help;
     const char *config; /* -c; NULL: none */
 };

@@ -14,7 +14,8 @@ static const char usage[] =
     "ADDRESS:PORT is by default the metrics.listen of the configuration.\n"
     "\n"
     "  -c, --config FILE  read this configuration (default: SIDETAIL_CONFIG, else none)\n"
-    "  -r, --ready        ask for readiness: are source and sink open, and does no fault stand?\n";
+    "  -r, --ready        ask for readiness: are source and sink open, and does no fault stand?\n"
+    "  -h, --help         this text\n";
 
 struct arguments {
     const char *config, *listen;

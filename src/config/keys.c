@@ -138,8 +138,7 @@ const struct key config_keys[] = {
     ENUM("color", color, "auto", colors, 0, "Colors of format pretty; auto: on a terminal."),
     BOOL("pretty.json", pretty_json, "true", 0,
          "Format pretty and sidetail tail show a line that is a JSON object as level, message and fields. "
-         "false: as it was "
-         "written."),
+         "false: as it was written."),
     SIZE("batch.bytes", batch_bytes, "256KiB", 4 * KIB, 64 * MIB, 0,
          "A batch goes out when it holds so many bytes."),
     INTEGER("batch.lines", batch_lines, "10000", 1, 1000000, 0,
@@ -183,13 +182,12 @@ const struct key config_keys[] = {
         "local checkpoint."),
     STRING("kafka.identity", kafka_identity, "", KEY_RESTART,
            "Which collector this is, the same after each restart and no other's. Unset: the swarm node's id, "
-           "else "
-           "the host."),
+           "else the host; exactly-once refuses a host name that is the container's own id."),
     MATCH("kafka.positions_topic", kafka_positions_topic, "sidetail-positions", "^[A-Za-z0-9._-]{1,249}$",
           TOPIC_WORDS, KEY_RESTART, "Compacted topic of the positions, made if missing."),
     ENUM("kafka.compression", kafka_compression, "lz4", compressions, KEY_RESTART,
          "Compression of messages."),
-    DURATION("kafka.commit_age", kafka_commit_age, "200ms", 10 * MS, MINUTE, KEY_RESTART,
+    DURATION("kafka.commit_age", kafka_commit_age, "200ms", 10 * MS, 5 * SECOND, KEY_RESTART,
              "A transaction is committed when its first line is so old."),
     SIZE("kafka.commit_bytes", kafka_commit_bytes, "8MiB", 64 * KIB, GIB, KEY_RESTART,
          "A transaction is committed when it holds so many bytes."),
@@ -227,8 +225,7 @@ const struct key config_keys[] = {
 
     CHOICE("multiline.rule", multiline_rule, "", multiline_rules, 0,
            "Joins lines that belong together, such as stack traces: by a language's rules, by all of them "
-           "(auto), or by "
-           "regex. Empty: off."),
+           "(auto), or by regex. Empty: off."),
     STRING("multiline.first", multiline_first, "", KEY_REGEX,
            "For rule regex: matches the first line of a group."),
     STRING("multiline.next", multiline_next, "", KEY_REGEX,
@@ -246,7 +243,7 @@ const struct key config_keys[] = {
         "rate_limit", rate_limit, "0", 0, 1000000000, 0,
         "Lines a second that one container may write; more are dropped, counted and said. 0: any number."),
     INTEGER("rate_burst", rate_burst, "0", 0, 1000000000, 0,
-            "Lines that it may write at once above that. 0: as many as rate_limit."),
+            "At most so many lines at once; the bucket refills at rate_limit. 0: as many as rate_limit."),
     {.path = NULL},
 };
 

@@ -1,8 +1,11 @@
 /* Writes down what the table of keys says, for people and editors: run by make, not installed.
  *
- *     docs schema          config/config.schema.json
- *     docs readme README   README with the lines between <!-- keys --> and <!-- /keys --> replaced by the
- * table of keys docs man TEMPLATE    the man page: TEMPLATE with @KEYS@ and @VERSION@ filled in */
+ *     docs schema
+ *         config/config.schema.json
+ *     docs readme README
+ *         README with the lines between its marks "keys" and "/keys" replaced by the table of keys
+ *     docs man TEMPLATE PROGRAM
+ *         the man page: TEMPLATE with @KEYS@, @VERSION@ and, from PROGRAM's help, the rest filled in */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -34,6 +37,17 @@ static void bounds_text(const struct key *key, char min[UNITS_TEXT_MAX], char ma
 static bool bounded(const struct key *key)
 {
     return key->type == KEY_INTEGER || key->type == KEY_SIZE || key->type == KEY_DURATION;
+}
+
+/* What is said behind a key's help, by its flags. */
+static const char *secret_note(const struct key *key)
+{
+    return key->flags & KEY_SECRET ? " Secret: never shown." : "";
+}
+
+static const char *restart_note(const struct key *key)
+{
+    return key->flags & KEY_RESTART ? " Takes a restart." : "";
 }
 
 /* -- schema ------------------------------------------------------------------------------------ */
@@ -76,10 +90,10 @@ static json_t *schema_of_key(const struct key *key)
 {
     json_t *schema = key->names ? schema_of_names(key) : schema_of_type(key);
     char min[UNITS_TEXT_MAX], max[UNITS_TEXT_MAX], about[1024];
-    snprintf(about, sizeof(about), "%s", key->help);
+    snprintf(about, sizeof(about), "%s%s", key->help, restart_note(key));
     if (key->type == KEY_SIZE || key->type == KEY_DURATION) { /* a schema cannot bound them as strings */
         bounds_text(key, min, max);
-        snprintf(about, sizeof(about), "%s From %s to %s.", key->help, min, max);
+        snprintf(about, sizeof(about), "%s From %s to %s.%s", key->help, min, max, restart_note(key));
     }
     json_object_set_new(schema, "description", json_string(about));
     json_object_set_new(schema, "default", config_value_get(key, defaults));
@@ -149,16 +163,16 @@ static void default_text(const struct key *key, char out[256])
     json_decref(value);
 }
 
+/* A key whose change takes a restart bears a star, which a sentence above the table explains. */
 static void put_table(void)
 {
     puts("| Key | Value | Default | Meaning |\n|---|---|---|---|");
     for (const struct key *key = config_keys; key->path; key++) {
         char text[256];
         default_text(key, text);
-        printf("| `%s` | ", key->path);
+        printf("| `%s`%s | ", key->path, key->flags & KEY_RESTART ? "*" : "");
         print_kind(key, ", ", "\"\"");
-        printf(" | %s%s%s | %s%s |\n", *text ? "`" : "", text, *text ? "`" : "", key->help,
-               key->flags & KEY_SECRET ? " Secret: never shown." : "");
+        printf(" | %s%s%s | %s%s |\n", *text ? "`" : "", text, *text ? "`" : "", key->help, secret_note(key));
     }
 }
 
@@ -187,7 +201,7 @@ static void put_man_keys(void)
         print_kind(key, " | ", "\\(dq\\(dq"); /* within quotes, "" is one */
         printf(")\"\n");
         put_roff(key->help);
-        printf("%s\n", key->flags & KEY_SECRET ? " Secret: never shown." : "");
+        printf("%s%s\n", secret_note(key), restart_note(key));
         if (*text) {
             printf("Default: ");
             put_roff(text);

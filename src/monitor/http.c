@@ -13,10 +13,11 @@
 #include "metrics.h"
 #include "monitor.h"
 
-#define HEADERS_MAX   8192
-#define BODY_MAX      1024 /* requests that are served have none */
-#define SINK_PATIENCE (10 * NS_PER_S)
-#define CLIENT_WAIT   5 /* seconds that a client may take for its next bytes */
+#define HEADERS_MAX 8192
+#define BODY_MAX    1024 /* requests that are served have none */
+#define SINK_PATIENCE                                                                                        \
+    (10 * NS_PER_S)   /* twice the longest kafka.commit_age, before which nothing is acknowledged */
+#define CLIENT_WAIT 5 /* seconds that a client may take for its next bytes */
 
 struct monitor {
     struct evhttp *http;

@@ -55,14 +55,30 @@ def test_man_page_tells_every_key(docs, page):
         assert f" SIDETAIL_{key.upper().replace('.', '_')} " in page
 
 
+def test_what_takes_a_restart_is_said_everywhere(docs, page):
+    """By a star in the README, in words in the manual and the schema."""
+    for key, says in (("sink", True), ("kafka.commit_bytes", True), ("include.services", False)):
+        assert (f"| `{key}`* |" in output(docs, "readme", REPO / "README.md")) is says
+        told = re.search(rf" {re.escape(key)} \(.*? SIDETAIL_", page).group()
+        assert ("Takes a restart." in told) is says
+        part = json.loads(output(docs, "schema"))
+        for name in key.split("."):
+            part = part["properties"][name]
+        assert part["description"].endswith("Takes a restart.") is says
+
+
 def test_man_page_shows_an_empty_choice(page):
     assert 'multiline.rule ("" | java | ' in page
 
 
+def commands(binary):
+    found = re.findall(r"^(?:usage:|      ) sidetail ([a-z]+) ", output(binary, "--help"), re.MULTILINE)
+    assert {"run", "tail", "check", "health"} <= set(found)
+    return found
+
+
 def test_man_page_tells_every_command_and_option(binary, page):
-    calls = re.findall(r"^(?:usage:|      ) sidetail ([a-z]+) ", output(binary, "--help"), re.MULTILINE)
-    assert {"run", "check", "health"} <= set(calls)
-    for command in calls:
+    for command in commands(binary):
         usage = output(binary, command, "--help")
         options = re.findall(r"^ +(-\w, --[a-z-]+|--[a-z-]+)", usage, re.MULTILINE)
         assert options, f"{command} --help names no option"
@@ -89,3 +105,15 @@ def test_bash_completes_values_where_they_may_stand(binary, tmp_path):
     assert offers("--color", "=") == ["auto", "always", "never"]
     assert offers("--tail", "") == []
     assert offers("--no-fo") == ["--no-follow"]
+
+
+def test_zsh_offers_each_option(binary):
+    """What bash asks of the help is written down for zsh."""
+    text = (REPO / "deploy" / "completion" / "_sidetail").read_text()
+    parts = dict(re.findall(r"^    (\w+)\) (.*) ;;$", text, re.MULTILINE))
+    parts["tail"] = re.search(r"^_sidetail_tail\(\) \{\n(.*?)^\}", text, re.MULTILINE | re.DOTALL)[1]
+    for command in commands(binary):
+        told = re.findall(r"^ +(?:-\w, )?(--[a-z][a-z-]*)", output(binary, command, "--help"), re.MULTILINE)
+        assert set(re.findall(r"--[a-z][a-z-]*", parts[command])) == {*told, "--help"}, command
+    before = re.search(r"CURRENT == 2.*?return", text, re.DOTALL)[0]
+    assert re.findall(r"--[a-z]+", before) == ["--help", "--version"]
