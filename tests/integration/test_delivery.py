@@ -260,3 +260,34 @@ def test_killed_after_a_log_is_deleted(containers, collect, tmp_path):
     add("next", "cd" * 32, 1)
     wait_until(lambda: b'"next"' in out.read_bytes(), 10)
     assert out.read_bytes().count(b'"service":"gone"') == 1000
+
+
+# In a user namespace of its own, which may have no inotify watch at all.
+UNWATCHED = ("unshare", "-Ur", "sh", "-c", 'echo 0 >/proc/sys/user/max_inotify_watches && exec "$@"', "sh")
+
+
+@pytest.mark.parametrize("source", ["json-file", "files"])
+def test_without_inotify_watches(collect, containers, volume, source):
+    """Other processes have used them up: that is said, and new logs and lines are found once a second."""
+    collector, add = containers
+    collector = collector if source == "json-file" else collect()
+    ids = iter(("ab" * 32, "cd" * 32))
+
+    def write(name):
+        if source == "json-file":
+            return add(name, next(ids), 100)
+        log = volume / "web" / f"{name}.log"
+        log.write_text("a line\n" * 100)
+        return log
+
+    log = write("early")
+    collector.start(prefix=UNWATCHED)
+    collector.wait_lines(100)
+    write("late")
+    collector.wait_lines(200)
+    with open(log, "ab") as out:
+        out.write(log.read_bytes()[: log.stat().st_size // 100])
+    collector.wait_lines(201)
+    collector.wait_stderr("raise fs.inotify.max_user_watches")
+    assert collector.metrics()["sidetail_source_failing"] == 0
+    collector.stop_cleanly()
