@@ -328,8 +328,8 @@ static void look_at_tail(struct follow *f, const struct stat *st)
     if ((uint64_t)st->st_size != f->tail->size || emptied) {
         tailer_queue(f);
     }
-    if ((uint64_t)st->st_size > f->tail->size) {
-        f->tail->size = (uint64_t)st->st_size;
+    if ((uint64_t)st->st_size > f->tail->size && segment_intact(f->tail) == 1) {
+        f->tail->size = (uint64_t)st->st_size; /* of one that was truncated it would count as unread */
     }
 }
 

@@ -157,6 +157,16 @@ static enum claim whose(const struct files *src, const char *path, struct file_p
     return left ? CLAIM_LOG : CLAIM_OWN;
 }
 
+/* It was to be let go, and is there again. */
+static void keep_what_is_there(struct file *file)
+{
+    uint64_t size;
+    if (file->finishing && !follow_deleted(file->follow, &size)) {
+        file->finishing = false;
+        follow_keep(file->follow);
+    }
+}
+
 /* Looks at a log again, but where a rotation gave its name to another log's file: that is not for it. */
 static void look(struct file *file)
 {
@@ -174,6 +184,7 @@ static void look(struct file *file)
         }
     }
     follow_look(file->follow);
+    keep_what_is_there(file);
 }
 
 static void follow_new(struct files *src, const char *path, const struct captures *caps, bool first_look,
@@ -241,11 +252,7 @@ void file_look(struct file *file)
     }
     look(file);
     if (!follow_deleted(file->follow, &size)) {
-        if (file->finishing) {
-            follow_keep(file->follow);
-        }
         file->missing_ns = 0;
-        file->finishing = false;
     } else if (file->missing_ns == 0 || size != file->missing_size) {
         file->missing_ns = clock_monotonic();
         file->missing_size = size;

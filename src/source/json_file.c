@@ -284,13 +284,14 @@ static bool scan(struct json_file *src, bool first_look)
     }
     src->root_said = standing.source_failing = false;
     struct dirent *entry;
-    while ((entry = readdir(dir))) {
+    while ((errno = 0, entry = readdir(dir))) {
         if (is_id(entry->d_name)) {
             container_add(src, entry->d_name, first_look);
         }
     }
+    int why = errno;
     closedir(dir);
-    return true;
+    return why == 0;
 }
 
 static void on_root_event(void *arg, uint32_t mask, const char *name)

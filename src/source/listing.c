@@ -23,12 +23,18 @@ static bool is_live_file(const struct listing *l, const struct generation *gen)
     return l->live && !gen->name.gz && l->files[0].at.dev == gen->dev && l->files[0].at.ino == gen->ino;
 }
 
+/* Is the log not there, or could only not be looked at? Then what it has left behind says little. */
+static bool cannot_tell(const struct listing *l)
+{
+    return !l->live && errno != ENOENT;
+}
+
 int listing_read(struct listing *l, const char *path, size_t most, struct listing_filter filter)
 {
     struct generation live, *rotated;
     size_t count;
     *l = (struct listing){.most = most, .live = stat_live(path, &live), .filter = filter};
-    if (rotation_list(path, &rotated, &count) < 0) {
+    if (cannot_tell(l) || rotation_list(path, &rotated, &count) < 0) {
         return -1;
     }
     l->files = calloc(count + 1, sizeof(*l->files));

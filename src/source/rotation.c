@@ -57,9 +57,11 @@ static int add(struct generation **list, size_t *count, const char *dir, int dir
         errno = ENOMEM;
         return -1;
     }
-    if (stat(path, &st) < 0 || !S_ISREG(st.st_mode)) {
+    int why = stat(path, &st) < 0 ? errno : 0;
+    if (why || !S_ISREG(st.st_mode)) {
         free(path); /* renamed or removed while we look: the caller looks again */
-        return 0;
+        errno = why;
+        return why == EIO || why == ESTALE || why == ENOMEM ? -1 : 0;
     }
     struct generation *grown = realloc(*list, (*count + 1) * sizeof(**list));
     if (!grown) {
@@ -102,15 +104,17 @@ int rotation_list(const char *path, struct generation **out, size_t *count)
     }
     struct dirent *entry;
     int failed = 0;
-    while (!failed && (entry = readdir(dir))) {
+    while (!failed && (errno = 0, entry = readdir(dir))) {
         struct rotated_name rotated;
         if (rotation_parse(entry->d_name, &rotated) && rotation_of(&rotated, entry->d_name, name)) {
             failed = add(out, count, path, dir_len, entry->d_name);
         }
     }
+    int why = errno; /* of readdir as well, which may end early */
     closedir(dir);
-    if (failed) {
+    if (failed || why) {
         rotation_free(*out, *count);
+        errno = why;
         return -1;
     }
     if (*count > 1) {
