@@ -212,37 +212,38 @@ static void put_time(struct line *l)
 }
 
 /* Never waits for a reader, for the loop would wait as well: a pipe that has room takes PIPE_BUF bytes.
- * False: not all could be written. */
-static bool write_all(const char *p, size_t len)
+ * How many could be written. */
+static size_t write_some(const char *text, size_t len)
 {
-    while (len > 0) {
+    size_t done = 0;
+    while (done < len) {
         struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
         if (poll(&ready, 1, 0) <= 0) {
-            return false;
+            break;
         }
-        ssize_t n = write(STDERR_FILENO, p, len < PIPE_BUF ? len : PIPE_BUF);
+        size_t piece = len - done < PIPE_BUF ? len - done : PIPE_BUF;
+        ssize_t n = write(STDERR_FILENO, text + done, piece);
         if (n < 0 && errno == EINTR) {
             continue;
         }
         if (n <= 0) {
-            return false;
+            break;
         }
-        p += n;
-        len -= (size_t)n;
+        done += (size_t)n;
     }
-    return true;
+    return done;
 }
 
 /* A line that could not be written is counted, for who reads the next one. */
 static void write_line(const struct line *l)
 {
-    if ((torn && !write_all("\n", 1)) || !write_all(l->data, l->len)) {
+    if (torn && write_some("\n", 1) == 0) {
         unwritten++;
-        torn = l->len > PIPE_BUF; /* shorter ones are written whole or not at all */
         return;
     }
-    unwritten = 0;
-    torn = false;
+    size_t done = write_some(l->data, l->len);
+    unwritten = done == l->len ? 0 : unwritten + 1;
+    torn = done > 0 && done < l->len;
 }
 
 /* As many of the fields as there is room for, each whole. */

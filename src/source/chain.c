@@ -23,7 +23,7 @@ static void append(struct follow *f, struct segment *seg)
     f->segments++;
 }
 
-static void remember(struct follow *f, const struct file_pos *end)
+void chain_remember_end(struct follow *f, const struct file_pos *end)
 {
     f->done[f->done_next++ % FOLLOW_DONE_IDS] = *end;
 }
@@ -35,7 +35,7 @@ void chain_remember(struct follow *f, struct segment *seg)
         end.offset = seg->size;
         end.tail.len = 0;
     }
-    remember(f, &end);
+    chain_remember_end(f, &end);
 }
 
 void chain_drop_head(struct follow *f, bool read)
@@ -72,7 +72,16 @@ static size_t room(const struct follow *f)
 int chain_list(struct follow *f, struct listing *l)
 {
     size_t most = room(f);
-    return listing_read(l, f->path, most > 0 ? most : 1, (struct listing_filter){claim_wanted, f});
+    int result = listing_read(l, f->path, most > 0 ? most : 1, (struct listing_filter){claim_wanted, f});
+    if (result < 0) {
+        metrics.read_errors++;
+    }
+    if (result < 0 && !f->unlisted) {
+        log_error("cannot look for a log's rotated files, trying again", KV("path", f->path),
+                  KV("error", strerror(errno)));
+    }
+    f->unlisted = result < 0;
+    return result;
 }
 
 static bool is_live(const struct listing *l, size_t i)
@@ -148,7 +157,7 @@ enum taking chain_prepare(struct follow *f, struct listing *l, size_t count)
     return taking == TAKE_NOW && (is_stale(l) || !listing_holds(l, f->path)) ? TAKE_AGAIN : taking;
 }
 
-static void give_up(struct follow *f, const struct listed *file)
+void chain_give_up(struct follow *f, const struct listed *file)
 {
     metrics.gaps++;
     log_error("a rotated file cannot be read: what it holds is lost", KV("path", file->at.path),
@@ -188,7 +197,7 @@ size_t chain_take(struct follow *f, struct listing *l, size_t count)
             file->seg = NULL;
             taken++;
         } else {
-            give_up(f, file);
+            chain_give_up(f, file);
         }
     }
     f->behind = false;
@@ -223,8 +232,7 @@ static bool is_packed(struct segment *seg, const struct segment *plain)
            segment_same_content(seg, plain);
 }
 
-/* Is this the file that the chain ends with, or one read before? */
-static bool is_known(struct follow *f, struct segment *seg)
+bool chain_knows(struct follow *f, struct segment *seg)
 {
     const struct segment *tail = f->tail;
     if (tail && (is_still(seg, &tail->id) || is_packed(seg, tail))) {
@@ -249,7 +257,7 @@ static size_t count_newer(struct follow *f, struct listing *l, bool *reached)
         *reached = tail && !at->name.gz && same_inode(&tail->id, at->dev, at->ino);
         if (!*reached) {
             struct segment *seg = listing_open(l, i);
-            *reached = seg && is_known(f, seg);
+            *reached = seg && chain_knows(f, seg);
         }
         if (*reached) {
             return i;
@@ -328,8 +336,9 @@ static void look_at_tail(struct follow *f, const struct stat *st)
     if ((uint64_t)st->st_size != f->tail->size || emptied) {
         tailer_queue(f);
     }
-    if ((uint64_t)st->st_size > f->tail->size && segment_intact(f->tail) == 1) {
-        f->tail->size = (uint64_t)st->st_size; /* of one that was truncated it would count as unread */
+    struct segment *tail = f->tail;
+    if ((uint64_t)st->st_size > tail->size && (tail->id.head_len == 0 || segment_intact(tail) == 1)) {
+        tail->size = (uint64_t)st->st_size; /* of one that was truncated it would count as unread */
     }
 }
 
@@ -348,144 +357,4 @@ void chain_look(struct follow *f)
     } else if (f->tail) {
         segment_refresh(f->tail); /* deleted, which does not keep it from being written to */
     }
-}
-
-/* -- truncation -------------------------------------------------------------------------------- */
-
-/* Where the file is that was truncated, under whichever name; -1: it has none any more. */
-static ssize_t find_own(const struct listing *l, const struct segment *seg)
-{
-    for (size_t i = 0; i < l->count; i++) {
-        if (same_inode(&seg->id, l->files[i].at.dev, l->files[i].at.ino)) {
-            return (ssize_t)i;
-        }
-    }
-    return -1;
-}
-
-/* copytruncate leaves a copy behind in which reading can go on, and more of them where it was done more than
- * once since the last look. How many of the newest files are to be read, the truncated one among them; 0:
- * there is no copy. *copy: the one in which reading goes on; -1: none does. */
-static size_t count_copies(struct follow *f, struct listing *l, size_t own, const struct file_pos *was,
-                           ssize_t *copy)
-{
-    *copy = chain_find_content(l, own + 1, was);
-    size_t n = *copy >= 0 ? (size_t)*copy + 1 : own + 1;
-    bool more = *copy < 0 || was->offset == 0; /* made before anything was seen of what follows */
-    for (; more && n < l->count && l->files[n].at.mtime_ns > was->mtime_ns; n++) {
-        struct segment *seg = listing_open(l, n);
-        if (seg && is_known(f, seg)) {
-            break;
-        }
-    }
-    return n > own + 1 ? n : 0;
-}
-
-static enum taking take_copies_once(struct follow *f, struct listing *l, const struct segment *truncated,
-                                    const struct file_pos *was, bool *goes_on)
-{
-    if (chain_list(f, l) < 0) {
-        return TAKE_LATER;
-    }
-    ssize_t copy = -1, own = find_own(l, truncated);
-    size_t count = own >= 0 ? count_copies(f, l, (size_t)own, was, &copy) : 0;
-    enum taking taking = chain_prepare(f, l, count);
-    *goes_on = copy >= 0;
-    if (taking != TAKE_NOW || count == 0) {
-        return taking;
-    }
-    if (copy >= 0 && (!l->files[copy].seg || segment_seek(l->files[copy].seg, was->offset) < 0)) {
-        return TAKE_LATER;
-    }
-    chain_take(f, l, count);
-    return TAKE_NOW;
-}
-
-/* The file, which is all there is, out of the chain, and back into it as it was. */
-static struct segment *unchain(struct follow *f)
-{
-    struct segment *seg = f->head;
-    f->head = f->tail = NULL;
-    f->segments = 0;
-    return seg;
-}
-
-static void rechain(struct follow *f, struct segment *seg)
-{
-    f->head = f->tail = seg;
-    f->segments = 1;
-}
-
-/* Takes up the copies of the one file of the chain, and that behind them; its own segment is closed then.
- * *taken: there were any. *goes_on: nothing is missing in between. Otherwise, and where it cannot be told
- * yet, the chain stays as it was; the next look comes here again. */
-static enum taking take_copies(struct follow *f, const struct file_pos *was, bool *taken, bool *goes_on)
-{
-    struct segment *live = unchain(f);
-    enum taking taking = TAKE_AGAIN;
-    for (int i = 0; i < TAKE_TRIES && taking == TAKE_AGAIN; i++) {
-        struct listing l;
-        *goes_on = false;
-        taking = take_copies_once(f, &l, live, was, goes_on);
-        listing_free(&l);
-    }
-    *taken = f->head != NULL;
-    *goes_on &= *taken;
-    f->unsettled = taking != TAKE_NOW;
-    if (*taken) {
-        f->mid_line = false;
-        segment_close(live);
-    } else {
-        rechain(f, live);
-    }
-    return taking;
-}
-
-enum taking chain_truncated(struct follow *f, const struct file_seen *before)
-{
-    struct segment *live = f->head;
-    struct file_pos was = {.file = live->id,
-                           .offset = live->offset,
-                           .mtime_ns =
-                               live->offset == 0 && live->empty_ns > 0 ? live->empty_ns : before->mtime_ns};
-    if (live->tail_at == live->offset) {
-        was.tail = live->tail;
-    }
-    bool goes_on, taken;
-    enum taking taking = take_copies(f, &was, &taken, &goes_on);
-    if (taking != TAKE_NOW) {
-        return taking;
-    }
-    f->waiting_since = 0;
-    metrics.truncations++;
-    if (!goes_on && before->unread > 0) {
-        metrics.lost_bytes += before->unread;
-        log_error("a log was truncated before all of it was read", KV("path", f->path),
-                  KN("lost_bytes", before->unread));
-    }
-    was.offset += before->unread;
-    was.tail.len = before->unread > 0 ? 0 : was.tail.len;
-    remember(f, &was);
-    if (!taken) {
-        f->mid_line = false;
-        segment_restart(live); /* its name may be another by now */
-        live->order = f->next_order++;
-    }
-    return taking;
-}
-
-enum taking chain_was_empty(struct follow *f)
-{
-    struct file_pos was = {.mtime_ns = f->head->empty_ns};
-    bool goes_on, taken;
-    enum taking taking = take_copies(f, &was, &taken, &goes_on);
-    if (taking != TAKE_NOW) {
-        return taking;
-    }
-    f->waiting_since = 0;
-    metrics.truncations += taken;
-    if (!taken) {
-        f->head->empty_ns = f->head->size > 0 ? 0 : f->head->mtime_ns;
-    }
-    return taking;
 }

@@ -31,7 +31,7 @@ struct dir {
     ino_t ino;
     bool undecided; /* looked at again each second: it could not be listed, or a file in it may be a log of
                        its own or a rotated one */
-    bool unlisted;  /* it could not be listed, which was said */
+    int unlisted;   /* errno: it could not be listed, which was said; 0: it was */
     bool said;      /* that it cannot be watched */
     struct interest *interests;
     size_t count;
@@ -101,7 +101,7 @@ static void dir_scan(struct dir *dir, const struct interest *why, bool first_loo
         closedir(open);
     }
     if (failed == 0 || failed == ENOENT) { /* not there any more: then another event tells */
-        dir->unlisted = false;
+        dir->unlisted = 0;
         return;
     }
     if (!dir->unlisted) {
@@ -109,7 +109,9 @@ static void dir_scan(struct dir *dir, const struct interest *why, bool first_loo
                   KV("error", strerror(failed)),
                   KV("hint", failed == EACCES ? "run as root or with CAP_DAC_READ_SEARCH" : ""));
     }
-    dir->unlisted = dir->undecided = true;
+    metrics.read_errors++;
+    dir->unlisted = failed;
+    dir->undecided = true;
 }
 
 static void dir_free(struct dir *dir)
@@ -244,7 +246,17 @@ static void look_for_bases(struct files *src, bool first_look)
     }
 }
 
-/* Can all that is to be followed be read? */
+static bool is_base(const struct dir *dir)
+{
+    for (size_t i = 0; i < dir->count; i++) {
+        if (dir->interests[i].depth == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Can all that is to be followed be read? A directory that a wildcard met by chance may be others' alone. */
 static void take_standing(const struct files *src)
 {
     bool failing = false;
@@ -252,7 +264,7 @@ static void take_standing(const struct files *src)
         failing |= src->said[i];
     }
     for (const struct dir *dir = src->dirs; dir; dir = dir->hh.next) {
-        failing |= dir->unlisted;
+        failing |= dir->unlisted && (dir->unlisted != EACCES || is_base(dir));
     }
     standing.source_failing = failing;
 }

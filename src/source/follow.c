@@ -208,7 +208,7 @@ static bool was_empty(struct segment *seg)
 static bool look_at_live(struct follow *f)
 {
     struct segment *seg = f->head;
-    if (!f->unsettled) {
+    if (!f->unsettled && !f->failing) {
         f->seen = (struct file_seen){.unread = seg->size > seg->offset ? seg->size - seg->offset : 0,
                                      .mtime_ns = seg->mtime_ns};
     }
@@ -445,7 +445,7 @@ void follow_look(struct follow *f)
         lag += seg->size > seg->offset ? seg->size - seg->offset : 0;
     }
     feed_set_lag(f->feed, lag);
-    if (lag > 0 || f->segments > 1 || f->unsettled || (f->head && was_empty(f->head))) {
+    if (lag > 0 || f->segments > 1 || f->unsettled || f->gone || (f->head && was_empty(f->head))) {
         tailer_queue(f);
     }
 }

@@ -52,6 +52,7 @@ struct follow {
     bool behind;             /* newer files are there than the chain holds … */
     struct file_id next_up;  /* … of which this is the oldest, where that is known */
     int64_t waiting_since;   /* monotonic: a file could not be opened since then; 0: none */
+    bool unlisted;           /* its directory could not be listed, which was said */
     bool unsettled;          /* the live file was truncated, and where its copies are cannot be told yet */
     struct file_seen seen;   /* of the live file, at the last look before that */
     int64_t leaving_ns; /* monotonic: since then the next file is written to, see follow_read; 0: it is not */
@@ -104,16 +105,13 @@ enum taking {
 #define TAKE_TRIES 5
 
 /* chain.c */
-void chain_look(struct follow *f);       /* appends what a rotation made */
-void chain_take_newer(struct follow *f); /* there is more: appends what there is room for */
-/* The live file, which is all of the chain, was truncated: goes on in its copies, and takes it up anew behind
- * them. Unless TAKE_NOW, nothing has changed, and it is to be called again at the next look. */
-enum taking chain_truncated(struct follow *f, const struct file_seen *before);
-/* The live file, likewise, was empty and has been written to. Was it so all the time, or copied and
- * truncated? Likewise. */
-enum taking chain_was_empty(struct follow *f);
-void chain_drop_head(struct follow *f, bool read);          /* read: to its end, remember its identity */
+void chain_look(struct follow *f);                 /* appends what a rotation made */
+void chain_take_newer(struct follow *f);           /* there is more: appends what there is room for */
+void chain_drop_head(struct follow *f, bool read); /* read: to its end, remember its identity */
 void chain_remember(struct follow *f, struct segment *seg); /* as read to its end */
+void chain_remember_end(struct follow *f, const struct file_pos *end);
+bool chain_knows(struct follow *f, struct segment *seg); /* does it end with this, or was it read before? */
+void chain_give_up(struct follow *f, const struct listed *file); /* counts and says that it cannot be read */
 void chain_close(struct follow *f);
 
 int chain_list(struct follow *f, struct listing *l); /* as listing_read */
@@ -124,6 +122,14 @@ enum taking chain_prepare(struct follow *f, struct listing *l, size_t count);
 /* Appends what was prepared, and returns how many files; the rest is taken up later. What cannot be read is a
  * gap: counted and said. */
 size_t chain_take(struct follow *f, struct listing *l, size_t count);
+
+/* copies.c */
+/* The live file, which is all of the chain, was truncated: goes on in its copies, and takes it up anew behind
+ * them. Unless TAKE_NOW, nothing has changed, and it is to be called again at the next look. */
+enum taking chain_truncated(struct follow *f, const struct file_seen *before);
+/* The live file, likewise, was empty and has been written to. Was it so all the time, or copied and
+ * truncated? Likewise. */
+enum taking chain_was_empty(struct follow *f);
 
 static inline bool same_inode(const struct file_id *id, dev_t dev, ino_t ino)
 {

@@ -362,6 +362,10 @@ static void look(struct json_file *src)
             follow_look(c->follow);
         }
     }
+    HASH_ITER(hh, src->ending, c, next)
+    {
+        follow_look(c->follow); /* something may have kept it from being read to its end */
+    }
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)

@@ -26,7 +26,7 @@ static bool is_live_file(const struct listing *l, const struct generation *gen)
 /* Is the log not there, or could only not be looked at? Then what it has left behind says little. */
 static bool cannot_tell(const struct listing *l)
 {
-    return !l->live && errno != ENOENT;
+    return !l->live && errno != ENOENT && errno != ENOTDIR;
 }
 
 int listing_read(struct listing *l, const char *path, size_t most, struct listing_filter filter)

@@ -26,7 +26,7 @@ struct listing {
     struct listing_filter filter;
 };
 
-/* 0; -1 (errno; ENOENT: the directory is gone). Free it in either case. */
+/* 0, also when the directory is gone; -1 (errno): it cannot be told what is there. Free it in either case. */
 int listing_read(struct listing *l, const char *path, size_t most, struct listing_filter filter);
 /* Opens one, where it is not open; another one, the newest, may be closed for it. NULL: its fault. */
 struct segment *listing_open(struct listing *l, size_t i);

@@ -61,7 +61,7 @@ static int add(struct generation **list, size_t *count, const char *dir, int dir
     if (why || !S_ISREG(st.st_mode)) {
         free(path); /* renamed or removed while we look: the caller looks again */
         errno = why;
-        return why == EIO || why == ESTALE || why == ENOMEM ? -1 : 0;
+        return why == ENOMEM ? -1 : 0;
     }
     struct generation *grown = realloc(*list, (*count + 1) * sizeof(**list));
     if (!grown) {
@@ -100,7 +100,7 @@ int rotation_list(const char *path, struct generation **out, size_t *count)
     DIR *dir = dir_path ? opendir(dir_path) : NULL;
     free(dir_path);
     if (!dir) {
-        return -1;
+        return errno == ENOENT || errno == ENOTDIR ? 0 : -1; /* gone, with all that was in it */
     }
     struct dirent *entry;
     int failed = 0;

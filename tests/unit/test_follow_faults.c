@@ -21,6 +21,26 @@
 #define ENTRY(text)                                                                                          \
     "{\"log\":\"" text "\",\"stream\":\"stdout\",\"time\":\"2026-11-24T05:00:39.668510088Z\"}\n"
 
+/* All it ever wrote came between two looks, and then its directory went: it is still open. */
+static void test_removed_before_it_was_read(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new_json(&w);
+    world_start(&w);
+    world_container(&w);
+    world_write(&w, ID "/" ID "-json.log", "");
+    world_settle(&w);
+    world_write(&w, ID "/" ID "-json.log", ENTRY("last words\\n"));
+    assert_int_equal(unlink(world_path(&w, ID "/" ID "-json.log")), 0);
+    assert_int_equal(unlink(world_path(&w, ID "/config.v2.json")), 0);
+    assert_int_equal(rmdir(world_path(&w, ID)), 0);
+    world_settle(&w);
+    world_expect(&w, "last words\n");
+    assert_int_equal(metrics.feeds, 0);
+    world_free(&w);
+}
+
 /* It does not hold up what came after it for ever. */
 static void test_rotated_file_that_may_not_be_read(void **state)
 {
@@ -390,6 +410,7 @@ static void test_truncated_and_moved(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_removed_before_it_was_read),
         cmocka_unit_test_teardown(test_rotated_file_that_may_not_be_read, world_back_to_root),
         cmocka_unit_test_teardown(test_rotated_file_readable_in_time, world_back_to_root),
         cmocka_unit_test_teardown(test_start_with_a_rotated_file_that_may_not_be_read, world_back_to_root),

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 // cmocka.h wants the above
 #include <cmocka.h>
@@ -89,6 +90,36 @@ static void test_several_copies_between_two_looks(void **state)
     world_free(&w);
 }
 
+/* What the copy holds is lost, which is said; what comes behind it is not waited with. */
+static void test_damaged_copy(void **state)
+{
+    (void)state;
+    struct world w;
+    struct buf text = {0};
+    struct stat st;
+    for (unsigned i = 0; i < 500; i++) {
+        assert_int_equal(buf_addf(&text, "%08x\n", i * 2654435761U), 0);
+    }
+    assert_int_equal(buf_add(&text, "", 1), 0);
+    world_new_plain(&w);
+    world_write(&w, "web/a.log", text.data);
+    world_start(&w);
+    world_settle(&w);
+    uint64_t gaps = metrics.gaps;
+    world_write(&w, "web/a.log", "lost\n");
+    world_copy(&w, "web/a.log", "web/a.log.1");
+    world_gzip(&w, "web/a.log.1");
+    assert_int_equal(stat(world_path(&w, "web/a.log.1.gz"), &st), 0);
+    assert_int_equal(truncate(world_path(&w, "web/a.log.1.gz"), st.st_size * 3 / 4), 0);
+    world_truncate_to(&w, "web/a.log", "3\n");
+    world_settle(&w);
+    assert_int_equal(w.out.len, text.len - 1 + 2);
+    assert_memory_equal(w.out.data + w.out.len - 3, "\n3\n", 3);
+    assert_int_equal(metrics.gaps, gaps + 1);
+    buf_free(&text);
+    world_free(&w);
+}
+
 /* Nothing is known of its content then, by which a copy could be told. */
 static void test_copied_when_last_seen_empty(void **state)
 {
@@ -145,6 +176,7 @@ int main(void)
         cmocka_unit_test(test_truncation),
         cmocka_unit_test(test_copytruncate),
         cmocka_unit_test(test_several_copies_between_two_looks),
+        cmocka_unit_test(test_damaged_copy),
         cmocka_unit_test(test_copied_when_last_seen_empty),
         cmocka_unit_test(test_start_amid_the_copying),
     };
