@@ -2,12 +2,14 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "segment.h"
 
 #define BLOCK (64u << 10) /* bytes looked through at once, backwards */
+#define TRIES 5           /* to open the next file amid a rotation; after that at the next look */
 
 struct tail_log {
     char *path;
@@ -165,25 +167,52 @@ static bool is_live(const struct tail_log *log)
            st.st_ino == log->seg->id.ino;
 }
 
-/* The file is read to its end: opens the one that follows. False: there is none. */
-static bool move_on(struct tail_log *log)
+/* Do the files have the names in the list still? A rotation may go on while one is opened. */
+static bool still_named(const struct tail_log *log, const struct generation *list, size_t count)
+{
+    struct generation *now = NULL;
+    size_t n = 0;
+    bool same = rotation_list(log->path, &now, &n) == 0 && n == count;
+    for (size_t i = 0; same && i < n; i++) {
+        same = now[i].ino == list[i].ino && now[i].dev == list[i].dev && !strcmp(now[i].path, list[i].path);
+    }
+    rotation_free(now, n);
+    return same;
+}
+
+/* Opens the file that follows, where that can be told. False: it cannot, or there is none. */
+static bool open_next(struct tail_log *log)
 {
     struct generation *list = NULL;
     size_t count = 0;
-    if (!log->seg) {
-        take(log, segment_open(log->path, NULL), true);
-        return log->seg != NULL;
-    }
-    if (is_live(log) || rotation_list(log->path, &list, &count) < 0) {
+    if (rotation_list(log->path, &list, &count) < 0) {
         return false;
     }
     const struct generation *next = find_next(log->seg, list, count);
     struct segment *seg = segment_open(next ? next->path : log->path, NULL);
-    if (seg) {
+    bool sure = seg && (!next || (seg->id.ino == next->ino && seg->id.dev == next->dev)) &&
+                still_named(log, list, count);
+    if (sure) {
         take(log, seg, next == NULL);
+    } else {
+        segment_close(seg);
     }
     rotation_free(list, count);
-    return seg != NULL;
+    return sure;
+}
+
+/* The file is read to its end: opens the one that follows. False: there is none, or it is asked again. */
+static bool move_on(struct tail_log *log)
+{
+    if (!log->seg) {
+        take(log, segment_open(log->path, NULL), true);
+        return log->seg != NULL;
+    }
+    bool moved = false;
+    for (int i = 0; i < TRIES && !moved && !is_live(log); i++) {
+        moved = open_next(log);
+    }
+    return moved;
 }
 
 /* The live file was truncated in place: it is read anew. */

@@ -127,6 +127,20 @@ def test_followed_while_rotated(box, files, compress):
     assert process.returncode == -signal.SIGINT
 
 
+def test_rotated_again_and_again(box, files):
+    """The next rotation goes on while the file that follows is looked for and opened: none is passed over."""
+    box.write(10)
+    _, lines = files("-n", "5")
+    wait_until(lambda: lines() == numbers(6, 10))
+    for _ in range(300):
+        box.write(3)
+        wait_until(lambda: len(lines()) >= box.written - 13, 30, every=0.001)
+        box.rotate(compress=False)
+    box.write(3)
+    wait_until(lambda: len(lines()) >= box.written - 5, 20)
+    assert lines() == numbers(6, box.written)
+
+
 def test_a_log_emptied_in_place(box, files):
     box.write(100)
     process, lines = files()
