@@ -53,8 +53,11 @@ class Container:
         return done.stdout + done.stderr
 
     def wait(self, timeout=120):
-        """Until it ends; gives back its exit code."""
-        return int(self.engine.docker("wait", self.id, timeout=timeout).stdout)
+        """Until it ends, and the Engine's list says so, which comes after it has cleaned up; gives back its exit code."""
+        code = int(self.engine.docker("wait", self.id, timeout=timeout).stdout)
+        listed = lambda: self.engine.docker("ps", "-q", "--filter", f"id={self.id}").stdout.strip()
+        wait_until(lambda: not listed(), 20, "its end is in the list")
+        return code
 
     def start(self):
         self.engine.docker("start", self.id)
