@@ -116,5 +116,7 @@ struct generation {
  * 0; -1 (errno). */
 int rotation_list(const char *path, struct generation **out, size_t *count);
 void rotation_free(struct generation *list, size_t count);
+/* Is it the same file, under the same name? */
+bool generation_same(const struct generation *a, const struct generation *b);
 
 #endif

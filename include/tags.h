@@ -50,6 +50,8 @@ void tags_unref(struct tags *tags); /* NULL is fine */
  * for services, containers or labels of which none fits (each of the three kinds that has globs must fit). */
 bool tags_wanted(const struct tags *tags, const struct identity *who, const struct config *cfg,
                  const char *self);
+/* Is it the container of that id (NULL: none)? */
+bool tags_is_own(const struct identity *who, const char *self);
 
 /* The id of the container this process runs in, from /proc/self/{mountinfo,cgroup}; NULL when it runs in
  * none. Static storage. */

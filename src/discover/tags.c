@@ -183,10 +183,14 @@ static bool opted_out(const struct identity *who)
     return false;
 }
 
+bool tags_is_own(const struct identity *who, const char *self)
+{
+    return self && who->id && strcmp(self, who->id) == 0;
+}
+
 bool tags_wanted(const struct tags *tags, const struct identity *who, const struct config *cfg,
                  const char *self)
 {
-    bool is_self = self && who->id && strcmp(self, who->id) == 0;
-    return !is_self && !opted_out(who) && included(tags, who, &cfg->include) &&
+    return !tags_is_own(who, self) && !opted_out(who) && included(tags, who, &cfg->include) &&
            !excluded(tags, who, &cfg->exclude);
 }

@@ -103,8 +103,7 @@ bool listing_holds(const struct listing *l, const char *path)
     struct listing now;
     bool same = listing_read(&now, path, 0, l->filter) == 0 && now.count == l->count;
     for (size_t i = 0; same && i < l->count; i++) {
-        const struct generation *was = &l->files[i].at, *is = &now.files[i].at;
-        same = is->ino == was->ino && is->dev == was->dev && strcmp(is->path, was->path) == 0;
+        same = generation_same(&now.files[i].at, &l->files[i].at);
     }
     listing_free(&now);
     return same;

@@ -132,3 +132,8 @@ void rotation_free(struct generation *list, size_t count)
     }
     free(list);
 }
+
+bool generation_same(const struct generation *a, const struct generation *b)
+{
+    return a->ino == b->ino && a->dev == b->dev && strcmp(a->path, b->path) == 0;
+}

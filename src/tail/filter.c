@@ -145,9 +145,8 @@ static bool all_labels(const struct tail_texts *list, const struct identity *who
 static bool may_be_shown(const struct tail_options *o, const struct config *cfg, const struct tags *tags,
                          const struct identity *who)
 {
-    const char *own = tags_own_container();
-    bool is_own = own && who->id && strcmp(own, who->id) == 0;
-    return !is_own && (o->names.count > 0 || tags_wanted(tags, who, cfg, NULL));
+    return !tags_is_own(who, tags_own_container()) &&
+           (o->names.count > 0 || tags_wanted(tags, who, cfg, NULL));
 }
 
 bool tail_filter_container(struct tail_filter *f, const struct config *cfg, const struct tags *tags,

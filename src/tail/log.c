@@ -174,7 +174,7 @@ static bool still_named(const struct tail_log *log, const struct generation *lis
     size_t n = 0;
     bool same = rotation_list(log->path, &now, &n) == 0 && n == count;
     for (size_t i = 0; same && i < n; i++) {
-        same = now[i].ino == list[i].ino && now[i].dev == list[i].dev && !strcmp(now[i].path, list[i].path);
+        same = generation_same(&now[i], &list[i]);
     }
     rotation_free(now, n);
     return same;
