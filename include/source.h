@@ -39,6 +39,7 @@ extern const struct source_ops source_json_file;  /* Docker's containers directo
 extern const struct source_ops source_files;      /* globs in a shared volume */
 extern const struct source_ops source_docker_api; /* the Engine's HTTP API */
 
-const struct source_ops *source_find(const char *name);
+/* The one that the configuration names. */
+const struct source_ops *source_choose(const struct config *cfg);
 
 #endif

@@ -104,13 +104,6 @@ static void on_failed(void *arg, int exit_code, const struct error *err)
     end_loop(app);
 }
 
-static const struct source_ops *chosen_source(const struct config *cfg)
-{
-    static const char *const names[] = {
-        [SOURCE_JSON_FILE] = "json-file", [SOURCE_FILES] = "files", [SOURCE_DOCKER_API] = "docker-api"};
-    return source_find(names[cfg->source]);
-}
-
 /* The sink is open and positions are known: reading may begin. */
 static void on_ready(void *arg)
 {
@@ -121,7 +114,7 @@ static void on_ready(void *arg)
     }
     struct source_env env = {
         .base = app->base, .cfg = app->cfg, .pipeline = app->pipeline, .checkpoint = app->checkpoint};
-    app->source = chosen_source(app->cfg)->open(&env, &err);
+    app->source = source_choose(app->cfg)->open(&env, &err);
     if (!app->source) {
         on_failed(app, EXIT_FAULT, &err);
         return;

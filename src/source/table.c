@@ -1,13 +1,15 @@
+#include "config.h"
 #include "source.h"
 
-static const struct source_ops *const sources[] = {&source_json_file, &source_files, &source_docker_api};
-
-const struct source_ops *source_find(const char *name)
+const struct source_ops *source_choose(const struct config *cfg)
 {
-    for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
-        if (strcmp(sources[i]->name, name) == 0) {
-            return sources[i];
-        }
+    switch (cfg->source) {
+    case SOURCE_JSON_FILE:
+        return &source_json_file;
+    case SOURCE_FILES:
+        return &source_files;
+    case SOURCE_DOCKER_API:
+        return &source_docker_api;
     }
     return NULL;
 }

@@ -125,7 +125,7 @@ void world_start(struct world *w)
     pipeline_set_sink(w->pipeline, &the_sink.sink);
     struct source_env env = {
         .base = w->base, .cfg = w->cfg, .pipeline = w->pipeline, .checkpoint = w->positions};
-    const struct source_ops *ops = source_find(w->cfg->source == SOURCE_FILES ? "files" : "json-file");
+    const struct source_ops *ops = source_choose(w->cfg);
     w->source = ops->open(&env, &err);
     if (!w->source) {
         fail_msg("%s", err.text);
