@@ -98,7 +98,7 @@ static size_t text_length(const struct record *rec)
     return rec->escaped ? text_unescaped_length(rec->text) : rec->text.len;
 }
 
-static void join_append(struct feed *feed, struct join *join, const struct record *rec)
+static void join_append(struct feed *feed, struct join *join, const struct record *rec, size_t length)
 {
     size_t before = join->text.len;
     int failed;
@@ -112,7 +112,7 @@ static void join_append(struct feed *feed, struct join *join, const struct recor
     if (failed) {
         pipeline_out_of_memory();
     }
-    join->length += text_length(rec);
+    join->length += length;
     feed->pl->join_bytes += join->text.len - before;
 }
 
@@ -123,10 +123,10 @@ static bool may_hold(const struct pipeline *pl, const struct record *rec)
 }
 
 /* Can it be added to what came of its line? What is not of the format is no part of that line. */
-static bool goes_on(const struct pipeline *pl, const struct join *join, const struct record *rec)
+static bool goes_on(const struct pipeline *pl, const struct join *join, const struct record *rec,
+                    size_t length)
 {
-    return !rec->malformed && join->length + text_length(rec) <= (size_t)pl->cfg->line_max &&
-           may_hold(pl, rec);
+    return !rec->malformed && join->length + length <= (size_t)pl->cfg->line_max && may_hold(pl, rec);
 }
 
 unsigned feed_join(struct feed *feed, struct record *rec)
@@ -134,7 +134,8 @@ unsigned feed_join(struct feed *feed, struct record *rec)
     struct pipeline *pl = feed->pl;
     struct join *join = &feed->joins[rec->stream];
     unsigned cut = 0;
-    if (join->active && !goes_on(pl, join, rec)) {
+    size_t length = join->active || rec->more ? text_length(rec) : 0; /* of no use for a line that is whole */
+    if (join->active && !goes_on(pl, join, rec, length)) {
         struct record piece = joined(join, rec->stream);
         piece.partial = !rec->malformed; /* behind which a line of its own comes */
         metrics.cut_lines += piece.partial;
@@ -150,7 +151,7 @@ unsigned feed_join(struct feed *feed, struct record *rec)
     if (!join->active) {
         join_begin(feed, join, rec);
     }
-    join_append(feed, join, rec);
+    join_append(feed, join, rec, length);
     if (rec->more) {
         return cut | PUT_JOINING;
     }
