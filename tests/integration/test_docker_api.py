@@ -7,7 +7,7 @@ import time
 
 import pytest
 from lib.system import wait_until
-from lib.verify import Verifier
+from lib.verify import Verifier, assert_collected
 
 DRIVERS = ["json-file", "local"]
 
@@ -31,28 +31,6 @@ def collector(engine, sidetail, tmp_path):
     return make
 
 
-def verify(s, timeout=60, **expected):
-    """Waits until all is out, then wants it exactly once. expected: writer=dict of Verifier.expect's arguments."""
-
-    def checked():
-        check = Verifier()
-        for writer, how in expected.items():
-            check.expect(writer, **how)
-        check.add_records(s.records())
-        return check
-
-    try:
-        wait_until(lambda: checked().complete(), timeout, every=0.3)
-    except AssertionError:
-        pass  # the check below says what is missing
-    check = checked()
-    try:
-        check.assert_exactly_once()
-    except AssertionError as fault:
-        raise AssertionError(f"{fault}\nits log:\n{s.stderr_end()}") from None
-    return check
-
-
 @pytest.mark.parametrize("tty", [False, True], ids=["pipes", "tty"])
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_lines_of_all_kinds(engine, collector, driver, tty):
@@ -68,7 +46,7 @@ def test_lines_of_all_kinds(engine, collector, driver, tty):
     s = collector().start()
     engine.write("after", service="after", container=options, **common)
     tags = lambda name: {"total": 800, "tags": {"service": name}}
-    verify(s, before=tags("before"), after=tags("after"))
+    assert_collected(s, before=tags("before"), after=tags("after"))
     s.stop_cleanly()
 
 
@@ -86,7 +64,7 @@ def test_rotation(engine, collector, driver, log_opts):
     s.wait_stderr("the Engine answers")
     container = {"log_driver": driver, "log_opts": log_opts}
     engine.write("web", count=2000, rate=300, stderr=20, service="web", container=container)
-    verify(s, web={"total": 2000, "tags": {"service": "web"}})
+    assert_collected(s, web={"total": 2000, "tags": {"service": "web"}})
     s.stop_cleanly()
 
 
@@ -97,7 +75,7 @@ def test_rotation_inside_long_lines(engine, collector, driver, log_opts):
     s.wait_stderr("the Engine answers")
     container = {"log_driver": driver, "log_opts": {**log_opts, "max-size": "100k", "max-file": 20}}
     engine.write("web", count=600, rate=100, long_every=3, long_length=60000, stderr=20, container=container)
-    verify(s, web={"total": 600})
+    assert_collected(s, web={"total": 600})
     s.stop_cleanly()
 
 
@@ -124,7 +102,7 @@ def test_kill_exactly_once(engine, collector, driver):
             engine.write(f"s{number}", count=50, service="s", container=options)
     expected = {name: {"total": how["count"], "tags": {"service": name}} for name, how in plan.items()}
     expected.update({f"s{number}": {"total": 50} for number in range(0, 110, 10)})
-    verify(s, timeout=90, **expected)
+    assert_collected(s, timeout=90, **expected)
     s.stop_cleanly()
 
 
@@ -137,7 +115,7 @@ def test_many_containers(engine, collector):
     for at in range(0, 60, 20):
         engine.docker("start", *created[at : at + 20])
     s = collector(docker={"max_opening": 4}).start()
-    verify(s, **{f"m{number}": {"total": 20} for number in range(60)})
+    assert_collected(s, **{f"m{number}": {"total": 20} for number in range(60)})
     wait_until(lambda: sum(path.startswith("socket:") for path in s.open_files()) >= 60, 10)
     s.stop_cleanly()
 
@@ -273,7 +251,7 @@ def test_syslog_driver_is_read_from_the_engines_cache(engine, collector):
     syslog = {"log_driver": "syslog", "log_opts": {"syslog-address": "udp://127.0.0.1:9"}}
     engine.write("cached", count=300, service="cached", container=syslog, long_every=50, long_length=40000)
     s = collector().start()
-    verify(s, cached={"total": 300, "tags": {"service": "cached"}})
+    assert_collected(s, cached={"total": 300, "tags": {"service": "cached"}})
     s.stop_cleanly()
 
 

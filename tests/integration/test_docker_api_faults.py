@@ -4,8 +4,7 @@ import time
 
 import pytest
 from lib.proxy import Proxy
-from lib.system import wait_until
-from lib.verify import Verifier
+from lib.verify import Verifier, assert_collected
 
 
 @pytest.fixture
@@ -30,23 +29,6 @@ def collect(engine, proxy, sidetail, tmp_path):
     return make
 
 
-def check_all(s, timeout=60, **totals):
-    def checked():
-        check = Verifier()
-        for writer, total in totals.items():
-            check.expect(writer, total=total)
-        check.add_records(s.records())
-        return check
-
-    try:
-        wait_until(lambda: checked().complete(), timeout, every=0.3)
-    finally:
-        try:
-            checked().assert_exactly_once()
-        except AssertionError as fault:
-            raise AssertionError(f"{fault}\nits log:\n{s.stderr_end()}") from None
-
-
 @pytest.mark.parametrize("tty", [False, True], ids=["pipes", "tty"])
 @pytest.mark.parametrize("driver", ["json-file", "local"])
 def test_streams_that_break(engine, proxy, collect, driver, tty):
@@ -56,7 +38,7 @@ def test_streams_that_break(engine, proxy, collect, driver, tty):
     container = {"log_driver": driver, "tty": tty}
     engine.write("a", count=4000, rate=700, long_every=100, long_length=60000, stderr=0 if tty else 30, container=container)
     engine.write("b", count=2000, rate=400, no_final_newline=True, container=container)
-    check_all(s, a=4000, b=2000)
+    assert_collected(s, a=4000, b=2000)
     assert proxy.cuts >= 5
     s.stop_cleanly()
 
@@ -92,7 +74,7 @@ def test_streams_that_hang(engine, proxy, collect):
     s.wait_lines(200)
     proxy.hang()
     s.wait_stderr("hangs, opening it again", timeout=20)
-    check_all(s, a=4000)
+    assert_collected(s, a=4000)
     log = s.stderr()
     assert silent.name not in log, "a silent container is no hanging stream"
     s.stop_cleanly()
@@ -107,7 +89,7 @@ def test_first_bytes_take_long(engine, proxy, collect, log_opts):
     s.kill()
     proxy.slow = 3 if log_opts else 8
     s.start()
-    check_all(s, a=3000)
+    assert_collected(s, a=3000)
     s.stop_cleanly()
 
 
@@ -118,7 +100,7 @@ def test_opening_is_bounded(engine, proxy, collect):
     proxy.delay = 0.2
     begun = time.monotonic()
     s = collect(docker={"max_opening": 3}).start()
-    check_all(s, **{f"c{number}": 10 for number in range(12)})
+    assert_collected(s, **{f"c{number}": 10 for number in range(12)})
     assert proxy.most_opening == 3
     assert time.monotonic() - begun > 12 / 3 * 0.2
     s.stop_cleanly()

@@ -5,8 +5,7 @@ import time
 
 import pytest
 from lib.dockerd import Dockerd
-from lib.system import wait_until
-from lib.verify import Verifier
+from lib.verify import assert_collected
 
 
 @pytest.fixture(scope="module")
@@ -27,23 +26,6 @@ def collect(journal, sidetail, tmp_path):
     journal.remove_all()
 
 
-def check_all(s, timeout=60, **totals):
-    def checked():
-        check = Verifier()
-        for writer, total in totals.items():
-            check.expect(writer, total=total)
-        check.add_records(s.records())
-        return check
-
-    try:
-        wait_until(lambda: checked().complete(), timeout, every=0.3)
-    finally:
-        try:
-            checked().assert_exactly_once()
-        except AssertionError as fault:
-            raise AssertionError(f"{fault}\nits log:\n{s.stderr_end()}") from None
-
-
 @pytest.mark.parametrize("tty", [False, True], ids=["pipes", "tty"])
 def test_lines_of_all_kinds(journal, collect, tty):
     common = dict(count=800, bytes="ascii,utf8,escape", long_every=40, long_length=70000, stderr=0 if tty else 30)
@@ -51,7 +33,7 @@ def test_lines_of_all_kinds(journal, collect, tty):
     before.wait()
     s = collect().start()
     journal.write("after", container={"tty": tty}, **common)
-    check_all(s, before=800, after=800)
+    assert_collected(s, before=800, after=800)
     s.stop_cleanly()
 
 
@@ -65,5 +47,5 @@ def test_kills(journal, collect):
         time.sleep(dice.uniform(0.02, 0.35))
         s.kill()
         s.start()
-    check_all(s, a=6000, b=6000)
+    assert_collected(s, a=6000, b=6000)
     s.stop_cleanly()

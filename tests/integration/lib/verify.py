@@ -254,14 +254,14 @@ class Verifier:
 
 
 def assert_collected(collector, timeout=60, **expected):
-    """Waits until all that is expected of a Sidetail's records is out (name={"total": 5, ...} as in Verifier.expect),
-    then says what is wrong with them, if anything."""
+    """Waits until all that is expected of a Sidetail's records is out (name={"total": 5, ...} as in Verifier.expect, or
+    name=5), then says what is wrong with them, if anything, and what it logged. Gives back the Verifier."""
     found = []
 
     def complete():
         found[:] = [Verifier()]
         for name, what in expected.items():
-            found[0].expect(name, **what)
+            found[0].expect(name, **(what if isinstance(what, dict) else {"total": what}))
         found[0].add_records(collector.records())
         return found[0].complete()
 
@@ -269,7 +269,11 @@ def assert_collected(collector, timeout=60, **expected):
         wait_until(complete, timeout, every=0.3)
     except AssertionError:
         pass  # what is missing is told by the verifier
-    found[0].assert_exactly_once()
+    try:
+        found[0].assert_exactly_once()
+    except AssertionError as fault:
+        raise AssertionError(f"{fault}\nits log:\n{collector.stderr_end()}") from None
+    return found[0]
 
 
 def ranges(numbers):
