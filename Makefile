@@ -8,7 +8,7 @@ CC      ?= cc
 PACKAGES := libevent_core libevent_extra libevent_openssl jansson rdkafka libpcre2-8 zlib openssl libxxhash
 CFLAGS   ?= -O2 -g
 LDFLAGS  ?= -Wl,--as-needed -Wl,-z,relro,-z,now
-override CPPFLAGS += -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Iinclude $(shell pkg-config --cflags $(PACKAGES))
+override CPPFLAGS += -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Iinclude -Isrc $(shell pkg-config --cflags $(PACKAGES))
 override CFLAGS   += -std=gnu11 -Wall -Wextra -Werror -fPIE
 LDLIBS   := $(shell pkg-config --libs $(PACKAGES)) -lhttp_parser -lpthread
 
@@ -21,7 +21,7 @@ override CFLAGS   += -fstack-protector-strong
 endif
 override LDFLAGS += -pie
 
-SOURCES := $(filter-out src/docs/%,$(wildcard src/*/*.c))
+SOURCES := $(filter-out src/docs/%,$(wildcard src/*/*.c src/*/*/*.c))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 UNITS   := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 HELPERS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
@@ -109,13 +109,15 @@ bench-kafka: $(BUILD)/sidetail $(BUILD)/bench/bench_kafka $(BUILD)/bench/bench_l
 demo:
 	deploy/demo.sh
 
-C_FILES := $(wildcard src/*.c src/*/*.[ch] include/*.h tests/*/*.[ch] tests/integration/app/*.[ch])
+C_FILES := $(wildcard src/*.c src/*/*.[ch] src/*/*/*.[ch] include/*/*.h include/*/*/*.h tests/*/*.[ch] tests/integration/app/*.[ch])
 # uthash's HASH_ITER looks uninitialised to cppcheck, and a function that does not return is one that does; compilers,
 # sanitizers and valgrind look after both.
 CPPCHECK_OFF := $(addprefix --suppress=,missingIncludeSystem normalCheckLevelMaxBranches uninitvar nullPointerRedundantCheck)
-lint:
+# Also: do the layers of src/README.md hold, and does no circle of calls stand?
+lint: $(BUILD)/sidetail
+	@/usr/bin/python3 tests/lint/layers.py $(BUILD)
 	@clang-format --dry-run -Werror $(C_FILES)
-	@cppcheck -q --error-exitcode=1 --enable=warning,performance,portability --inline-suppr -Iinclude $(CPPCHECK_OFF) src
+	@cppcheck -q --error-exitcode=1 --enable=warning,performance,portability --inline-suppr -Iinclude -Isrc $(CPPCHECK_OFF) src
 	@printf '%s\n' $(SOURCES) src/main.c | FLAGS='$(subst ',,$(CPPFLAGS))' xargs -P 2 -n 8 sh -c \
 	    'clang-tidy --quiet "$$@" -- $$FLAGS -std=gnu11 2>/dev/null' lint
 

@@ -4,8 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "command.h"
-#include "error.h"
+#include "base/error.h"
+#include "command/command.h"
 
 /* A command is a line here: --help and the man page are made from it. */
 static const struct {

@@ -1,4 +1,4 @@
-#include "fd.h"
+#include "base/fd.h"
 
 #include <fcntl.h>
 #include <sys/epoll.h>
@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "clock.h"
+#include "base/clock.h"
 
 bool fd_can_wait(int fd)
 {

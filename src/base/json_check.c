@@ -1,4 +1,4 @@
-#include "json_check.h"
+#include "base/json_check.h"
 
 #include <stdint.h>
 

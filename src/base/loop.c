@@ -1,6 +1,6 @@
-#include "loop.h"
+#include "base/loop.h"
 
-#include "clock.h"
+#include "base/clock.h"
 
 struct event_base *loop_new(void)
 {

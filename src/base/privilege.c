@@ -1,4 +1,4 @@
-#include "privilege.h"
+#include "base/privilege.h"
 
 #include <linux/capability.h>
 #include <sys/syscall.h>

@@ -1,4 +1,4 @@
-#include "regexp.h"
+#include "base/regexp.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "clock.h"
+#include "base/clock.h"
 
 /* For every place where a match could begin, PCRE2 counts steps up to STEPS_MAX. Over the places of a long
  * text that would still add up, so a text over WHOLE bytes is searched WINDOW places at a time, with a look
@@ -195,4 +195,15 @@ enum regexp_result regexp_find_cut(struct regexp *re, struct slice text, size_t 
         found->end = text.len;
     }
     return result;
+}
+
+int regexp_refuse_empty(struct regexp *re, const char *text, const char *what, struct error *err)
+{
+    struct span at;
+    char quoted[ERROR_QUOTE_MAX];
+    if (regexp_find(re, SLICE(""), 0, &at) != REGEXP_FOUND) {
+        return 0;
+    }
+    return error_set(err, "found %s in %s, which matches an empty text; expected what matches secrets only",
+                     error_quote(text, quoted), what);
 }

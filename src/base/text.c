@@ -1,7 +1,7 @@
-#include "text.h"
+#include "base/text.h"
 
-#include "scan.h"
-#include "utf8.h"
+#include "base/scan.h"
+#include "base/utf8.h"
 
 #define BLOCK 16
 #define SLACK 128 /* room kept for a block: each byte may become six, and whole blocks are stored */

@@ -1,4 +1,4 @@
-#include "checkpoint.h"
+#include "checkpoint/checkpoint.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,9 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "clock.h"
+#include "base/clock.h"
+#include "base/log.h"
 #include "internal.h"
-#include "log.h"
 
 #define FILE_MAX  (256L << 20) /* what is larger was not written by us */
 #define REFRESH_S 3600         /* the file's `seen` are not older than this */

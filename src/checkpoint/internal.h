@@ -4,8 +4,8 @@
 
 #include <uthash.h>
 
-#include "buf.h"
-#include "checkpoint.h"
+#include "base/buf.h"
+#include "checkpoint/checkpoint.h"
 
 #define CHECKPOINT_VERSION 1
 

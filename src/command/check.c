@@ -3,10 +3,10 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#include "command.h"
-#include "config.h"
-#include "kafka.h"
-#include "privilege.h"
+#include "base/privilege.h"
+#include "command/command.h"
+#include "config/config.h"
+#include "sink/kafka.h"
 
 static const char usage[] =
     "usage: sidetail check [-c FILE] [--connect]\n"

@@ -2,10 +2,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "command.h"
-#include "config.h"
-#include "error.h"
-#include "monitor.h"
+#include "base/error.h"
+#include "command/command.h"
+#include "config/config.h"
+#include "monitor/monitor.h"
 
 static const char usage[] =
     "usage: sidetail health [-c FILE] [--ready] [ADDRESS:PORT]\n"

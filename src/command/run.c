@@ -9,17 +9,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "command.h"
-#include "config.h"
-#include "fd.h"
-#include "log.h"
-#include "loop.h"
-#include "metrics.h"
-#include "monitor.h"
-#include "pipeline.h"
-#include "privilege.h"
-#include "sink.h"
-#include "source.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/metrics.h"
+#include "base/privilege.h"
+#include "command/command.h"
+#include "config/config.h"
+#include "monitor/monitor.h"
+#include "pipeline/pipeline.h"
+#include "sink/sink.h"
+#include "source/source.h"
 
 /* Docker kills ten seconds after it has asked politely. */
 #define GRACE_S 8

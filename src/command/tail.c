@@ -1,12 +1,12 @@
 /* sidetail tail: what containers write, for somebody at a terminal. */
-#include "tail.h"
+#include "tail/tail.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "command.h"
+#include "command/command.h"
 
 /* Ends as the signal would have ended it, so that a shell knows (130 for Ctrl-C). As PID 1 of a container the
  * kernel withholds such a signal: then the number says it. */

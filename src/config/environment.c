@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "config_load.h"
+#include "load.h"
 
 #define SECRET_SIZE_MAX 65536
 #define FILE_SUFFIX     "_FILE"

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "buf.h"
-#include "config_load.h"
+#include "base/buf.h"
+#include "load.h"
 
 #define FILE_SIZE_MAX (1 << 20)
 
@@ -103,7 +103,7 @@ static int syntax_error(const struct loading *l, struct slice text, const json_e
         json_error_code(fault) == json_error_premature_end_of_input && strstr(fault->text, "end of file");
     size_t behind = at_end ? text.len : (size_t)fault->position;
     struct slice found = json_token_at(text, behind > 0 && !at_end ? behind - 1 : behind);
-    struct text_place place = text_place_of(text, (size_t)(found.ptr - text.ptr));
+    struct text_location place = text_location_of(text, (size_t)(found.ptr - text.ptr));
     const char *expected = expected_instead(fault->text, found);
     char what[ERROR_QUOTE_MAX];
     describe(found, json_error_code(fault) == json_error_duplicate_key, what);
@@ -128,7 +128,7 @@ struct reader {
 
 static int fault_at(struct reader *r, size_t depth, bool key, const struct error *why)
 {
-    struct text_place place = text_place_of(r->text, json_locate(r->text, r->path, depth, key));
+    struct text_location place = text_location_of(r->text, json_locate(r->text, r->path, depth, key));
     return error_set(r->err, "%s:%u:%u: %s", r->l->path, place.line, place.column, why->text);
 }
 
@@ -161,7 +161,7 @@ static int read_value(struct reader *r, size_t depth, const char *path, const js
         return fault_at(r, depth + (element != CONFIG_WHOLE), false, &why);
     }
     size_t offset = json_locate(r->text, r->path, depth, false);
-    r->l->origins[key - config_keys] = (struct origin){ORIGIN_FILE, text_place_of(r->text, offset)};
+    r->l->origins[key - config_keys] = (struct origin){ORIGIN_FILE, text_location_of(r->text, offset)};
     return 0;
 }
 

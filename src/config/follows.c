@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config_rules.h"
-#include "pattern.h"
+#include "base/pattern.h"
+#include "rules.h"
 
 /* The directory with its links resolved, where it exists; else as it is. NULL when memory is out; to be
  * freed. */

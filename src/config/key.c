@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "config_keys.h"
-#include "units.h"
+#include "config/keys.h"
+#include "config/units.h"
 
 const struct key *config_key_find(const char *path)
 {

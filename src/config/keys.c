@@ -1,8 +1,8 @@
 /* The table of keys, and nothing else. */
-#include "config_keys.h"
+#include "config/keys.h"
 
-#include "clock.h"
-#include "config.h"
+#include "base/clock.h"
+#include "config/config.h"
 
 #define KIB INT64_C(1024)
 #define MIB (1024 * KIB)

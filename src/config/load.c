@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config_load.h"
-#include "config_rules.h"
+#include "load.h"
+#include "rules.h"
 
 static size_t index_of(const char *path)
 {

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "config_keys.h"
+#include "config/keys.h"
 
 #define NAME_MAX_COMPARED 80
 

@@ -1,11 +1,11 @@
-#include "config_rules.h"
+#include "rules.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "pattern.h"
-#include "shape.h"
-#include "units.h"
+#include "base/pattern.h"
+#include "base/regexp.h"
+#include "config/units.h"
 
 static bool set(const char *text)
 {
@@ -204,15 +204,18 @@ static bool is_key_of_records(const char *key)
     return false;
 }
 
-/* What only shaping itself can tell. */
-static int check_shape(const struct config *cfg, struct config_fault *fault)
+static int check_redact(const struct config *cfg, struct config_fault *fault)
 {
     struct error why;
-    struct shape *shape = shape_new(cfg, &why);
-    if (!shape) {
-        return FAULT(fault, "redact", NULL, "%s", why.text);
+    for (size_t i = 0; i < cfg->redact.count; i++) {
+        const char *text = cfg->redact.items[i];
+        struct regexp *re = regexp_new(text, "redact", &why);
+        int result = re ? regexp_refuse_empty(re, text, "redact", &why) : -1;
+        regexp_free(re);
+        if (result < 0) {
+            return FAULT(fault, "redact", NULL, "%s", why.text);
+        }
     }
-    shape_unref(shape);
     return 0;
 }
 
@@ -247,7 +250,7 @@ int config_rules(const struct config *cfg, struct config_fault *fault)
 {
     int (*const checks[])(const struct config *, struct config_fault *) = {
         check_source, check_sink,      check_own_files, check_memory,  check_not_zero,
-        check_kafka,  check_kafka_tls, check_metrics,   check_shaping, check_shape,
+        check_kafka,  check_kafka_tls, check_metrics,   check_shaping, check_redact,
     };
     for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
         if (checks[i](cfg, fault) < 0) {

@@ -1,10 +1,10 @@
-#include "units.h"
+#include "config/units.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "clock.h"
+#include "base/clock.h"
 
 struct unit {
     const char *name;

@@ -1,4 +1,4 @@
-#include "config_value.h"
+#include "config/value.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "regexp.h"
-#include "units.h"
+#include "base/regexp.h"
+#include "config/units.h"
 
 static void *field_of(const struct key *key, const struct config *cfg)
 {

@@ -1,6 +1,6 @@
-#include "clock.h"
-#include "decode.h"
-#include "stamp.h"
+#include "base/clock.h"
+#include "decode/decode.h"
+#include "timestamp.h"
 
 /* Splits the next word off, and the space behind it; empty when there is no space. */
 static struct slice take_word(struct slice *rest)

@@ -1,6 +1,6 @@
-#include "frame.h"
+#include "decode/frame.h"
 
-#include "clock.h"
+#include "base/clock.h"
 
 #define STAMP_MIN 21 /* 2006-01-02T15:04:05Z and a space */
 #define STAMP_MAX 36 /* nine fraction digits, an offset, and the space */

@@ -1,4 +1,4 @@
-#include "decode.h"
+#include "decode/decode.h"
 
 void decode_as_text(const char *p, size_t len, struct record *out)
 {

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "clock.h"
+#include "base/clock.h"
 
 #define START_SLACK_NS (1 * NS_PER_S) /* a run's first lines may be a little older than its noted start */
 #define LOCAL_MAX_SIZE 20000000       /* default of the local driver, and of the cache of others */

@@ -1,8 +1,8 @@
 /* Shared by the modules of this folder only. */
-#ifndef SIDETAIL_ENGINE_CONTAINER_H
-#define SIDETAIL_ENGINE_CONTAINER_H
+#ifndef SIDETAIL_DISCOVER_ENGINE_CONTAINER_H
+#define SIDETAIL_DISCOVER_ENGINE_CONTAINER_H
 
-#include "engine_watch.h"
+#include "discover/engine_watch.h"
 
 /* Takes the Engine's answer to /containers/ID/json over. False: memory. */
 bool engine_container_update(struct engine_container *c, const json_t *json);

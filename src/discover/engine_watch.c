@@ -1,9 +1,9 @@
-#include "engine_watch.h"
+#include "discover/engine_watch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "clock.h"
+#include "base/clock.h"
 #include "engine_container.h"
 
 #define EVENTS_OVERLAP_S                                                                                     \

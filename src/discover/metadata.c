@@ -1,4 +1,4 @@
-#include "metadata.h"
+#include "discover/metadata.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config_keys.h"
-#include "config_value.h"
-#include "units.h"
+#include "config/keys.h"
+#include "config/units.h"
+#include "config/value.h"
 
 static const struct config *defaults;
 static const char *program; /* sidetail itself, asked for its help */

@@ -3,22 +3,19 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "encode.h"
-#include "shape.h"
-#include "terminal.h"
-#include "text.h"
+#include "base/clock.h"
+#include "base/text.h"
+#include "encode/encode.h"
+#include "encode/terminal.h"
+#include "record/severity.h"
 
 #define OPEN    "{\"time\":\""
-#define LOG     ",\"log\":\""
 #define LEVEL   ",\"level\":\""
 #define PARTIAL ",\"partial\":true"
-#define END     "}\n"
 #define LEN(s)  (sizeof(s) - 1)
-#define BLOCK   32 /* heads and tails are copied by blocks: both ends have this much room behind them */
 #define EXTRA                                                                                                \
     (LEN(OPEN) + LEN(LEVEL) + LEN(PARTIAL) + 16 +                                                            \
-     3 * BLOCK) /* what may come on top of the pieces' own lengths */
+     3 * TAGS_JSON_PAD) /* what may come on top of the pieces' own lengths */
 
 /* The time for records that bear none, formatted once a millisecond. */
 struct now {
@@ -58,13 +55,13 @@ static inline char *copy(char *to, const void *from, size_t len)
     return to + len;
 }
 
-/* Copies up to BLOCK - 1 bytes more than asked for: cheaper than a call for a short piece. */
+/* Copies up to TAGS_JSON_PAD - 1 bytes more than asked for: cheaper than a call for a short piece. */
 static inline char *copy_blocks(char *to, const char *from, size_t len)
 {
     size_t done = 0;
     do {
-        memcpy(to + done, from + done, BLOCK);
-        done += BLOCK;
+        memcpy(to + done, from + done, TAGS_JSON_PAD);
+        done += TAGS_JSON_PAD;
     } while (done < len);
     return to + len;
 }
@@ -85,11 +82,11 @@ static char *copy_head(char *to, const struct buf *head, uint8_t level)
         return copy_blocks(to, head->data, head->len);
     }
     const char *name = severity_name((enum severity)level);
-    to = copy(to, head->data, head->len - LEN(LOG));
+    to = copy(to, head->data, head->len - LEN(TAGS_JSON_LOG));
     to = copy(to, LEVEL, LEN(LEVEL));
     to = copy(to, name, strlen(name));
     *to++ = '"';
-    return copy(to, LOG, LEN(LOG));
+    return copy(to, TAGS_JSON_LOG, LEN(TAGS_JSON_LOG));
 }
 
 static char *copy_tail(char *to, const struct buf *tail, const struct record *rec)
@@ -97,14 +94,14 @@ static char *copy_tail(char *to, const struct buf *tail, const struct record *re
     if (!rec->partial && rec->extra.len == 0) {
         return copy_blocks(to, tail->data, tail->len);
     }
-    to = copy(to, tail->data, tail->len - LEN(END));
+    to = copy(to, tail->data, tail->len - LEN(TAGS_JSON_END));
     if (rec->partial) {
         to = copy(to, PARTIAL, LEN(PARTIAL));
     }
     if (rec->extra.len > 0) {
         to = copy(to, rec->extra.ptr, rec->extra.len);
     }
-    return copy(to, END, LEN(END));
+    return copy(to, TAGS_JSON_END, LEN(TAGS_JSON_END));
 }
 
 static int encode(void *state, const struct tags *tags, const struct record *rec, struct buf *out)
@@ -141,77 +138,3 @@ static int encode(void *state, const struct tags *tags, const struct record *rec
 }
 
 const struct encoder encoder_json = {"json", encode, open_state, free};
-
-/* `,"key":"value"`; nothing when there is no value. */
-static int add_field(struct buf *out, const char *key, const char *value)
-{
-    if (!value) {
-        return 0;
-    }
-    return buf_addf(out, ",\"%s\":\"", key) < 0 || text_escape(out, slice_str(value)) < 0
-               ? -1
-               : buf_add(out, "\"", 1);
-}
-
-static int add_labels(struct buf *out, const json_t *labels)
-{
-    if (!labels) {
-        return 0;
-    }
-    char *text = json_dumps(labels, JSON_COMPACT | JSON_SORT_KEYS);
-    int result = text ? buf_addf(out, ",\"labels\":%s", text) : -1;
-    free(text);
-    return result;
-}
-
-/* Zeroes BLOCK bytes behind the piece, for copy_blocks reads them. */
-static int pad(struct buf *b)
-{
-    if (buf_reserve(b, BLOCK) < 0) {
-        return -1;
-    }
-    memset(b->data + b->len, 0, BLOCK);
-    return 0;
-}
-
-static int prepare_head(struct buf *head, const char *service, const char *stream)
-{
-    head->len = 0;
-    if (buf_add(head, "\"", 1) < 0 || add_field(head, "service", service) < 0 ||
-        add_field(head, "stream", stream) < 0 || buf_add(head, LOG, LEN(LOG)) < 0) {
-        return -1;
-    }
-    return pad(head);
-}
-
-int encode_json_prepare(struct tags *tags)
-{
-    if (prepare_head(&tags->json_head[STREAM_STDOUT], tags->service, "stdout") < 0 ||
-        prepare_head(&tags->json_head[STREAM_STDERR], tags->service, "stderr") < 0) {
-        return -1;
-    }
-    const struct {
-        const char *key, *value;
-    } fields[] = {
-        {"project", tags->project},
-        {"container", tags->container},
-        {"id", tags->id},
-        {"host", tags->host},
-        {"namespace", tags->namespace_},
-        {"pod", tags->pod},
-        {"task", tags->task},
-        {"node", tags->node},
-        {"image", tags->image},
-    };
-    struct buf *tail = &tags->json_tail;
-    tail->len = 0;
-    if (buf_add(tail, "\"", 1) < 0) {
-        return -1;
-    }
-    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-        if (add_field(tail, fields[i].key, fields[i].value) < 0) {
-            return -1;
-        }
-    }
-    return add_labels(tail, tags->labels) < 0 || buf_add(tail, END, LEN(END)) < 0 ? -1 : pad(tail);
-}

@@ -1,5 +1,5 @@
-#include "encode.h"
-#include "text.h"
+#include "base/text.h"
+#include "encode/encode.h"
 
 static int encode(void *state, const struct tags *tags, const struct record *rec, struct buf *out)
 {

@@ -1,9 +1,9 @@
-#include "terminal.h"
+#include "encode/terminal.h"
 
 #include <stdio.h>
 
-#include "scan.h"
-#include "utf8.h"
+#include "base/scan.h"
+#include "base/utf8.h"
 
 #define ESC         0x1b
 #define SHOWN_MAX   16 /* bytes that a character may become; and room for a block */

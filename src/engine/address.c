@@ -1,4 +1,4 @@
-#include "engine_address.h"
+#include "address.h"
 
 #include <errno.h>
 #include <grp.h>

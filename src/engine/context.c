@@ -1,4 +1,4 @@
-#include "engine_context.h"
+#include "context.h"
 
 #include <errno.h>
 #include <jansson.h>

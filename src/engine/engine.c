@@ -3,12 +3,12 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "buf.h"
-#include "clock.h"
-#include "config.h"
-#include "engine_context.h"
-#include "engine_tls.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "config/config.h"
+#include "context.h"
 #include "internal.h"
+#include "tls.h"
 
 static const char *env_or_empty(const char *name)
 {

@@ -1,8 +1,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "buf.h"
-#include "clock.h"
+#include "base/buf.h"
+#include "base/clock.h"
 #include "internal.h"
 
 #define EVENT_MAX (1u << 20) /* bytes of one event; labels are in it */

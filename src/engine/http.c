@@ -1,4 +1,4 @@
-#include "engine_http.h"
+#include "http.h"
 
 #include <errno.h>
 #include <event2/buffer.h>
@@ -14,7 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "engine_tls.h"
+#include "tls.h"
 
 #define BUSY_MIN 4096 /* bytes read by libevent at once after which more is likely to be there */
 

@@ -2,8 +2,8 @@
 #ifndef SIDETAIL_ENGINE_INTERNAL_H
 #define SIDETAIL_ENGINE_INTERNAL_H
 
-#include "engine.h"
-#include "engine_http.h"
+#include "engine/engine.h"
+#include "http.h"
 
 #define PATH_MAX_LEN 512 /* of a request's target */
 

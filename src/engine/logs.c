@@ -1,9 +1,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "buf.h"
-#include "clock.h"
-#include "frame.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "decode/frame.h"
 #include "internal.h"
 
 #define REFUSAL_MAX 4096 /* bytes kept of what the Engine says when it refuses */

@@ -1,4 +1,4 @@
-#include "engine_tls.h"
+#include "tls.h"
 
 #include <arpa/inet.h>
 #include <openssl/err.h>

@@ -1,9 +1,10 @@
 #include <stdlib.h>
 
-#include "config.h"
+#include "base/memory.h"
+#include "base/metrics.h"
+#include "base/text.h"
+#include "config/config.h"
 #include "internal.h"
-#include "metrics.h"
-#include "text.h"
 
 /* Room that a finished join leaves for whichever is begun next; long lines are rare. */
 #define JOIN_KEEP 65536
@@ -11,12 +12,11 @@
 struct feed *feed_open(struct pipeline *pl, const char *key, struct tags *tags, struct feed_calls calls)
 {
     struct feed *feed = calloc(1, sizeof(*feed));
-    char *copy = strdup(key);
+    struct feed_key *copy = feed_key_new(key);
     if (!feed || !copy) {
-        pipeline_out_of_memory();
+        die_out_of_memory();
     }
     feed->pl = pl;
-    feed->refs = 1;
     feed->key = copy;
     feed->tags = tags_ref(tags);
     feed->calls = calls;
@@ -37,7 +37,7 @@ void feed_retag(struct feed *feed, struct tags *tags)
 
 const char *feed_key(const struct feed *feed)
 {
-    return feed->key;
+    return feed->key->text;
 }
 
 void feed_set_lag(struct feed *feed, uint64_t bytes)
@@ -110,7 +110,7 @@ static void join_append(struct feed *feed, struct join *join, const struct recor
         failed = text_unescape(&join->text, rec->text);
     }
     if (failed) {
-        pipeline_out_of_memory();
+        die_out_of_memory();
     }
     join->length += length;
     feed->pl->join_bytes += join->text.len - before;
@@ -161,24 +161,6 @@ unsigned feed_join(struct feed *feed, struct record *rec)
     return cut | result;
 }
 
-void feed_ref(struct feed *feed)
-{
-    feed->refs++;
-}
-
-void feed_unref(struct feed *feed)
-{
-    if (--feed->refs > 0) {
-        return;
-    }
-    for (int s = 0; s < STREAM_COUNT; s++) {
-        buf_free(&feed->joins[s].text);
-    }
-    tags_unref(feed->tags);
-    free(feed->key);
-    free(feed);
-}
-
 void feed_flush(struct feed *feed)
 {
     for (int s = 0; s < STREAM_COUNT; s++) {
@@ -202,5 +184,7 @@ void feed_close(struct feed *feed)
     TAILQ_REMOVE(&feed->pl->feeds, feed, link);
     feed_set_lag(feed, 0);
     metrics.feeds--;
-    feed_unref(feed);
+    tags_unref(feed->tags);
+    feed_key_unref(feed->key);
+    free(feed);
 }

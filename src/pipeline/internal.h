@@ -4,11 +4,11 @@
 
 #include <sys/queue.h>
 
-#include "batch.h"
-#include "clock.h"
-#include "encode.h"
-#include "pipeline.h"
-#include "shape.h"
+#include "base/clock.h"
+#include "encode/encode.h"
+#include "pipeline/pipeline.h"
+#include "record/batch.h"
+#include "shape/shape.h"
 
 /* A line whose parts have not all come. Its text is copied here. */
 struct join {
@@ -23,8 +23,7 @@ struct join {
 struct feed {
     struct pipeline *pl;
     TAILQ_ENTRY(feed) link; /* while it is open */
-    unsigned refs;          /* the source's one, and one for each mark */
-    char *key;
+    struct feed_key *key;
     struct tags *tags;
     struct feed_calls calls;
     struct join joins[STREAM_COUNT];
@@ -32,7 +31,6 @@ struct feed {
     uint64_t mark_seq;         /* the batch in which mark_index is this feed's newest mark */
     uint32_t mark_index;
     uint64_t lag;
-    bool forgotten;              /* see pipeline_say_lost */
     char newest[CLOCK_TEXT_MAX]; /* time of the newest line put */
     size_t newest_len;
 };
@@ -69,16 +67,7 @@ struct pipeline {
     struct event *age_timer, *save_timer, *shape_timer, *resume_event;
 };
 
-/* batch.c */
-struct batch *batch_new(void); /* NULL: memory */
-void batch_clear(struct batch *b, size_t keep_bytes);
-void batch_free(struct batch *b);
-struct mark *batch_add_mark(struct batch *b); /* zeroed; NULL: memory */
-struct item *batch_add_item(struct batch *b); /* not zeroed; NULL: memory */
-
 /* feed.c */
-void feed_ref(struct feed *feed);
-void feed_unref(struct feed *feed);
 /* Puts the record through the join of its stream; returns as pipeline_put does. */
 unsigned feed_join(struct feed *feed, struct record *rec);
 

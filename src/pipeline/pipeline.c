@@ -1,19 +1,14 @@
-#include "pipeline.h"
+#include "pipeline/pipeline.h"
 
 #include <stdlib.h>
 
-#include "config.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/metrics.h"
+#include "base/text.h"
+#include "base/utf8.h"
+#include "config/config.h"
 #include "internal.h"
-#include "log.h"
-#include "metrics.h"
-#include "text.h"
-#include "utf8.h"
-
-void pipeline_out_of_memory(void)
-{
-    log_error("out of memory: ending; what was not delivered is read again at the next start");
-    exit(EXIT_FAULT);
-}
 
 void pipeline_arm_timer(struct event *timer, int64_t ns)
 {
@@ -112,8 +107,8 @@ static void apply_marks(struct pipeline *pl, const struct batch *b)
             mark->tags->stats->lines_out[s] += mark->lines[s];
             mark->tags->stats->bytes_out[s] += mark->bytes[s];
         }
-        if (mark->moved && checkpoint_set(pl->checkpoint, mark->feed->key, &mark->pos) < 0) {
-            pipeline_out_of_memory();
+        if (mark->moved && checkpoint_set(pl->checkpoint, mark->key->text, &mark->pos) < 0) {
+            die_out_of_memory();
         }
     }
 }
@@ -177,12 +172,11 @@ static struct mark *mark_of(struct pipeline *pl, struct feed *feed)
     }
     struct mark *mark = batch_add_mark(b);
     if (!mark) {
-        pipeline_out_of_memory();
+        die_out_of_memory();
     }
-    feed_ref(feed);
     feed->mark_seq = b->seq;
     feed->mark_index = b->nmarks - 1;
-    mark->feed = feed;
+    mark->key = feed_key_ref(feed->key);
     mark->tags = tags_ref(feed->tags);
     return mark;
 }
@@ -191,7 +185,7 @@ static void note_item(struct batch *b, const struct record *rec, size_t offset, 
 {
     struct item *item = batch_add_item(b);
     if (!item) {
-        pipeline_out_of_memory();
+        die_out_of_memory();
     }
     *item = (struct item){.offset = (uint32_t)offset,
                           .len = (uint32_t)(b->out.len - offset),
@@ -210,7 +204,7 @@ void pipeline_emit(struct pipeline *pl, struct feed *feed, const struct record *
     struct mark *mark = mark_of(pl, feed);
     size_t offset = b->out.len;
     if (pl->encoder->encode(pl->encoder_state, feed->tags, rec, &b->out) < 0) {
-        pipeline_out_of_memory();
+        die_out_of_memory();
     }
     b->lines++;
     mark->lines[rec->stream]++;
@@ -236,7 +230,7 @@ static unsigned deliver_long(struct pipeline *pl, struct feed *feed, const struc
     struct buf unescaped = {0};
     if (rec->escaped) {
         if (text_unescape(&unescaped, rec->text) < 0) {
-            pipeline_out_of_memory();
+            die_out_of_memory();
         }
         raw = slice_of(unescaped.data, unescaped.len);
     }
@@ -298,7 +292,7 @@ const struct position *pipeline_position(struct pipeline *pl, const char *key)
     for (unsigned i = 0; i < pl->made; i++) {
         const struct batch *b = pl->all[i];
         for (uint32_t m = 0; m < b->nmarks && b->seq >= newest; m++) {
-            if (b->marks[m].moved && strcmp(b->marks[m].feed->key, key) == 0) {
+            if (b->marks[m].moved && strcmp(b->marks[m].key->text, key) == 0) {
                 pos = &b->marks[m].pos;
                 newest = b->seq;
             }
@@ -315,13 +309,13 @@ void pipeline_say_lost(struct pipeline *pl)
     for (unsigned i = 0; i < pl->made; i++) { /* what was acknowledged has no marks any more */
         for (uint32_t m = 0; m < pl->all[i]->nmarks; m++) {
             const struct mark *mark = &pl->all[i]->marks[m];
-            mark->feed->forgotten |= mark->moved && mark->pos.kind == POSITION_NONE;
+            mark->key->forgotten |= mark->moved && mark->pos.kind == POSITION_NONE;
         }
     }
     for (unsigned i = 0; i < pl->made; i++) {
         for (uint32_t m = 0; m < pl->all[i]->nmarks; m++) {
             const struct mark *mark = &pl->all[i]->marks[m];
-            for (int s = 0; s < STREAM_COUNT && mark->feed->forgotten; s++) {
+            for (int s = 0; s < STREAM_COUNT && mark->key->forgotten; s++) {
                 lines += mark->lines[s];
                 bytes += mark->bytes[s];
             }

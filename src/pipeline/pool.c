@@ -1,14 +1,15 @@
 /* The batches of a pipeline: as many as memory_max allows, used again and again. */
 #include <stdlib.h>
 
-#include "config.h"
+#include "base/memory.h"
+#include "config/config.h"
 #include "internal.h"
 
 static void note(struct pipeline *pl, struct batch *b)
 {
     struct batch **all = realloc(pl->all, (pl->made + 1) * sizeof(*all));
     if (!all) {
-        pipeline_out_of_memory();
+        die_out_of_memory();
     }
     pl->all = all;
     pl->all[pl->made++] = b;
@@ -23,12 +24,12 @@ struct batch *pool_take(struct pipeline *pl)
     } else {
         b = batch_new();
         if (!b) {
-            pipeline_out_of_memory();
+            die_out_of_memory();
         }
         note(pl, b);
     }
     if (buf_reserve(&b->out, (size_t)pl->cfg->batch_bytes) < 0) {
-        pipeline_out_of_memory();
+        die_out_of_memory();
     }
     b->seq = pl->next_seq++;
     b->format = pl->cfg->format;

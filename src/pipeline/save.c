@@ -1,8 +1,8 @@
 /* Saving the local checkpoint, and what waits while that fails. */
-#include "config.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "config/config.h"
 #include "internal.h"
-#include "log.h"
-#include "metrics.h"
 
 #define AGAIN_MAX (5 * NS_PER_S)   /* between two tries, however long checkpoint.interval is */
 #define SOON      (50 * NS_PER_MS) /* from a log's loss of a file to the save */

@@ -1,5 +1,6 @@
 /* Feeds and the shaper: what it holds back is let go when it is due, or when the feed ends. */
-#include "config.h"
+#include "base/memory.h"
+#include "config/config.h"
 #include "internal.h"
 
 static void emit(void *arg, const struct record *rec)
@@ -32,11 +33,11 @@ unsigned shaping_put(struct feed *feed, const struct record *rec)
 {
     struct pipeline *pl = feed->pl;
     if (!feed->shape && !(feed->shape = shape_open(pl->shape))) {
-        pipeline_out_of_memory();
+        die_out_of_memory();
     }
     int result = shape_put(feed->shape, rec, out_of(feed));
     if (result < 0) {
-        pipeline_out_of_memory();
+        die_out_of_memory();
     }
     due_at(pl, shape_due(feed->shape));
     return (unsigned)result;
@@ -46,7 +47,7 @@ static void let_go(struct feed *feed, int64_t now)
 {
     int released = shape_tick(feed->shape, now, out_of(feed));
     if (released < 0) {
-        pipeline_out_of_memory();
+        die_out_of_memory();
     }
     for (int s = 0; s < STREAM_COUNT; s++) {
         if (released & 1 << s && feed->calls.released) {

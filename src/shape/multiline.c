@@ -2,8 +2,10 @@
  * another one; a line that matches nothing does not belong. State 0 is outside of any group. */
 #include <stdlib.h>
 
-#include "internal.h"
-#include "metrics.h"
+#include "base/metrics.h"
+#include "base/regexp.h"
+#include "config/config.h"
+#include "multiline.h"
 
 enum { OUTSIDE = 0 };
 enum rule { RULE_PYTHON, RULE_GO, RULE_JAVA, RULE_NODE, RULE_REGEX };

@@ -1,8 +1,10 @@
 /* A token bucket for each container, which runs by the time that lines bear: what a collector that was away
  * finds on its return was not written any faster for that. */
+#include "rate.h"
+
 #include <stdio.h>
 
-#include "internal.h"
+#include "base/clock.h"
 
 #define NOTICE_AFTER (5 * NS_PER_S)
 

@@ -1,11 +1,15 @@
 #include <stdlib.h>
 
-#include "internal.h"
-#include "json_check.h"
-#include "metrics.h"
-#include "pipeline.h"
-#include "shape.h"
-#include "text.h"
+#include "base/clock.h"
+#include "base/json_check.h"
+#include "base/metrics.h"
+#include "base/text.h"
+#include "multiline.h"
+#include "rate.h"
+#include "record/put.h"
+#include "record/severity.h"
+#include "redact.h"
+#include "shape/shape.h"
 
 #define GROUP_LINES 1000 /* of one group */
 #define GROUP_KEEP  2048 /* room that a finished group may keep for the next one */
@@ -370,32 +374,6 @@ int shape_tick(struct shape_state *st, int64_t now, struct shape_out out)
 }
 
 /* -- set-up ------------------------------------------------------------------------------------ */
-
-int regexps_new(struct regexps *list, const struct string_list *texts, const char *what, struct error *err)
-{
-    if (texts->count == 0) {
-        return 0;
-    }
-    list->items = calloc(texts->count, sizeof(*list->items));
-    if (!list->items) {
-        return error_set(err, "out of memory");
-    }
-    for (; list->count < texts->count; list->count++) {
-        list->items[list->count] = regexp_new(texts->items[list->count], what, err);
-        if (!list->items[list->count]) {
-            return -1;
-        }
-    }
-    return 0;
-}
-
-void regexps_free(struct regexps *list)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        regexp_free(list->items[i]);
-    }
-    free(list->items);
-}
 
 bool shape_wanted(const struct config *cfg)
 {

@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-#include "clock.h"
-#include "log.h"
-#include "metrics.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {

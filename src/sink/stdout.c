@@ -15,10 +15,10 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "fd.h"
+#include "base/fd.h"
 #include "outbox.h"
 #include "retry.h"
-#include "sink.h"
+#include "sink/sink.h"
 
 #define PIPEFS_MAGIC 0x50495045 /* linux/magic.h */
 #define WHERE        "stdout"

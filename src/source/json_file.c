@@ -8,13 +8,14 @@
 #include <sys/stat.h>
 #include <uthash.h>
 
-#include "clock.h"
-#include "config.h"
-#include "follow.h"
-#include "log.h"
-#include "metadata.h"
-#include "metrics.h"
-#include "watch.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/metrics.h"
+#include "base/watch.h"
+#include "config/config.h"
+#include "discover/metadata.h"
+#include "source/log/follow.h"
 
 #define ID_LEN 64
 #define METADATA_WAIT                                                                                        \
@@ -96,7 +97,7 @@ static void container_follow(struct container *c)
     };
     c->follow = follow_open(src->tailer, &options);
     if (!c->follow) {
-        pipeline_out_of_memory();
+        die_out_of_memory();
     }
 }
 
@@ -106,7 +107,7 @@ static void container_tag(struct container *c, const struct identity *who)
     struct json_file *src = c->source;
     struct tags *tags = tags_new(who, src->cfg);
     if (!tags) {
-        pipeline_out_of_memory();
+        die_out_of_memory();
     }
     if (!tags_wanted(tags, who, src->cfg, tags_own_container())) {
         tags_unref(tags);
@@ -250,7 +251,7 @@ static void container_add(struct json_file *src, const char *id, bool first_look
     c = calloc(1, sizeof(*c));
     if (!c || asprintf(&c->dir, "%s/%s", src->cfg->json_file_path, id) < 0 ||
         asprintf(&c->log, "%s/%s-json.log", c->dir, id) < 0) {
-        pipeline_out_of_memory();
+        die_out_of_memory();
     }
     c->source = src;
     c->first_look = first_look;

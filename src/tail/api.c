@@ -1,7 +1,7 @@
 /* The Engine's API as a source of `sidetail tail`: which containers there are, and what happens to them. */
 #include <stdlib.h>
 
-#include "clock.h"
+#include "base/clock.h"
 #include "view.h"
 
 #define UNTIL_SLACK (200 * NS_PER_MS)

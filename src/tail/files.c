@@ -8,13 +8,13 @@
 #include <sys/queue.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "decode.h"
-#include "metadata.h"
-#include "tail.h"
-#include "tail_log.h"
-#include "text.h"
-#include "watch.h"
+#include "base/clock.h"
+#include "base/text.h"
+#include "base/watch.h"
+#include "decode/decode.h"
+#include "discover/metadata.h"
+#include "log.h"
+#include "tail/tail.h"
 
 #define ID_LEN      64
 #define CHUNK       (256u << 10)

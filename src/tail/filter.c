@@ -1,14 +1,14 @@
-#include "tail_filter.h"
+#include "filter.h"
 
 #include <ctype.h>
 #include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "pretty.h"
-#include "regexp.h"
-#include "terminal.h"
-#include "text.h"
+#include "base/regexp.h"
+#include "base/text.h"
+#include "encode/pretty/pretty.h"
+#include "encode/terminal.h"
 
 #define ID_PREFIX_MIN 4 /* digits of an id that may stand for it */
 #define ESC           0x1b

@@ -1,4 +1,4 @@
-#include "tail_log.h"
+#include "log.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "segment.h"
+#include "source/log/segment.h"
 
 #define BLOCK (64u << 10) /* bytes looked through at once, backwards */
 #define TRIES 5           /* to open the next file amid a rotation; after that at the next look */

@@ -1,8 +1,8 @@
-#include "tail_merge.h"
+#include "tail/merge.h"
 
 #include <stdlib.h>
 
-#include "buf.h"
+#include "base/buf.h"
 
 /* Stands before each line in a lane's buffer. */
 struct entry {

@@ -1,11 +1,11 @@
-#include "tail_options.h"
+#include "tail/options.h"
 
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "clock.h"
-#include "tail_time.h"
+#include "base/clock.h"
+#include "time.h"
 
 const char tail_usage[] =
     "usage: sidetail tail [OPTION…] [SERVICE|CONTAINER…]\n"

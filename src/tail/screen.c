@@ -1,4 +1,4 @@
-#include "tail_screen.h"
+#include "screen.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "fd.h"
+#include "base/fd.h"
 
 /* Bytes written at once where a write might block: PIPE_BUF, which poll vouches for. */
 #define CAREFUL_MAX 4096

@@ -1,4 +1,4 @@
-#include "tail.h"
+#include "tail/tail.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,16 +8,16 @@
 #include <sys/queue.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "encode.h"
-#include "engine.h"
-#include "fd.h"
-#include "loop.h"
-#include "pretty.h"
-#include "privilege.h"
-#include "tail_filter.h"
-#include "tail_screen.h"
-#include "terminal.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/loop.h"
+#include "base/privilege.h"
+#include "encode/encode.h"
+#include "encode/pretty/pretty.h"
+#include "encode/terminal.h"
+#include "engine/engine.h"
+#include "filter.h"
+#include "screen.h"
 
 struct tail_feed {
     struct tail *tail;

@@ -1,4 +1,4 @@
-#include "tail_time.h"
+#include "time.h"
 
 #include <ctype.h>
 #include <stdbool.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "clock.h"
+#include "base/clock.h"
 
 /* "1h30m" as nanoseconds: numbers, each with its unit. */
 static bool parse_span(const char *p, int64_t *span)

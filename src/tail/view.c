@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "clock.h"
+#include "base/clock.h"
 
 #define RETRY_MIN (100 * NS_PER_MS)
 #define RETRY_MAX (5 * NS_PER_S)
@@ -182,7 +182,7 @@ static bool on_entry(void *arg, const struct log_entry *e)
         return true;
     }
     struct api_cursor before = v->cursor;
-    union place place;
+    union source_offset place;
     if (told_twice(v, e)) {
         v->cursor.stream[e->stream].skipping = true;
         v->cursor.stream[e->stream].skipped = 0;

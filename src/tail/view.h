@@ -6,9 +6,9 @@
 
 #include <sys/queue.h>
 
-#include "api_check.h"
-#include "engine_watch.h"
-#include "tail.h"
+#include "discover/engine_watch.h"
+#include "source/docker_api/check.h"
+#include "tail/tail.h"
 
 enum phase {
     PAST,    /* its history is to be read */

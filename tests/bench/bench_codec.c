@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "clock.h"
-#include "config.h"
-#include "decode.h"
-#include "encode.h"
+#include "base/clock.h"
+#include "config/config.h"
+#include "decode/decode.h"
+#include "encode/encode.h"
 #include "lines.h"
 
 #define LINES  400000u

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "clock.h"
+#include "base/clock.h"
 
 #define COMMIT_BYTES (8 << 20)
 #define COMMIT_NS    (200 * NS_PER_MS)

@@ -4,12 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "clock.h"
-#include "config.h"
-#include "decode.h"
-#include "encode.h"
+#include "base/clock.h"
+#include "config/config.h"
+#include "decode/decode.h"
+#include "encode/encode.h"
 #include "lines.h"
-#include "shape.h"
+#include "shape/shape.h"
 
 #define LINES  200000u
 #define BATCH  ((size_t)256 << 10)

@@ -3,8 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "clock.h"
-#include "text.h"
+#include "base/clock.h"
+#include "base/text.h"
 
 #define START_NS (INT64_C(1795496400) * NS_PER_S) /* 2026-11-24T05:00:00Z */
 #define STEP_NS  INT64_C(21007919)

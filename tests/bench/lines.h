@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "buf.h"
+#include "base/buf.h"
 
 /* Appends the lines numbered from `first` on, `count` of them. 0 or -1 (memory). */
 int lines_make(struct buf *out, unsigned first, unsigned count, uint64_t seed);

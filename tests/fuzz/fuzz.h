@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "decode.h"
+#include "decode/decode.h"
 
 #define CHECK(condition)                                                                                     \
     do {                                                                                                     \

@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "frame.h"
+#include "decode/frame.h"
 #include "fuzz.h"
 
 /* Frames up to `end`, the first `torn` bytes having come before the others: the bytes taken. */

@@ -3,9 +3,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "decode.h"
+#include "base/text.h"
+#include "decode/decode.h"
 #include "fuzz.h"
-#include "text.h"
 
 static void agree(const struct record *fast, const char *line, size_t len)
 {

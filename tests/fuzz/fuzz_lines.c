@@ -1,5 +1,5 @@
 /* Plain and CRI lines, and the guess between the formats: each takes whole lines and loses nothing. */
-#include "clock.h"
+#include "base/clock.h"
 #include "fuzz.h"
 
 static void walk(const struct decoder *decoder, const char *p, const char *end)

@@ -2,12 +2,13 @@
  * The first byte of a line says how it comes: on which stream, escaped or raw, whole or cut. */
 #include <jansson.h>
 
-#include "config.h"
+#include "base/json_check.h"
+#include "base/text.h"
+#include "config/config.h"
 #include "fuzz.h"
-#include "json_check.h"
-#include "pipeline.h"
-#include "shape.h"
-#include "text.h"
+#include "pipeline/pipeline.h"
+#include "record/severity.h"
+#include "shape/shape.h"
 
 static struct shape *shape;
 static size_t lines;

@@ -2,9 +2,9 @@
  * nobody checked they do no harm; shown on a terminal they hold no control bytes. */
 #include <jansson.h>
 
+#include "base/text.h"
+#include "encode/terminal.h"
 #include "fuzz.h"
-#include "terminal.h"
-#include "text.h"
 
 static void round_trip(struct slice raw)
 {

@@ -13,10 +13,10 @@
 
 #include <cmocka.h>
 
-#include "clock.h"
-#include "config.h"
-#include "config_keys.h"
-#include "config_value.h"
+#include "base/clock.h"
+#include "config/config.h"
+#include "config/keys.h"
+#include "config/value.h"
 
 static char directory[] = "/tmp/sidetail-config-XXXXXX";
 static char path[64]; /* of the configuration file */

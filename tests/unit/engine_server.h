@@ -19,10 +19,10 @@
 #include <event2/bufferevent.h>
 #include <event2/listener.h>
 
-#include "buf.h"
-#include "config.h"
-#include "engine.h"
-#include "engine_address.h"
+#include "base/buf.h"
+#include "config/config.h"
+#include "engine/address.h"
+#include "engine/engine.h"
 
 #define STAMP "2026-11-24T13:00:15.674264929Z "
 

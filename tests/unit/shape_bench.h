@@ -13,13 +13,13 @@
 // cmocka.h wants the above
 #include <cmocka.h>
 
-#include "clock.h"
-#include "config.h"
-#include "metrics.h"
-#include "pipeline.h"
-#include "regexp.h"
-#include "shape.h"
-#include "text.h"
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "base/regexp.h"
+#include "base/text.h"
+#include "config/config.h"
+#include "pipeline/pipeline.h"
+#include "shape/shape.h"
 #include "under_valgrind.h"
 
 #define NOON "2026-11-24T12:00:00Z"

@@ -16,13 +16,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "checkpoint.h"
-#include "clock.h"
-#include "config.h"
-#include "log.h"
-#include "loop.h"
-#include "metrics.h"
-#include "sink.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/metrics.h"
+#include "checkpoint/checkpoint.h"
+#include "config/config.h"
+#include "sink/sink.h"
 
 #define WEEK       (168 * 3600 * NS_PER_S)
 #define LINE_BYTES 16 /* "line 0000000001\n" */

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "api_cursor.h"
+#include "source/docker_api/cursor.h"
 
 #define S INT64_C(1000000000)
 
@@ -41,7 +41,7 @@ static void test_begin(void **state)
 {
     (void)state;
     struct api_cursor c;
-    union place place;
+    union source_offset place;
     cursor_start(&c, NULL);
     assert_true(cursor_open(&c) == 0);
     assert_true(cursor_take(&c, STREAM_STDOUT, 5 * S, &place));
@@ -58,7 +58,7 @@ static void test_since(void **state)
 {
     (void)state;
     struct api_cursor c;
-    union place place;
+    union source_offset place;
     cursor_start_at(&c, 100 * S);
     assert_true(cursor_open(&c) == 100 * S);
     assert_false(cursor_take(&c, STREAM_STDOUT, 100 * S - 1, &place));
@@ -76,7 +76,7 @@ static void test_equal_times(void **state)
 {
     (void)state;
     struct api_cursor c;
-    union place place;
+    union source_offset place;
     struct position pos = {.kind = POSITION_API, .held_set = {true, true}};
     pos.held[STREAM_STDOUT].api = (struct api_pos){.time_ns = 9 * S, .lines = 2};
     pos.held[STREAM_STDERR].api = (struct api_pos){.time_ns = 8 * S, .lines = 0};
@@ -95,7 +95,7 @@ static void test_set_back(void **state)
 {
     (void)state;
     struct api_cursor c;
-    union place place;
+    union source_offset place;
     cursor_start(&c, NULL);
     cursor_open(&c);
     assert_true(cursor_take(&c, STREAM_STDERR, 100 * S, &place));
@@ -115,7 +115,7 @@ static void test_rotated_away(void **state)
 {
     (void)state;
     struct api_cursor c;
-    union place place;
+    union source_offset place;
     struct position pos = {.kind = POSITION_API, .held_set = {true, true}};
     pos.held[0].api = pos.held[1].api = (struct api_pos){.time_ns = 9 * S, .lines = 3};
     cursor_start(&c, &pos);
@@ -129,7 +129,7 @@ static void test_held(void **state)
 {
     (void)state;
     struct api_cursor c;
-    union place place;
+    union source_offset place;
     cursor_start(&c, NULL);
     cursor_open(&c);
     cursor_take(&c, STREAM_STDOUT, 5 * S, &place);
@@ -191,7 +191,7 @@ static struct position live(struct sim *sim, struct position pos, unsigned *seed
     int steps = (int)random_below(seed, 300), reopen = (int)random_below(seed, 300);
     for (int i = 0; i < sim->count && steps > 0; i++) {
         const struct entry *e = &sim->log[i];
-        union place place;
+        union source_offset place;
         if (e->time < since) {
             continue;
         }

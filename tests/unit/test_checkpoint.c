@@ -14,9 +14,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "checkpoint.h"
-#include "clock.h"
-#include "log.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "checkpoint/checkpoint.h"
 
 #define WEEK (168 * 3600 * NS_PER_S)
 

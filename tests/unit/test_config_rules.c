@@ -3,7 +3,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "command.h"
+#include "command/command.h"
 #include "config_fixture.h"
 
 static void accepts_what_goes_together(void **state)

@@ -8,7 +8,7 @@
 // cmocka.h wants the above
 #include <cmocka.h>
 
-#include "decode.h"
+#include "decode/decode.h"
 
 #define T "2026-11-24T05:00:39.668510088Z"
 

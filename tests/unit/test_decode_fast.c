@@ -10,13 +10,13 @@
 // cmocka.h wants the above
 #include <cmocka.h>
 
-#include "decode.h"
-#include "text.h"
+#include "base/text.h"
+#include "decode/decode.h"
 
 /* The form of machines without SSE2, under another name. */
 #define SCAN_PORTABLE
 #define decode_json_fast decode_json_portable
-#include "../../src/decode/json_fast.c"
+#include "decode/json_file/fast.c"
 #undef decode_json_fast
 
 static uint64_t seed = 20261124;

@@ -8,12 +8,12 @@
 // cmocka.h wants the above
 #include <cmocka.h>
 
-#include "clock.h"
-#include "config.h"
-#include "encode.h"
-#include "pretty.h"
-#include "shape.h"
-#include "terminal.h"
+#include "base/clock.h"
+#include "config/config.h"
+#include "encode/encode.h"
+#include "encode/pretty/pretty.h"
+#include "encode/terminal.h"
+#include "record/severity.h"
 
 #define ID "909cac8e12615d0ea0b6d1a5b5a9a1f5d0c4e4f1b9e1a2b3c4d5e6f708192a3b"
 #define T  "2026-11-24T05:00:39.668510088Z"

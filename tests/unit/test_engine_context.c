@@ -10,9 +10,9 @@
 
 #include <cmocka.h>
 
-#include "config.h"
-#include "engine.h"
-#include "engine_context.h"
+#include "config/config.h"
+#include "engine/context.h"
+#include "engine/engine.h"
 
 /* sha256sum of "prod" */
 #define PROD_ID "6754af9632a2745e85c293e5aac0863370d9bd3330b9938c00cadfd215227d77"

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "fd.h"
+#include "base/fd.h"
 
 static void a_pipe_can_be_waited_for_a_file_cannot(void **state)
 {

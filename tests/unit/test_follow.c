@@ -9,7 +9,7 @@
 // cmocka.h wants the above
 #include <cmocka.h>
 
-#include "metrics.h"
+#include "base/metrics.h"
 #include "world.h"
 
 #define ID WORLD_ID

@@ -11,9 +11,9 @@
 // cmocka.h wants the above
 #include <cmocka.h>
 
-#include "clock.h"
-#include "follow.h"
-#include "metrics.h"
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "source/log/follow.h"
 #include "under_valgrind.h"
 #include "world.h"
 

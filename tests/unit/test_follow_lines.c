@@ -8,7 +8,7 @@
 // cmocka.h wants the above
 #include <cmocka.h>
 
-#include "metrics.h"
+#include "base/metrics.h"
 #include "world.h"
 
 #define LOG WORLD_ID "/" WORLD_ID "-json.log"

@@ -12,9 +12,9 @@
 // cmocka.h wants the above
 #include <cmocka.h>
 
-#include "../../src/source/files_internal.h"
-#include "clock.h"
-#include "metrics.h"
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "source/files/files.h"
 #include "world.h"
 
 /* Turns the loop until so much has come out, for a few seconds at most: what is found at the next look once a

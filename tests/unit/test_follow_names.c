@@ -9,7 +9,7 @@
 // cmocka.h wants the above
 #include <cmocka.h>
 
-#include "metrics.h"
+#include "base/metrics.h"
 #include "world.h"
 
 /* Rotated while running; stopped and started while only the rotated file is there, and once more after. */

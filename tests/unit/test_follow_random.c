@@ -9,7 +9,7 @@
 // cmocka.h wants the above
 #include <cmocka.h>
 
-#include "clock.h"
+#include "base/clock.h"
 #include "world.h"
 
 #define ID WORLD_ID

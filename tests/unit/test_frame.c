@@ -6,9 +6,9 @@
 
 #include <cmocka.h>
 
-#include "buf.h"
-#include "clock.h"
-#include "frame.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "decode/frame.h"
 
 #define T0 "2026-11-24T13:00:15.674264929Z "
 #define T1 "2026-11-24T13:00:16.000000000Z "

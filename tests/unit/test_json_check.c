@@ -9,8 +9,8 @@
 // cmocka.h wants the above
 #include <cmocka.h>
 
-#include "json_check.h"
-#include "text.h"
+#include "base/json_check.h"
+#include "base/text.h"
 
 static bool check(const char *bytes, size_t len)
 {

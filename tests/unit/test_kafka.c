@@ -6,10 +6,9 @@
 
 #include <cmocka.h>
 
-#include "../../src/pipeline/internal.h"
-#include "../../src/sink/kafka_internal.h"
-#include "config.h"
-#include "tags.h"
+#include "config/config.h"
+#include "record/tags.h"
+#include "sink/kafka/kafka_internal.h"
 
 static struct tags who = {
     .refs = 1, .service = "web", .host = "node-1", .container = "shop_web_1", .id = "909cac8e1261"};
@@ -251,15 +250,14 @@ static struct kafka_settings marks_settings = {.identity = "n", .positions_topic
 static void the_last_position_of_a_key_counts(void **state)
 {
     (void)state;
-    struct feed feeds[64] = {0};
+    struct feed_key *keys[64];
     struct buf sent = {0};
     struct kafka_marks *marks = kafka_marks_new(&marks_settings, "me");
     for (int older = 0; older < 64; older++) {
         for (int i = 0; i < 64; i++) {
-            feeds[i].key = "/logs/a.log";
+            keys[i] = feed_key_new("/logs/a.log");
         }
-        struct mark list[2] = {{.feed = &feeds[older], .moved = true},
-                               {.feed = &feeds[63 - older], .moved = true}};
+        struct mark list[2] = {{.key = keys[older], .moved = true}, {.key = keys[63 - older], .moved = true}};
         list[1].pos.kind = POSITION_FILE;
         list[1].pos.at.file.offset = 7;
         struct batch batch = {.marks = list, .nmarks = 2};
@@ -271,6 +269,9 @@ static void the_last_position_of_a_key_counts(void **state)
             found = strstr(found + 1, "[\"n\",\"/logs/a.log\"]");
         }
         assert_null(strstr(found, "]-\n")); /* a position, not a tombstone */
+        for (int i = 0; i < 64; i++) {
+            feed_key_unref(keys[i]);
+        }
     }
     kafka_marks_free(marks);
     buf_free(&sent);

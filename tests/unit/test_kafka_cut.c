@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-#include "../../src/sink/kafka_internal.h"
-#include "config.h"
+#include "config/config.h"
+#include "sink/kafka/kafka_internal.h"
 
 static json_t *piece_json(const struct kafka_pieces *pieces, size_t i)
 {

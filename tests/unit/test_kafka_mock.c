@@ -13,13 +13,12 @@
 #include <librdkafka/rdkafka_mock.h>
 #include <unistd.h>
 
-#include "../../src/pipeline/internal.h"
-#include "../../src/sink/kafka_internal.h"
-#include "clock.h"
-#include "config.h"
-#include "log.h"
-#include "loop.h"
-#include "metrics.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/metrics.h"
+#include "config/config.h"
+#include "sink/kafka/kafka_internal.h"
 
 #define END_TXN   26    /* its key in Kafka's protocol */
 #define WAIT_MS   20000 /* for what takes a second or two */
@@ -33,7 +32,7 @@ static struct {
     struct event_base *base;
     struct checkpoint *checkpoint;
     struct sink *sink;
-    struct feed feed;
+    struct feed_key *key;
     struct tags *tags;
     bool ready;
     int failed;
@@ -91,7 +90,7 @@ static int setup(void **state)
     set(&w.cfg->kafka_topic, "lines");
     set(&w.cfg->kafka_positions_topic, "positions");
     set(&w.cfg->kafka_identity, "unit");
-    w.feed.key = "web";
+    w.key = feed_key_new("web");
     struct identity who = {.id = "909cac8e1261", .name = "web"};
     w.tags = tags_new(&who, w.cfg);
     return 0;
@@ -105,6 +104,7 @@ static int teardown(void **state)
         w.batches[i]->nmarks = 0; /* its references are not counted */
         batch_free(w.batches[i]);
     }
+    feed_key_unref(w.key);
     tags_unref(w.tags);
     checkpoint_free(w.checkpoint);
     event_base_free(w.base);
@@ -145,7 +145,7 @@ static void submit(void)
 {
     struct batch *batch = batch_new();
     *batch_add_mark(batch) =
-        (struct mark){.feed = &w.feed,
+        (struct mark){.key = w.key,
                       .tags = w.tags,
                       .moved = true,
                       .pos = {.kind = POSITION_API, .at.api.time_ns = (int64_t)w.submitted},

@@ -6,11 +6,11 @@
 
 #include <cmocka.h>
 
-#include "../../src/sink/kafka_internal.h"
-#include "clock.h"
-#include "log.h"
-#include "metrics.h"
-#include "tags.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "record/tags.h"
+#include "sink/kafka/kafka_internal.h"
 #include "under_valgrind.h"
 
 #define IDLE_NS (INT64_C(601) * 1000000000)

@@ -7,7 +7,7 @@
 // cmocka.h wants the above
 #include <cmocka.h>
 
-#include "shape.h"
+#include "record/severity.h"
 
 static const struct {
     const char *line, *level;

@@ -11,7 +11,7 @@
 // cmocka.h wants the above
 #include <cmocka.h>
 
-#include "log.h"
+#include "base/log.h"
 
 static time_t now = 1795496439; /* 2026-11-24T05:00:39Z */
 

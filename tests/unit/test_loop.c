@@ -7,7 +7,7 @@
 // cmocka.h wants the above
 #include <cmocka.h>
 
-#include "loop.h"
+#include "base/loop.h"
 
 static struct event *busy;
 static uint64_t turns;

@@ -13,10 +13,10 @@
 // cmocka.h wants the above
 #include <cmocka.h>
 
-#include "address.h"
-#include "clock.h"
-#include "metrics.h"
-#include "monitor.h"
+#include "base/address.h"
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "monitor/monitor.h"
 
 static struct event_base *base;
 static struct monitor *monitor;

@@ -7,7 +7,7 @@
 // cmocka.h wants the above
 #include <cmocka.h>
 
-#include "pattern.h"
+#include "base/pattern.h"
 
 static struct pattern *parse(const char *text)
 {

@@ -9,7 +9,7 @@
 // cmocka.h wants the above
 #include <cmocka.h>
 
-#include "payload.h"
+#include "encode/pretty/payload.h"
 
 static bool is(struct slice text, const char *want)
 {

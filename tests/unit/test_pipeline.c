@@ -9,8 +9,8 @@
 // cmocka.h wants the above
 #include <cmocka.h>
 
-#include "clock.h"
-#include "metrics.h"
+#include "base/clock.h"
+#include "base/metrics.h"
 #include "world.h"
 
 static struct world w;

@@ -5,12 +5,12 @@
 
 #include <cmocka.h>
 
-#include "position.h"
+#include "record/position.h"
 
-static union place file_place(uint64_t seed)
+static union source_offset file_place(uint64_t seed)
 {
     uint32_t tail = seed >> 1 < FILE_TAIL_MAX ? (uint32_t)(seed >> 1) : FILE_TAIL_MAX;
-    return (union place){
+    return (union source_offset){
         .file = {
             .file = {.dev = seed, .ino = ~seed, .head_hash = seed * 0x9E3779B97F4A7C15u, .head_len = 1024},
             .offset = seed >> 1,
@@ -29,7 +29,7 @@ static void assert_same(const struct position *a, const struct position *b)
         if (i >= 0 && !a->held_set[i]) {
             continue;
         }
-        const union place *p = i < 0 ? &a->at : &a->held[i], *q = i < 0 ? &b->at : &b->held[i];
+        const union source_offset *p = i < 0 ? &a->at : &a->held[i], *q = i < 0 ? &b->at : &b->held[i];
         if (a->kind == POSITION_API) {
             assert_true(p->api.time_ns == q->api.time_ns && p->api.lines == q->api.lines);
         } else if (a->kind == POSITION_FILE) {

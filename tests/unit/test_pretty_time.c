@@ -10,8 +10,8 @@
 // cmocka.h wants the above
 #include <cmocka.h>
 
-#include "clock.h"
-#include "pretty_time.h"
+#include "base/clock.h"
+#include "encode/pretty/time.h"
 
 #define NOW (INT64_C(1764000000) * NS_PER_S) /* 2025-11-24T16:00:00Z */
 

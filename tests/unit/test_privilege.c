@@ -13,7 +13,7 @@
 #include <linux/capability.h>
 #include <sys/syscall.h>
 
-#include "privilege.h"
+#include "base/privilege.h"
 
 enum { READ_ALL = 1 << CAP_DAC_READ_SEARCH, HELD = 1, REFUSED = 2, BROKEN = 3, UNPRIVILEGED = 4 };
 

@@ -7,8 +7,8 @@
 // cmocka.h wants the above
 #include <cmocka.h>
 
-#include "clock.h"
-#include "regexp.h"
+#include "base/clock.h"
+#include "base/regexp.h"
 #include "under_valgrind.h"
 
 static struct regexp *compile(const char *text)

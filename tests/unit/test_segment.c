@@ -9,8 +9,8 @@
 // cmocka.h wants the above
 #include <cmocka.h>
 
-#include "metrics.h"
-#include "segment.h"
+#include "base/metrics.h"
+#include "source/log/segment.h"
 #include "world.h"
 
 static struct world w;

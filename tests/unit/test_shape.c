@@ -1,4 +1,5 @@
 /* Shaping: levels, payloads, and the whole. */
+#include "record/severity.h"
 #include "shape_bench.h"
 
 static void test_off(void **state)

@@ -1,4 +1,5 @@
 /* Lines left out: drop, keep, and the rate limit. */
+#include "record/severity.h"
 #include "shape_bench.h"
 
 static void test_drop(void **state)

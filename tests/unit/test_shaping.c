@@ -9,9 +9,9 @@
 // cmocka.h wants the above
 #include <cmocka.h>
 
-#include "clock.h"
-#include "metrics.h"
-#include "regexp.h"
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "base/regexp.h"
 #include "under_valgrind.h"
 #include "world.h"
 

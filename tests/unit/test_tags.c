@@ -8,9 +8,9 @@
 // cmocka.h wants the above
 #include <cmocka.h>
 
-#include "config.h"
-#include "metrics.h"
-#include "tags.h"
+#include "base/metrics.h"
+#include "config/config.h"
+#include "record/tags.h"
 
 #define ID  "909cac8e12615d0ea0b6d1a5b5a9a1f5d0c4e4f1b9e1a2b3c4d5e6f708192a3b"
 #define ID2 "1111111111111111111111111111111111111111111111111111111111111111"

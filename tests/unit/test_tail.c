@@ -10,12 +10,12 @@
 // cmocka.h wants the above
 #include <cmocka.h>
 
-#include "clock.h"
-#include "regexp.h"
-#include "tail_filter.h"
-#include "tail_merge.h"
-#include "tail_options.h"
-#include "tail_time.h"
+#include "base/clock.h"
+#include "base/regexp.h"
+#include "tail/filter.h"
+#include "tail/merge.h"
+#include "tail/options.h"
+#include "tail/time.h"
 #include "under_valgrind.h"
 
 #define NOW (INT64_C(1764000000) * NS_PER_S) /* 2025-11-24T16:00:00Z */

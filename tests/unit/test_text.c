@@ -8,7 +8,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "text.h"
+#include "base/text.h"
 
 static struct buf out;
 

@@ -5,8 +5,8 @@
 
 #include <cmocka.h>
 
-#include "clock.h"
-#include "units.h"
+#include "base/clock.h"
+#include "config/units.h"
 
 static void reads_sizes(void **state)
 {

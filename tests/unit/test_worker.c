@@ -9,8 +9,8 @@
 #include <cmocka.h>
 #include <pthread.h>
 
-#include "clock.h"
-#include "worker.h"
+#include "base/clock.h"
+#include "base/worker.h"
 
 struct count {
     struct job job;

@@ -13,10 +13,10 @@
 // cmocka.h wants the above
 #include <cmocka.h>
 
-#include "../../src/source/files_internal.h"
-#include "../../src/source/follow_internal.h"
-#include "clock.h"
-#include "loop.h"
+#include "base/clock.h"
+#include "base/loop.h"
+#include "source/files/files.h"
+#include "source/log/follow_internal.h"
 #include "under_valgrind.h"
 
 struct memory_sink {

@@ -4,9 +4,9 @@
 #ifndef SIDETAIL_TEST_WORLD_H
 #define SIDETAIL_TEST_WORLD_H
 
-#include "config.h"
-#include "pipeline.h"
-#include "source.h"
+#include "config/config.h"
+#include "pipeline/pipeline.h"
+#include "source/source.h"
 
 struct world {
     char dir[64];        /* of the test, removed by world_free */

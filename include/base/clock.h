@@ -1,0 +1,31 @@
+/* Time: nanoseconds since 1970 in UTC, and RFC 3339 with up to nine fraction digits as Docker writes it. */
+#ifndef SIDETAIL_BASE_CLOCK_H
+#define SIDETAIL_BASE_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+#include "base/slice.h"
+
+#define NS_PER_S  INT64_C(1000000000)
+#define NS_PER_MS INT64_C(1000000)
+#define NS_PER_US INT64_C(1000)
+
+#define CLOCK_TEXT_MAX 36 /* bytes that clock_format may write, NUL included */
+
+static inline int64_t clock_of_timespec(struct timespec t)
+{
+    return t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+int64_t clock_now(void);       /* wall clock */
+int64_t clock_monotonic(void); /* for measuring spans */
+
+/* Writes `2026-11-24T05:00:39.668510088Z` (fraction without its trailing zeros, as Go's RFC3339Nano does).
+ * Returns the length without the NUL. */
+size_t clock_format(int64_t ns, char out[CLOCK_TEXT_MAX]);
+
+/* Reads RFC 3339: any number of fraction digits up to nine, `Z` or an offset. 0, or -1 when it is none. */
+int clock_parse(struct slice text, int64_t *ns);
+
+#endif

@@ -1,0 +1,25 @@
+/* What went wrong, in words for a user: what happened, where, and what to do. */
+#ifndef SIDETAIL_BASE_ERROR_H
+#define SIDETAIL_BASE_ERROR_H
+
+struct error {
+    char text[512]; /* NUL-terminated; cut when longer */
+};
+
+/* Sets the text (err may be NULL) and returns -1, so that a function can `return error_set(err, …)`. */
+int error_set(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Text from outside as it may stand in a message: in quotes, control characters as '?', cut after some 60
+ * bytes. */
+#define ERROR_QUOTE_MAX 72
+const char *error_quote(const char *text, char out[ERROR_QUOTE_MAX]); /* returns out */
+
+/* What sidetail exits with. */
+enum exit_code {
+    EXIT_OK = 0,
+    EXIT_FAULT = 1,  /* could not go on: the message says why */
+    EXIT_CONFIG = 2, /* wrong arguments or configuration */
+    EXIT_FENCED = 4, /* another process with the same identity took over (Kafka) */
+};
+
+#endif

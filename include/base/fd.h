@@ -1,0 +1,19 @@
+/* What is asked of file descriptors. */
+#ifndef SIDETAIL_BASE_FD_H
+#define SIDETAIL_BASE_FD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Can one wait until it takes bytes? Not for files and /dev/null: they are always ready, and epoll refuses
+ * them. */
+bool fd_can_wait(int fd);
+
+/* Lets this process have as many open as its hard limit grants: a file or connection of each container is
+ * held open. */
+void fd_raise_limit(void);
+
+/* When the file was made, in ns since 1970. 0: its file system does not know. */
+int64_t fd_birth(int fd);
+
+#endif

@@ -1,0 +1,14 @@
+/* The event loop: libevent's, set up so that it stays one. */
+#ifndef SIDETAIL_BASE_LOOP_H
+#define SIDETAIL_BASE_LOOP_H
+
+#include <event2/event.h>
+
+/* A loop that looks at signals, sockets and timers at least each LOOP_TURN_NS, and a tick of the kernel's
+ * clock more, between two callbacks. libevent's own default runs what is active until nothing is, and that
+ * includes what those callbacks make active: with event_active() a long work that is done piece by piece
+ * would never let anything else come about. NULL: errno. */
+struct event_base *loop_new(void);
+#define LOOP_TURN_NS INT64_C(2000000)
+
+#endif

@@ -1,0 +1,28 @@
+/* Watching directories by inotify, in the loop. */
+#ifndef SIDETAIL_BASE_WATCH_H
+#define SIDETAIL_BASE_WATCH_H
+
+#include <event2/event.h>
+#include <stdint.h>
+#include <sys/inotify.h>
+
+#include "base/error.h"
+
+struct watcher;
+struct watch;
+
+/* Called for each event of a watched directory: mask as in inotify(7), name of the entry ("" for the
+ * directory itself). It may close its own watch and any other. */
+typedef void watch_fn(void *arg, uint32_t mask, const char *name);
+
+/* `overflow` is called when the kernel dropped events: everything has to be looked at. NULL on error. */
+struct watcher *watcher_new(struct event_base *base, void (*overflow)(void *arg), void *arg,
+                            struct error *err);
+void watcher_free(struct watcher *w);
+
+/* NULL: errno (ENOSPC: the user's limit of inotify watches, fs.inotify.max_user_watches). A directory is
+ * watched once only; watching it again gives EEXIST. */
+struct watch *watch_open(struct watcher *w, const char *dir, uint32_t mask, watch_fn *fn, void *arg);
+void watch_close(struct watch *watch); /* NULL is fine */
+
+#endif

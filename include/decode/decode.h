@@ -1,0 +1,55 @@
+/* Decoders: bytes → records. Stateless; one decoder serves every file. */
+#ifndef SIDETAIL_DECODE_H
+#define SIDETAIL_DECODE_H
+
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "record/record.h"
+
+/* Bytes that must be readable (any value) behind `end`, so that a decoder may load whole words. */
+#define DECODE_PAD 64
+
+struct decoder {
+    const char *name;
+
+    /* Decodes the line that starts at p. Returns the bytes that it takes, its newline included; 0 when [p,
+     * end) holds no whole line. The record's slices point into [p, end) or into scratch (owned by the caller,
+     * overwritten by the next call). Never fails: what is not of the format comes back as text with
+     * `malformed` set. A line without text of its own (an empty one) is a record with empty text. */
+    size_t (*next)(const char *p, const char *end, struct record *out, struct buf *scratch);
+};
+
+/* Docker's json-file: {"log":"text\n","stream":"stdout","time":"2026-11-24T05:00:39.668510088Z"}
+ * Source of the format: moby daemon/logger/jsonfilelog/jsonlog. A `log` without a final \n sets `more`.
+ * The shape as Docker writes it is decoded in place (decode/json_fast.c), `attrs` of log options too; every
+ * other valid JSON object with a string `log` by jansson (decode/json_any.c): other key order, spaces,
+ * escapes that Docker does not write. */
+extern const struct decoder decoder_json_file;
+
+/* One line, one record, stdout, no time. */
+extern const struct decoder decoder_plain;
+
+/* Kubernetes' container runtime interface: `2016-10-06T00:17:09.669794202Z stdout P text`, F for a full line
+ * or the last part of one, P sets `more`. Source: kubernetes/design-proposals-archive,
+ * kubelet-cri-logging.md. */
+extern const struct decoder decoder_cri;
+
+/* The decoder of that name ("json-file", "plain", "cri"), or NULL. */
+const struct decoder *decoder_find(const char *name);
+
+/* Which decoder fits a file whose first bytes are given: by its first whole line; NULL when there is none
+ * yet. */
+const struct decoder *decoder_guess(const char *p, const char *end);
+
+/* The raw line [p, p+len) as a record, for lines too long for their decoder. */
+void decode_as_text(const char *p, size_t len, struct record *out);
+
+/* Only the in-place decoder of Docker's own shape: bytes taken, or 0 when the line is torn or of another
+ * shape. */
+size_t decode_json_fast(const char *p, const char *end, struct record *out);
+
+/* Only the jansson one, on one line without its newline. 0, or -1 when it is not valid. */
+int decode_json_any(const char *line, size_t len, struct record *out, struct buf *scratch);
+
+#endif

@@ -1,0 +1,22 @@
+/* What Docker notes about a container beside its log: config.v2.json.
+ * Source of the format: moby container/container.go, type Container (ID, Name, Config.Image, Config.Labels,
+ * …). */
+#ifndef SIDETAIL_DISCOVER_METADATA_H
+#define SIDETAIL_DISCOVER_METADATA_H
+
+#include "base/error.h"
+#include "record/tags.h"
+
+struct metadata {
+    json_t *json; /* owned; `who` points into it */
+    struct identity who;
+    const char *driver; /* log driver, from hostconfig.json; NULL: unknown */
+    json_t *host_json;  /* owned */
+};
+
+/* Reads DIR/config.v2.json. 0; -1 when it is not there (errno ENOENT), cannot be read or is no such file: err
+ * says why. */
+int metadata_load(const char *dir, struct metadata *out, struct error *err);
+void metadata_free(struct metadata *m);
+
+#endif

@@ -1,0 +1,29 @@
+/* Encoders: records → bytes. A record becomes one run of bytes that ends in a newline. */
+#ifndef SIDETAIL_ENCODE_H
+#define SIDETAIL_ENCODE_H
+
+#include "base/buf.h"
+#include "record/record.h"
+#include "record/tags.h"
+
+struct config;
+
+struct encoder {
+    const char *name;
+    /* Appends the record to out. 0, or -1 when memory is out (out is as it was). `state` is what `open`
+     * made, NULL where there is none. */
+    int (*encode)(void *state, const struct tags *tags, const struct record *rec, struct buf *out);
+    /* `terminal`: what it makes goes to stdout, which may be a terminal. Both may be NULL: no state. */
+    void *(*open)(const struct config *cfg, bool terminal);
+    void (*close)(void *state);
+};
+
+/* {"time":…,"service":…,"stream":…,"log":…,"project":…,…}: DESIGN's record, a superset of Docker's own line.
+ */
+extern const struct encoder encoder_json;
+/* The text alone. */
+extern const struct encoder encoder_raw;
+/* `web_1  | text`, coloured by service on a terminal. */
+extern const struct encoder encoder_pretty;
+
+#endif

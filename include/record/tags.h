@@ -1,0 +1,69 @@
+/* Who wrote a line: the tags of one container (or of one file of a volume). Immutable once built; counted
+ * references, so that records on their way keep the tags they were read under. */
+#ifndef SIDETAIL_RECORD_TAGS_H
+#define SIDETAIL_RECORD_TAGS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/slice.h"
+#include "record/record.h"
+
+struct config;
+struct stats;
+
+/* What is known of a container before it is tagged. Strings are borrowed; NULL where unknown. */
+struct identity {
+    const char *id;   /* 64 hex digits */
+    const char *name; /* with or without its leading slash */
+    const char *image;
+    const json_t *labels;   /* object of strings; NULL: none known */
+    const char *service;    /* named part of a path; wins over labels when set */
+    const char *namespace_; /* Kubernetes */
+    const char *pod;
+};
+
+/* How each json_head and each json_tail ends. */
+#define TAGS_JSON_LOG ",\"log\":\""
+#define TAGS_JSON_END "}\n"
+#define TAGS_JSON_PAD 32
+
+struct tags {
+    unsigned refs;
+    /* NUL-terminated, owned; NULL where there is none, `service` and `host` are always there. */
+    char *service, *project, *container, *id /* 12 digits */, *full_id, *image, *task, *node, *host,
+        *namespace_, *pod;
+    json_t *labels; /* the chosen ones; NULL: none */
+
+    /* The pieces of a JSON line (encode.h) around its time and text, made once. TAGS_JSON_PAD bytes behind each
+     * may be read, so that it can be copied by blocks. */
+    struct buf json_head[STREAM_COUNT]; /* `","service":"web","stream":"stdout","log":"` */
+    struct buf json_tail;               /* `","project":"shop",…}` + newline */
+
+    struct stats *stats; /* counters of this service (metrics.h), shared; not owned */
+};
+
+/* Tags with one reference; NULL when memory is out. The service is the first of who->service, the labels
+ * sidetail.service, com.docker.swarm.service.name and com.docker.compose.service, the name, the short id,
+ * cfg->service. */
+struct tags *tags_new(const struct identity *who, const struct config *cfg);
+struct tags *tags_ref(struct tags *tags);
+void tags_unref(struct tags *tags); /* NULL is fine */
+
+/* May this container be collected? Not when its label sidetail.enable says false, 0, no or off, when anything
+ * of `exclude` fits, when it is the collector's own (`self`: its id, or NULL), or when `include` has globs
+ * for services, containers or labels of which none fits (each of the three kinds that has globs must fit). */
+bool tags_wanted(const struct tags *tags, const struct identity *who, const struct config *cfg,
+                 const char *self);
+/* Is it the container of that id (NULL: none)? */
+bool tags_is_own(const struct identity *who, const char *self);
+
+/* The id of the container this process runs in, from /proc/self/{mountinfo,cgroup}; NULL when it runs in
+ * none. Static storage. */
+const char *tags_own_container(void);
+
+/* The same from the text of those two files: true, and the id with its NUL. */
+bool tags_container_in(const char *cgroup, const char *mountinfo, char id[65]);
+
+#endif

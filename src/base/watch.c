@@ -1,0 +1,128 @@
+#include "base/watch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <uthash.h>
+
+#include "base/log.h"
+
+#define EVENT_ROOM 16384 /* bytes of events read at once */
+
+struct watch {
+    int wd;
+    struct watcher *watcher;
+    watch_fn *fn;
+    void *arg;
+    UT_hash_handle hh;
+};
+
+struct watcher {
+    int fd;
+    struct event *readable;
+    struct watch *by_wd;
+    void (*overflow)(void *arg);
+    void *arg;
+};
+
+static void dispatch(struct watcher *w, const struct inotify_event *ev)
+{
+    if (ev->mask & IN_Q_OVERFLOW) {
+        log_warn("the kernel dropped inotify events: looking at everything");
+        w->overflow(w->arg);
+        return;
+    }
+    struct watch *watch;
+    HASH_FIND_INT(w->by_wd, &ev->wd, watch);
+    if (watch) {
+        watch->fn(watch->arg, ev->mask, ev->len > 0 ? ev->name : "");
+    }
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)what;
+    struct watcher *w = arg;
+    _Alignas(struct inotify_event) char room[EVENT_ROOM];
+    ssize_t got = read(fd, room, sizeof(room));
+    if (got < 0 && errno != EAGAIN && errno != EINTR) {
+        log_error("cannot read inotify events", KV("error", strerror(errno)));
+    }
+    for (char *p = room; got > 0 && p < room + got;) {
+        const struct inotify_event *ev = (const struct inotify_event *)p;
+        p += sizeof(*ev) + ev->len;
+        dispatch(w, ev);
+    }
+}
+
+struct watcher *watcher_new(struct event_base *base, void (*overflow)(void *arg), void *arg,
+                            struct error *err)
+{
+    struct watcher *w = calloc(1, sizeof(*w));
+    if (!w) {
+        error_set(err, "out of memory");
+        return NULL;
+    }
+    w->overflow = overflow;
+    w->arg = arg;
+    w->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (w->fd < 0) {
+        error_set(err, "cannot set up inotify: %s (the limit is fs.inotify.max_user_instances)",
+                  strerror(errno));
+        free(w);
+        return NULL;
+    }
+    w->readable = event_new(base, w->fd, EV_READ | EV_PERSIST, on_readable, w);
+    if (!w->readable || event_add(w->readable, NULL) < 0) {
+        error_set(err, "out of memory");
+        watcher_free(w);
+        return NULL;
+    }
+    return w;
+}
+
+void watcher_free(struct watcher *w)
+{
+    if (!w) {
+        return;
+    }
+    struct watch *watch, *next;
+    HASH_ITER(hh, w->by_wd, watch, next)
+    {
+        watch_close(watch);
+    }
+    if (w->readable) {
+        event_free(w->readable);
+    }
+    close(w->fd);
+    free(w);
+}
+
+struct watch *watch_open(struct watcher *w, const char *dir, uint32_t mask, watch_fn *fn, void *arg)
+{
+    int wd = inotify_add_watch(w->fd, dir, mask | IN_ONLYDIR | IN_MASK_CREATE);
+    if (wd < 0) {
+        return NULL;
+    }
+    struct watch *watch = calloc(1, sizeof(*watch));
+    if (!watch) {
+        inotify_rm_watch(w->fd, wd);
+        errno = ENOMEM;
+        return NULL;
+    }
+    *watch = (struct watch){.wd = wd, .watcher = w, .fn = fn, .arg = arg};
+    HASH_ADD_INT(w->by_wd, wd, watch);
+    return watch;
+}
+
+void watch_close(struct watch *watch)
+{
+    if (!watch) {
+        return;
+    }
+    struct watcher *w = watch->watcher;
+    HASH_DEL(w->by_wd, watch);
+    inotify_rm_watch(w->fd, watch->wd); /* fails when the directory is gone: so is the watch */
+    free(watch);
+}

@@ -1,0 +1,56 @@
+/* One HTTP/1.1 GET, on a connection of its own: unix socket, TCP or TLS. The body is handed on as it comes.
+ */
+#ifndef SIDETAIL_ENGINE_HTTP_H
+#define SIDETAIL_ENGINE_HTTP_H
+
+#include <event2/event.h>
+#include <openssl/ssl.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "address.h"
+#include "base/error.h"
+
+struct evdns_base;
+
+/* Where requests go to. Borrowed by every request. */
+struct http_peer {
+    struct event_base *base;
+    const struct engine_address *address;
+    SSL_CTX *tls;           /* NULL: plain */
+    bool tls_verify;        /* the server's name is verified */
+    struct evdns_base *dns; /* for TCP with a host name */
+};
+
+struct http_head {
+    int status;
+    char api_version[16]; /* Api-Version; "" when there is none */
+    char date[40];        /* Date */
+};
+
+struct http_calls {
+    void (*head)(void *arg, const struct http_head *head);
+    void (*body)(void *arg, const char *bytes, size_t len);
+    /* The last call; the request frees itself after it. err is NULL when the answer came whole. */
+    void (*end)(void *arg, const struct error *err);
+    void *arg;
+};
+
+/* Timeouts; a stream may be silent for ever once its head came, an answer that is waited for may not. */
+#define HTTP_HEAD_TIMEOUT_S 30 /* from the call to the whole head */
+#define HTTP_BODY_TIMEOUT_S 60 /* with `answer`: from the head to the end */
+
+/* `target` is the path with its query. `answer`: the body is short, and awaited within HTTP_BODY_TIMEOUT_S.
+ * NULL: memory. A failure to connect is told by `end`, later. */
+struct http_request *http_get(const struct http_peer *peer, const char *target, bool answer,
+                              const struct http_calls *calls);
+
+/* Stops and resumes reading. From inside `body`: what follows the bytes of this call stays unparsed. At most
+ * HTTP_READ_MAX bytes wait in memory. */
+void http_pause(struct http_request *r);
+void http_resume(struct http_request *r);
+#define HTTP_READ_MAX 32768
+
+void http_cancel(struct http_request *r); /* no calls any more; NULL is fine */
+
+#endif

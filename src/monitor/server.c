@@ -1,0 +1,194 @@
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/http.h>
+#include <event2/listener.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/address.h"
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "monitor/monitor.h"
+
+#define HEADERS_MAX 8192
+#define BODY_MAX    1024 /* requests that are served have none */
+#define SINK_PATIENCE                                                                                        \
+    (10 * NS_PER_S)   /* twice the longest kafka.commit_age, before which nothing is acknowledged */
+#define CLIENT_WAIT 5 /* seconds that a client may take for its next bytes */
+
+struct monitor {
+    struct evhttp *http;
+    unsigned port;
+    bool ready;
+    char why[256];
+};
+
+static void answer(struct evhttp_request *req, int code, const char *type, const char *text, size_t len)
+{
+    struct evkeyvalq *headers = evhttp_request_get_output_headers(req);
+    struct evbuffer *body = evhttp_request_get_output_buffer(req);
+    evhttp_add_header(headers, "Content-Type", type);
+    evhttp_add_header(headers, "Server", "sidetail/" VERSION);
+    evhttp_add_header(headers, "Connection", "close"); /* idle clients shall not hold descriptors */
+    if (evbuffer_add(body, text, len) < 0) {
+        code = HTTP_INTERNAL;
+    }
+    evhttp_send_reply(req, code, NULL, NULL);
+}
+
+static void answer_text(struct evhttp_request *req, int code, const char *text)
+{
+    answer(req, code, "text/plain; charset=utf-8", text, strlen(text));
+}
+
+static void on_metrics(struct evhttp_request *req)
+{
+    struct buf page = {0};
+    if (metrics_render(&page) < 0) {
+        answer_text(req, HTTP_INTERNAL, "out of memory\n");
+    } else {
+        answer(req, HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", page.data, page.len);
+    }
+    buf_free(&page);
+}
+
+/* What keeps the collector from doing its work now; its length, 0 when nothing does. */
+static int find_fault(const struct monitor *m, char *why, size_t cap)
+{
+    int64_t waiting = standing.sink_since_ns > 0 ? clock_monotonic() - standing.sink_since_ns : 0;
+    if (!m->ready) {
+        return snprintf(why, cap, "%s", m->why);
+    }
+    if (waiting > SINK_PATIENCE) {
+        return snprintf(why, cap, "the sink has acknowledged nothing for %lld s",
+                        (long long)(waiting / NS_PER_S));
+    }
+    if (standing.source_failing) {
+        return snprintf(why, cap, "the source cannot be read");
+    }
+    if (standing.checkpoint_failing) {
+        return snprintf(why, cap, "the checkpoint cannot be saved");
+    }
+    return 0;
+}
+
+static void on_readyz(struct evhttp_request *req, const struct monitor *m)
+{
+    char why[sizeof(m->why)], text[sizeof(why) + 16];
+    if (find_fault(m, why, sizeof(why)) > 0) {
+        snprintf(text, sizeof(text), "not ready: %s\n", why);
+        answer_text(req, HTTP_SERVUNAVAIL, text);
+    } else {
+        answer_text(req, HTTP_OK, "ready\n");
+    }
+}
+
+static void on_request(struct evhttp_request *req, void *arg)
+{
+    const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(req);
+    const char *path = uri ? evhttp_uri_get_path(uri) : NULL;
+    enum evhttp_cmd_type method = evhttp_request_get_command(req);
+    bool read_only = method == EVHTTP_REQ_GET || method == EVHTTP_REQ_HEAD;
+    bool known = path && (!strcmp(path, "/metrics") || !strcmp(path, "/healthz") || !strcmp(path, "/readyz"));
+    if (!known) {
+        answer_text(req, HTTP_NOTFOUND, "there are /metrics, /healthz and /readyz\n");
+    } else if (!read_only) {
+        evhttp_add_header(evhttp_request_get_output_headers(req), "Allow", "GET, HEAD");
+        answer_text(req, HTTP_BADMETHOD, "only GET and HEAD\n");
+    } else if (!strcmp(path, "/metrics")) {
+        on_metrics(req);
+    } else if (!strcmp(path, "/readyz")) {
+        on_readyz(req, arg);
+    } else {
+        answer_text(req, HTTP_OK, "ok\n");
+    }
+}
+
+static unsigned bound_port(evutil_socket_t fd)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } at = {.v6 = {0}};
+    socklen_t len = sizeof(at);
+    if (getsockname(fd, &at.any, &len) < 0) {
+        return 0;
+    }
+    return ntohs(at.any.sa_family == AF_INET6 ? at.v6.sin6_port : at.v4.sin_port);
+}
+
+static struct evconnlistener *listen_at(struct event_base *base, const char *text, struct error *err)
+{
+    struct address where;
+    if (address_parse(text, &where, err) < 0) {
+        return NULL;
+    }
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *found;
+    int failed = getaddrinfo(where.host[0] ? where.host : NULL, where.port, &hints, &found);
+    if (failed) {
+        error_set(err, "cannot serve metrics on %s: %s", text, gai_strerror(failed));
+        return NULL;
+    }
+    struct evconnlistener *listener = evconnlistener_new_bind(
+        base, NULL, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE, 16,
+        found->ai_addr, (int)found->ai_addrlen);
+    if (!listener) {
+        error_set(err, "cannot serve metrics on %s: %s%s", text, strerror(errno),
+                  errno == EADDRINUSE ? " (another sidetail? set metrics.listen, or \"\" for none)" : "");
+    }
+    freeaddrinfo(found);
+    return listener;
+}
+
+struct monitor *monitor_open(struct event_base *base, const char *listen, struct error *err)
+{
+    struct evconnlistener *listener = listen_at(base, listen, err);
+    if (!listener) {
+        return NULL;
+    }
+    struct monitor *m = calloc(1, sizeof(*m));
+    struct evhttp *http = evhttp_new(base);
+    if (!m || !http || !evhttp_bind_listener(http, listener)) {
+        error_set(err, "cannot serve metrics on %s: out of memory", listen);
+        evconnlistener_free(listener);
+        if (http) {
+            evhttp_free(http);
+        }
+        free(m);
+        return NULL;
+    }
+    evhttp_set_max_headers_size(http, HEADERS_MAX);
+    evhttp_set_max_body_size(http, BODY_MAX);
+    evhttp_set_timeout(http, CLIENT_WAIT);
+    evhttp_set_allowed_methods(http, UINT16_MAX); /* on_request says 405; evhttp itself would say 501 */
+    evhttp_set_gencb(http, on_request, m);
+    m->http = http;
+    m->port = bound_port(evconnlistener_get_fd(listener));
+    monitor_set_ready(m, false, "starting");
+    return m;
+}
+
+void monitor_close(struct monitor *m)
+{
+    if (m) {
+        evhttp_free(m->http); /* the listener with it */
+        free(m);
+    }
+}
+
+unsigned monitor_port(const struct monitor *m)
+{
+    return m->port;
+}
+
+void monitor_set_ready(struct monitor *m, bool ready, const char *why)
+{
+    if (m) {
+        m->ready = ready;
+        snprintf(m->why, sizeof(m->why), "%s", why && *why ? why : "no reason given");
+    }
+}

@@ -1,0 +1,196 @@
+#include "record/tags.h"
+
+#include <fnmatch.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "base/metrics.h"
+#include "config/config.h"
+#include "tags_json.h"
+
+#define SHORT_ID 12
+
+static const char *label(const struct identity *who, const char *key)
+{
+    const char *value = json_string_value(json_object_get(who->labels, key));
+    return value && *value ? value : NULL;
+}
+
+/* The first that is there and not empty. */
+static const char *first_of(const char *const *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (values[i] && *values[i]) {
+            return values[i];
+        }
+    }
+    return NULL;
+}
+
+#define FIRST(...)                                                                                           \
+    first_of((const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+
+/* The host's own name, asked for once: it seldom changes, and records of one run should agree. */
+static const char *host_name(void)
+{
+    static char name[HOST_NAME_MAX + 1];
+    if (!*name && gethostname(name, sizeof(name) - 1) < 0) {
+        strcpy(name, "unknown");
+    }
+    return name;
+}
+
+/* A copy in *to, NULL for NULL. False when memory is out. */
+static bool set(char **to, const char *value)
+{
+    *to = value ? strdup(value) : NULL;
+    return !value || *to;
+}
+
+static bool any_glob(const struct string_list *globs, const char *text)
+{
+    for (size_t i = 0; text && i < globs->count; i++) {
+        if (fnmatch(globs->items[i], text, 0) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The labels whose keys the configuration asks for. False when memory is out. */
+static bool choose_labels(struct tags *tags, const json_t *labels, const struct config *cfg)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)labels, key, value)
+    {
+        if (!json_is_string(value) || !any_glob(&cfg->labels, key)) {
+            continue;
+        }
+        if (!tags->labels && !(tags->labels = json_object())) {
+            return false;
+        }
+        if (json_object_set(tags->labels, key, value) < 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool fill(struct tags *tags, const struct identity *who, const struct config *cfg)
+{
+    const char *name = who->name && *who->name == '/' ? who->name + 1 : who->name;
+    char short_id[SHORT_ID + 1] = "";
+    strncat(short_id, who->id ? who->id : "", SHORT_ID);
+    const char *service =
+        FIRST(who->service, label(who, "sidetail.service"), label(who, "com.docker.swarm.service.name"),
+              label(who, "com.docker.compose.service"), name, short_id, cfg->service, "unknown");
+    const char *project =
+        FIRST(label(who, "com.docker.compose.project"), label(who, "com.docker.stack.namespace"));
+    return set(&tags->service, service) && set(&tags->project, project) &&
+           set(&tags->container, FIRST(name)) && set(&tags->id, FIRST(short_id)) &&
+           set(&tags->full_id, FIRST(who->id)) && set(&tags->image, FIRST(who->image)) &&
+           set(&tags->task, label(who, "com.docker.swarm.task.name")) &&
+           set(&tags->node, label(who, "com.docker.swarm.node.id")) &&
+           set(&tags->host, FIRST(cfg->host, host_name())) &&
+           set(&tags->namespace_, FIRST(who->namespace_)) && set(&tags->pod, FIRST(who->pod)) &&
+           choose_labels(tags, who->labels, cfg) && tags_render_json(tags) == 0;
+}
+
+struct tags *tags_new(const struct identity *who, const struct config *cfg)
+{
+    struct tags *tags = calloc(1, sizeof(*tags));
+    if (!tags) {
+        return NULL;
+    }
+    tags->refs = 1;
+    if (!fill(tags, who, cfg)) {
+        tags_unref(tags);
+        return NULL;
+    }
+    tags->stats = metrics_service(tags->service);
+    return tags;
+}
+
+struct tags *tags_ref(struct tags *tags)
+{
+    tags->refs++;
+    return tags;
+}
+
+void tags_unref(struct tags *tags)
+{
+    if (!tags || --tags->refs > 0) {
+        return;
+    }
+    char *strings[] = {tags->service, tags->project, tags->container, tags->id,  tags->full_id,   tags->image,
+                       tags->task,    tags->node,    tags->host,      tags->pod, tags->namespace_};
+    for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
+        free(strings[i]);
+    }
+    json_decref(tags->labels);
+    for (int i = 0; i < STREAM_COUNT; i++) {
+        buf_free(&tags->json_head[i]);
+    }
+    buf_free(&tags->json_tail);
+    free(tags);
+}
+
+/* Does one of the globs, `key` or `key=value`, fit one of the labels? */
+static bool any_label(const struct string_list *globs, const json_t *labels)
+{
+    const char *key;
+    json_t *value;
+    struct buf pair = {0};
+    bool found = false;
+    json_object_foreach((json_t *)labels, key, value)
+    {
+        pair.len = 0;
+        const char *text = json_string_value(value);
+        bool made = text && buf_addf(&pair, "%s=%s", key, text) == 0 && buf_add(&pair, "", 1) == 0;
+        for (size_t i = 0; made && i < globs->count && !found; i++) {
+            found = fnmatch(globs->items[i], strchr(globs->items[i], '=') ? pair.data : key, 0) == 0;
+        }
+    }
+    buf_free(&pair);
+    return found;
+}
+
+static bool included(const struct tags *tags, const struct identity *who, const struct selection *by)
+{
+    return (by->services.count == 0 || any_glob(&by->services, tags->service)) &&
+           (by->containers.count == 0 || any_glob(&by->containers, tags->container)) &&
+           (by->labels.count == 0 || any_label(&by->labels, who->labels));
+}
+
+static bool excluded(const struct tags *tags, const struct identity *who, const struct selection *by)
+{
+    return any_glob(&by->services, tags->service) || any_glob(&by->containers, tags->container) ||
+           any_label(&by->labels, who->labels);
+}
+
+static bool opted_out(const struct identity *who)
+{
+    static const char *const no[] = {"false", "0", "no", "off"};
+    const char *value = label(who, "sidetail.enable");
+    for (size_t i = 0; value && i < sizeof(no) / sizeof(no[0]); i++) {
+        if (strcasecmp(value, no[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool tags_is_own(const struct identity *who, const char *self)
+{
+    return self && who->id && strcmp(self, who->id) == 0;
+}
+
+bool tags_wanted(const struct tags *tags, const struct identity *who, const struct config *cfg,
+                 const char *self)
+{
+    return !tags_is_own(who, self) && !opted_out(who) && included(tags, who, &cfg->include) &&
+           !excluded(tags, who, &cfg->exclude);
+}

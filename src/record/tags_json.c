@@ -1,0 +1,83 @@
+/* The pieces of a container's JSON lines that are the same in each of them. */
+#include "tags_json.h"
+
+#include <stdlib.h>
+
+#include "base/text.h"
+
+/* `,"key":"value"`; nothing when there is no value. */
+static int add_field(struct buf *out, const char *key, const char *value)
+{
+    if (!value) {
+        return 0;
+    }
+    return buf_addf(out, ",\"%s\":\"", key) < 0 || text_escape(out, slice_str(value)) < 0
+               ? -1
+               : buf_add(out, "\"", 1);
+}
+
+static int add_labels(struct buf *out, const json_t *labels)
+{
+    if (!labels) {
+        return 0;
+    }
+    char *text = json_dumps(labels, JSON_COMPACT | JSON_SORT_KEYS);
+    int result = text ? buf_addf(out, ",\"labels\":%s", text) : -1;
+    free(text);
+    return result;
+}
+
+/* Zeroes TAGS_JSON_PAD bytes behind the piece, for the encoder copies by blocks of as many. */
+static int pad(struct buf *b)
+{
+    if (buf_reserve(b, TAGS_JSON_PAD) < 0) {
+        return -1;
+    }
+    memset(b->data + b->len, 0, TAGS_JSON_PAD);
+    return 0;
+}
+
+static int prepare_head(struct buf *head, const char *service, const char *stream)
+{
+    head->len = 0;
+    if (buf_add(head, "\"", 1) < 0 || add_field(head, "service", service) < 0 ||
+        add_field(head, "stream", stream) < 0 ||
+        buf_add(head, TAGS_JSON_LOG, sizeof(TAGS_JSON_LOG) - 1) < 0) {
+        return -1;
+    }
+    return pad(head);
+}
+
+int tags_render_json(struct tags *tags)
+{
+    if (prepare_head(&tags->json_head[STREAM_STDOUT], tags->service, "stdout") < 0 ||
+        prepare_head(&tags->json_head[STREAM_STDERR], tags->service, "stderr") < 0) {
+        return -1;
+    }
+    const struct {
+        const char *key, *value;
+    } fields[] = {
+        {"project", tags->project},
+        {"container", tags->container},
+        {"id", tags->id},
+        {"host", tags->host},
+        {"namespace", tags->namespace_},
+        {"pod", tags->pod},
+        {"task", tags->task},
+        {"node", tags->node},
+        {"image", tags->image},
+    };
+    struct buf *tail = &tags->json_tail;
+    tail->len = 0;
+    if (buf_add(tail, "\"", 1) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        if (add_field(tail, fields[i].key, fields[i].value) < 0) {
+            return -1;
+        }
+    }
+    return add_labels(tail, tags->labels) < 0 || buf_add(tail, TAGS_JSON_END, sizeof(TAGS_JSON_END) - 1) < 0
+               ? -1
+               : pad(tail);
+}

@@ -1,0 +1,18 @@
+/* Several expressions of one setting. */
+#ifndef SIDETAIL_SHAPE_REGEXPS_H
+#define SIDETAIL_SHAPE_REGEXPS_H
+
+#include "base/error.h"
+#include "base/regexp.h"
+#include "config/config.h"
+
+struct regexps {
+    struct regexp **items;
+    size_t count;
+};
+
+/* Compiles all of them; `what` names the setting in the error. 0 or -1; regexps_free is owed in either case. */
+int regexps_new(struct regexps *list, const struct string_list *texts, const char *what, struct error *err);
+void regexps_free(struct regexps *list);
+
+#endif

@@ -1,0 +1,219 @@
+/* What a record becomes in Kafka: the name of its topic, and pieces where it is too long. Pure. */
+#include <ctype.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "base/utf8.h"
+#include "kafka_internal.h"
+#include "record/tags.h"
+
+static const char *part_of(const char *name, size_t len, const struct tags *tags, enum stream stream)
+{
+    const struct {
+        const char *name, *value;
+    } parts[] = {
+        {"service", tags->service},
+        {"project", tags->project},
+        {"container", tags->container ? tags->container : tags->id},
+        {"host", tags->host},
+        {"stream", stream == STREAM_STDERR ? "stderr" : "stdout"},
+    };
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        if (strlen(parts[i].name) == len && !strncmp(parts[i].name, name, len)) {
+            return parts[i].value && *parts[i].value ? parts[i].value : "none";
+        }
+    }
+    return "none";
+}
+
+static bool is_legal(char c)
+{
+    return isascii((unsigned char)c) && (isalnum((unsigned char)c) || c == '.' || c == '_' || c == '-');
+}
+
+/* Appends to a name that is cut at its maximum but hashed whole. */
+static size_t append(char *out, size_t len, const char *text, size_t text_len)
+{
+    for (size_t i = 0; i < text_len; i++, len++) {
+        if (len < KAFKA_TOPIC_MAX) {
+            out[len] = is_legal(text[i]) ? text[i] : '-';
+        }
+    }
+    return len;
+}
+
+void kafka_topic_name(const char *template, const struct tags *tags, enum stream stream,
+                      char out[KAFKA_TOPIC_MAX + 1])
+{
+    size_t len = 0;
+    XXH64_hash_t hash = 0;
+    while (*template) {
+        const char *text = template, *close = strchr(template, '}');
+        size_t text_len = strcspn(template, "{");
+        template += text_len;
+        if (text_len == 0) {
+            close = close ? close : template + strlen(template) - 1;
+            text = part_of(template + 1, (size_t)(close - template - 1), tags, stream);
+            text_len = strlen(text);
+            template = close + 1;
+        }
+        len = append(out, len, text, text_len);
+        hash = XXH3_64bits_withSeed(text, text_len, hash);
+    }
+    if (len > KAFKA_TOPIC_MAX) {
+        len = KAFKA_TOPIC_MAX;
+        snprintf(out + len - 17, 18, "-%016llx", (unsigned long long)hash);
+    }
+    out[len] = '\0';
+    if (!strcmp(out, ".") || !strcmp(out, "..")) {
+        out[0] = '-'; /* Kafka takes all names of its characters but these two */
+    }
+}
+
+/* -- cutting ----------------------------------------------------------------------------------- */
+
+static int end_piece(struct kafka_pieces *pieces)
+{
+    if (pieces->count == pieces->cap) {
+        size_t cap = pieces->cap ? pieces->cap * 2 : 8;
+        size_t *ends = realloc(pieces->ends, cap * sizeof(*ends));
+        if (!ends) {
+            return -1;
+        }
+        pieces->ends = ends;
+        pieces->cap = cap;
+    }
+    pieces->ends[pieces->count++] = pieces->out.len;
+    return 0;
+}
+
+/* Bytes that one character takes in jansson's strings. */
+static size_t escaped_length(const char *p, size_t len)
+{
+    if (len > 1 || (unsigned char)*p >= 0x20) {
+        return *p == '"' || *p == '\\' ? 2 : len;
+    }
+    return strchr("\b\f\n\r\t", *p) && *p ? 2 : 6;
+}
+
+/* How many bytes of text fit into `room`, escaped or as they are; no UTF-8 sequence is torn. At least one
+ * character. */
+static size_t fitting(struct slice text, size_t room, bool escaped)
+{
+    const char *p = text.ptr, *end = text.ptr + text.len;
+    while (p < end) {
+        size_t len = utf8_length(p, end);
+        len = len ? len : 1;
+        size_t taken = escaped ? escaped_length(p, len) : len;
+        if (taken > room && p > text.ptr) {
+            break;
+        }
+        room -= taken < room ? taken : room;
+        p += len;
+    }
+    return (size_t)(p - text.ptr);
+}
+
+static int cut_raw(struct kafka_pieces *pieces, struct slice text, size_t max)
+{
+    while (text.len > 0) {
+        size_t len = fitting(text, max, false);
+        if (buf_add(&pieces->out, text.ptr, len) < 0 || end_piece(pieces) < 0) {
+            return -1;
+        }
+        text = slice_of(text.ptr + len, text.len - len);
+    }
+    return 0;
+}
+
+static int add_json(struct kafka_pieces *pieces, const json_t *json)
+{
+    size_t len = json_dumpb(json, NULL, 0, JSON_COMPACT);
+    if (len == 0 || buf_reserve(&pieces->out, len) < 0) {
+        return -1;
+    }
+    json_dumpb(json, pieces->out.data + pieces->out.len, len, JSON_COMPACT);
+    pieces->out.len += len;
+    return end_piece(pieces);
+}
+
+/* Puts the text into `shell`, an object, part after part. */
+static int cut_json(struct kafka_pieces *pieces, json_t *shell, struct slice text, size_t max)
+{
+    bool partial = json_is_true(json_object_get(shell, "partial"));
+    if (json_object_set_new(shell, "log", json_string("")) < 0 ||
+        json_object_set_new(shell, "partial", json_true()) < 0) {
+        return -1;
+    }
+    size_t around = json_dumpb(shell, NULL, 0, JSON_COMPACT);
+    if (around == 0 || around + 64 > max) {
+        return -1;
+    }
+    while (text.len > 0) {
+        size_t len = fitting(text, max - around, true);
+        if (len == text.len && !partial) {
+            json_object_del(shell, "partial");
+        }
+        if (json_object_set_new(shell, "log", json_stringn(text.ptr, len)) < 0 ||
+            add_json(pieces, shell) < 0) {
+            return -1;
+        }
+        text = slice_of(text.ptr + len, text.len - len);
+    }
+    return 0;
+}
+
+/* What is kept of a record that has more than its text to make it long: who wrote it, and when. */
+static json_t *bare_shell(const json_t *record)
+{
+    static const char *const kept[] = {"time", "service", "stream", "log", "container", "id"};
+    json_t *shell = json_object();
+    for (size_t i = 0; shell && i < sizeof(kept) / sizeof(kept[0]); i++) {
+        json_t *value = json_object_get(record, kept[i]);
+        if (json_is_string(value) && json_string_length(value) < 128) {
+            json_object_set(shell, kept[i], value);
+        }
+    }
+    return shell;
+}
+
+int kafka_cut(struct kafka_pieces *pieces, enum format_kind format, struct slice record, size_t max)
+{
+    pieces->out.len = pieces->count = 0;
+    if (max < KAFKA_PIECE_MIN) {
+        return -1;
+    }
+    json_t *json = format == FORMAT_JSON ? json_loadb(record.ptr, record.len, JSON_ALLOW_NUL, NULL) : NULL;
+    if (!json_is_object(json)) {
+        json_decref(json);
+        return cut_raw(pieces, record, max);
+    }
+    json_t *text = json_incref(json_object_get(json, "log"));
+    json_t *bare = bare_shell(json);
+    int result = -1;
+    if (json_is_string(text)) {
+        result = cut_json(pieces, json, slice_of(json_string_value(text), json_string_length(text)), max);
+    }
+    if (result < 0) { /* its text is not what makes it long: the record itself is the text then */
+        pieces->out.len = pieces->count = 0;
+        result = bare ? cut_json(pieces, bare, record, max) : -1;
+    }
+    if (result < 0) {
+        pieces->out.len = pieces->count = 0;
+        result = cut_raw(pieces, record, max);
+    }
+    json_decref(bare);
+    json_decref(text);
+    json_decref(json);
+    return result;
+}
+
+void kafka_pieces_free(struct kafka_pieces *pieces)
+{
+    buf_free(&pieces->out);
+    free(pieces->ends);
+    *pieces = (struct kafka_pieces){0};
+}

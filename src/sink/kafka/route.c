@@ -1,0 +1,225 @@
+/* Where a container's records go and what they carry: found once for each set of tags. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "kafka_internal.h"
+#include "record/tags.h"
+
+/* What no line went by for so long is let go, once those that did are acknowledged: containers come and go,
+ * and with {container} in the template so do topics. */
+#define IDLE_NS   (600 * NS_PER_S)
+#define IDLE_TURN 16 /* routes let go at once */
+
+/* librdkafka forgets no topic for as long as its producer lives. After so many that were let go, it should be
+ * replaced. */
+#define STALE_MAX 256
+
+/* Bytes around a record that Kafka adds: of the batch's header (61), of the record (up to 36), and room for
+ * the varints. */
+#define FRAMING 256
+
+struct kafka_routes {
+    const struct kafka_settings *settings;
+    struct kafka_topic *topics;             /* by name */
+    struct kafka_route *by_tags;            /* a hash too */
+    TAILQ_HEAD(by_use, kafka_route) by_use; /* the same; the one used last comes last */
+    uint64_t acked;                         /* seq of the last batch that was acknowledged */
+    unsigned stale;                         /* topics let go that the producer still knows */
+};
+
+struct kafka_routes *kafka_routes_new(const struct kafka_settings *s)
+{
+    struct kafka_routes *routes = calloc(1, sizeof(*routes));
+    if (routes) {
+        routes->settings = s;
+        TAILQ_INIT(&routes->by_use);
+    }
+    return routes;
+}
+
+/* -- topics ------------------------------------------------------------------------------------ */
+
+static void drop_handle(struct kafka_topic *topic)
+{
+    if (topic->handle) {
+        rd_kafka_topic_destroy(topic->handle);
+    }
+    topic->handle = NULL;
+    topic->ready = false;
+}
+
+void kafka_routes_detach(struct kafka_routes *routes)
+{
+    struct kafka_topic *topic, *next;
+    HASH_ITER(hh, routes->topics, topic, next)
+    {
+        drop_handle(topic);
+    }
+    routes->stale = 0;
+}
+
+static void free_topic(struct kafka_routes *routes, struct kafka_topic *topic)
+{
+    if (routes->topics) { /* always, as it is in there; but clang-tidy does not see it */
+        HASH_DEL(routes->topics, topic);
+    }
+    routes->stale += topic->handle != NULL;
+    drop_handle(topic);
+    free(topic);
+}
+
+bool kafka_routes_stale(const struct kafka_routes *routes)
+{
+    return routes->stale >= STALE_MAX;
+}
+
+struct kafka_topic *kafka_topic_known(struct kafka_routes *routes, const char *name)
+{
+    struct kafka_topic *topic;
+    HASH_FIND_STR(routes->topics, name, topic);
+    return topic;
+}
+
+static struct kafka_topic *find_topic(struct kafka_routes *routes, const char *name)
+{
+    struct kafka_topic *topic = kafka_topic_known(routes, name);
+    if (!topic && (topic = calloc(1, sizeof(*topic)))) {
+        snprintf(topic->name, sizeof(topic->name), "%s", name);
+        topic->limit = routes->settings->message_max;
+        topic->older_ms = topic->newer_ms = INT64_MAX;
+        HASH_ADD_STR(routes->topics, name, topic);
+    }
+    return topic;
+}
+
+struct kafka_topic *kafka_topic_find(struct kafka_routes *routes, const char *name)
+{
+    struct kafka_topic *topic = find_topic(routes, name);
+    if (topic) {
+        topic->kept = true;
+    }
+    return topic;
+}
+
+/* -- routes ------------------------------------------------------------------------------------ */
+
+static void free_route(struct kafka_routes *routes, struct kafka_route *route)
+{
+    for (int s = 0; s < STREAM_COUNT; s++) {
+        struct kafka_topic *topic = route->topics[s];
+        if (topic && --topic->routes == 0 && !topic->kept) {
+            free_topic(routes, topic);
+        }
+        if (route->headers[s]) {
+            rd_kafka_headers_destroy(route->headers[s]);
+        }
+    }
+    tags_unref(route->tags);
+    free(route);
+}
+
+static void forget(struct kafka_routes *routes, struct kafka_route *route)
+{
+    if (routes->by_tags) { /* see above */
+        HASH_DEL(routes->by_tags, route);
+    }
+    TAILQ_REMOVE(&routes->by_use, route, by_use);
+    free_route(routes, route);
+}
+
+static void let_go(struct kafka_routes *routes, int64_t now_ns)
+{
+    struct kafka_route *route;
+    for (int i = 0; i < IDLE_TURN && (route = TAILQ_FIRST(&routes->by_use)); i++) {
+        if (route->batch > routes->acked || now_ns - route->used_ns < IDLE_NS) {
+            break;
+        }
+        forget(routes, route);
+    }
+}
+
+void kafka_routes_acked(struct kafka_routes *routes, uint64_t seq, int64_t now_ns)
+{
+    routes->acked = seq;
+    let_go(routes, now_ns);
+}
+
+void kafka_routes_free(struct kafka_routes *routes)
+{
+    if (!routes) {
+        return;
+    }
+    while (!TAILQ_EMPTY(&routes->by_use)) {
+        forget(routes, TAILQ_FIRST(&routes->by_use));
+    }
+    struct kafka_topic *topic, *next;
+    HASH_ITER(hh, routes->topics, topic, next)
+    {
+        free_topic(routes, topic);
+    }
+    free(routes);
+}
+
+static int add_header(struct kafka_route *route, enum stream stream, const char *name, const char *value)
+{
+    if (!value || !*value) {
+        return 0;
+    }
+    route->overhead += strlen(name) + strlen(value) + 10;
+    return rd_kafka_header_add(route->headers[stream], name, -1, value, -1) ? -1 : 0;
+}
+
+static int add_headers(struct kafka_route *route, enum stream stream)
+{
+    const struct tags *tags = route->tags;
+    route->headers[stream] = rd_kafka_headers_new(4);
+    return -(add_header(route, stream, "service", tags->service) < 0 ||
+             add_header(route, stream, "stream", stream == STREAM_STDERR ? "stderr" : "stdout") < 0 ||
+             add_header(route, stream, "container", tags->container ? tags->container : tags->id) < 0 ||
+             add_header(route, stream, "host", tags->host) < 0);
+}
+
+static struct kafka_route *make_route(struct kafka_routes *routes, struct tags *tags)
+{
+    char name[KAFKA_TOPIC_MAX + 1];
+    struct kafka_route *route = calloc(1, sizeof(*route));
+    if (!route) {
+        return NULL;
+    }
+    route->tags = tags_ref(tags);
+    route->overhead = FRAMING;
+    for (int s = 0; s < STREAM_COUNT; s++) {
+        kafka_topic_name(routes->settings->topic, tags, (enum stream)s, name);
+        route->topics[s] = find_topic(routes, name);
+        if (route->topics[s]) {
+            route->topics[s]->routes++;
+        }
+        if (!route->topics[s] || add_headers(route, (enum stream)s) < 0) {
+            free_route(routes, route);
+            return NULL;
+        }
+    }
+    HASH_ADD_PTR(routes->by_tags, tags, route);
+    TAILQ_INSERT_TAIL(&routes->by_use, route, by_use);
+    return route;
+}
+
+struct kafka_route *kafka_route_find(struct kafka_routes *routes, struct tags *tags, uint64_t seq,
+                                     int64_t now_ns)
+{
+    struct kafka_route *route;
+    HASH_FIND_PTR(routes->by_tags, &tags, route);
+    if (!route) {
+        let_go(routes, now_ns); /* more than are made, so that they do not pile up */
+        if (!(route = make_route(routes, tags))) {
+            return NULL;
+        }
+    } else if (route->used_ns != now_ns) {
+        TAILQ_REMOVE(&routes->by_use, route, by_use);
+        TAILQ_INSERT_TAIL(&routes->by_use, route, by_use);
+    }
+    route->used_ns = now_ns;
+    route->batch = seq > route->batch ? seq : route->batch;
+    return route;
+}

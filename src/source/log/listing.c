@@ -1,0 +1,130 @@
+#include "listing.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "pipeline/pipeline.h"
+
+static bool stat_live(const char *path, struct generation *live)
+{
+    struct stat st;
+    if (stat(path, &st) < 0) {
+        return false;
+    }
+    *live =
+        (struct generation){.dev = st.st_dev, .ino = st.st_ino, .mtime_ns = clock_of_timespec(st.st_mtim)};
+    return true;
+}
+
+/* A link to the newest file may be the log's name. */
+static bool is_live_file(const struct listing *l, const struct generation *gen)
+{
+    return l->live && !gen->name.gz && l->files[0].at.dev == gen->dev && l->files[0].at.ino == gen->ino;
+}
+
+/* Is the log not there, or could only not be looked at? Then what it has left behind says little. */
+static bool cannot_tell(const struct listing *l)
+{
+    return !l->live && errno != ENOENT && errno != ENOTDIR;
+}
+
+int listing_read(struct listing *l, const char *path, size_t most, struct listing_filter filter)
+{
+    struct generation live, *rotated;
+    size_t count;
+    *l = (struct listing){.most = most, .live = stat_live(path, &live), .filter = filter};
+    if (cannot_tell(l) || rotation_list(path, &rotated, &count) < 0) {
+        return -1;
+    }
+    l->files = calloc(count + 1, sizeof(*l->files));
+    if (!l->files || (l->live && !(live.path = strdup(path)))) {
+        die_out_of_memory();
+    }
+    if (l->live) {
+        l->files[l->count++].at = live;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (is_live_file(l, &rotated[i]) || !filter.wanted(filter.arg, &rotated[i])) {
+            free(rotated[i].path);
+        } else {
+            l->files[l->count++].at = rotated[i];
+        }
+    }
+    free(rotated); /* the paths are ours now */
+    return 0;
+}
+
+/* Closes the newest open one, but for file `i`, where as many are open as may be. */
+static void make_room(struct listing *l, size_t i)
+{
+    size_t open = 0;
+    struct listed *newest = NULL;
+    for (size_t j = 0; j < l->count; j++) {
+        if (l->files[j].seg && j != i) {
+            open++;
+            newest = newest ? newest : &l->files[j];
+        }
+    }
+    if (newest && open >= l->most) {
+        segment_close(newest->seg);
+        newest->seg = NULL;
+    }
+}
+
+struct segment *listing_open(struct listing *l, size_t i)
+{
+    struct listed *file = &l->files[i];
+    struct error err;
+    if (file->seg) {
+        return file->seg;
+    }
+    make_room(l, i);
+    file->seg = segment_open(file->at.path, &err);
+    file->fault = file->seg ? 0 : errno;
+    if (file->seg && (file->seg->id.ino != file->at.ino || file->seg->id.dev != file->at.dev)) {
+        segment_close(file->seg); /* another file has the name by now */
+        file->seg = NULL;
+        file->fault = ENOENT;
+    }
+    return file->seg;
+}
+
+void listing_close(struct listing *l, size_t count)
+{
+    for (size_t i = count; i < l->count; i++) {
+        segment_close(l->files[i].seg);
+        l->files[i].seg = NULL;
+    }
+}
+
+bool listing_holds(const struct listing *l, const char *path)
+{
+    struct listing now;
+    bool same = listing_read(&now, path, 0, l->filter) == 0 && now.count == l->count;
+    for (size_t i = 0; same && i < l->count; i++) {
+        same = generation_same(&now.files[i].at, &l->files[i].at);
+    }
+    listing_free(&now);
+    return same;
+}
+
+size_t listing_newer(const struct listing *l, int64_t mtime_ns)
+{
+    size_t n = 0;
+    while (n < l->count && l->files[n].at.mtime_ns > mtime_ns) {
+        n++;
+    }
+    return n;
+}
+
+void listing_free(struct listing *l)
+{
+    listing_close(l, 0);
+    for (size_t i = 0; i < l->count; i++) {
+        free(l->files[i].at.path);
+    }
+    free(l->files);
+    *l = (struct listing){0};
+}

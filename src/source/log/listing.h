@@ -1,0 +1,41 @@
+/* The files of one log as they are named now, the newest first; opened as they are asked for, and no more of
+ * them at a time than may be held. */
+#ifndef SIDETAIL_SOURCE_LOG_LISTING_H
+#define SIDETAIL_SOURCE_LOG_LISTING_H
+
+#include "source/log/segment.h"
+
+struct listed {
+    struct generation at;
+    struct segment *seg; /* NULL: not open; whoever takes it sets that */
+    int fault;           /* errno: why it cannot be opened; 0: nothing is known against it */
+    bool copying;        /* a copy of the log, which still holds the same itself: not to be read */
+};
+
+/* Which of the files that bear such names are the log's. */
+struct listing_filter {
+    bool (*wanted)(void *arg, const struct generation *gen);
+    void *arg;
+};
+
+struct listing {
+    struct listed *files;
+    size_t count;
+    bool live;   /* the first one is the log itself, not a rotated file */
+    size_t most; /* held open at a time */
+    struct listing_filter filter;
+};
+
+/* 0, also when the directory is gone; -1 (errno): it cannot be told what is there. Free it in either case. */
+int listing_read(struct listing *l, const char *path, size_t most, struct listing_filter filter);
+/* Opens one, where it is not open; another one, the newest, may be closed for it. NULL: its fault. */
+struct segment *listing_open(struct listing *l, size_t i);
+/* Closes all but the newest `count`. */
+void listing_close(struct listing *l, size_t count);
+/* Have the files still the names that they had? */
+bool listing_holds(const struct listing *l, const char *path);
+/* How many of the newest were written to after `mtime_ns`. */
+size_t listing_newer(const struct listing *l, int64_t mtime_ns);
+void listing_free(struct listing *l);
+
+#endif

@@ -1,0 +1,380 @@
+#include "source/log/segment.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/metrics.h"
+
+static bool is_gzip_name(const char *path)
+{
+    size_t len = strlen(path);
+    return len > 3 && strcmp(path + len - 3, ".gz") == 0;
+}
+
+/* Up to `len` bytes at an absolute offset of a plain file; short only at its end. */
+static ssize_t read_at(int fd, char *buf, size_t len, uint64_t offset)
+{
+    size_t got = 0;
+    while (got < len) {
+        ssize_t n = pread(fd, buf + got, len - got, (off_t)(offset + got));
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return -1;
+        }
+        if (n == 0) {
+            break;
+        }
+        got += (size_t)n;
+    }
+    return (ssize_t)got;
+}
+
+static size_t unpacked(const struct segment *seg)
+{
+    return seg->carry.len - seg->carried;
+}
+
+/* Unpacks into the carry until it holds `want` unread bytes. 0, also when the end comes first; -1 when
+ * damaged. Of what was consumed, so much stays as a tail needs. */
+static int unpack(struct segment *seg, size_t want)
+{
+    if (unpacked(seg) < want && seg->carried > FILE_TAIL_MAX) {
+        buf_consume(&seg->carry, seg->carried - FILE_TAIL_MAX);
+        seg->carried = FILE_TAIL_MAX;
+    }
+    while (unpacked(seg) < want) {
+        size_t more = want - unpacked(seg);
+        if (buf_reserve(&seg->carry, more) < 0) {
+            errno = ENOMEM;
+            return -1;
+        }
+        int n = gzread(seg->gz, seg->carry.data + seg->carry.len, (unsigned)more);
+        int why = Z_OK;
+        if (n == 0) {
+            gzerror(seg->gz, &why);
+        }
+        if (n < 0 || why == Z_BUF_ERROR) { /* Z_BUF_ERROR: its end is missing */
+            seg->damaged = true;
+            errno = EBADMSG;
+            return -1;
+        }
+        if (n == 0) {
+            break;
+        }
+        seg->carry.len += (size_t)n;
+        seg->size += (uint64_t)n;
+    }
+    return 0;
+}
+
+/* The file's first bytes, as many of FILE_ID_HEAD as there are; -1 when they cannot be read. */
+static ssize_t read_head(struct segment *seg, char head[FILE_ID_HEAD])
+{
+    if (!seg->gz) {
+        return read_at(seg->fd, head, FILE_ID_HEAD, 0);
+    }
+    if (seg->offset > 0) {
+        return -1; /* asked for only before reading has begun */
+    }
+    if (unpack(seg, FILE_ID_HEAD) < 0) {
+        return -1;
+    }
+    size_t len = seg->carry.len < FILE_ID_HEAD ? seg->carry.len : FILE_ID_HEAD;
+    memcpy(head, seg->carry.data, len);
+    return (ssize_t)len;
+}
+
+int segment_refresh(struct segment *seg)
+{
+    struct stat st;
+    if (fstat(seg->fd, &st) < 0) {
+        return -1;
+    }
+    seg->mtime_ns = clock_of_timespec(st.st_mtim);
+    seg->id.dev = st.st_dev;
+    seg->id.ino = st.st_ino;
+    if (seg->gz) {
+        if (seg->id.head_len > 0 || seg->offset > 0) {
+            return 0;
+        }
+    } else {
+        seg->size = (uint64_t)st.st_size;
+        seg->empty_ns = seg->size == 0 && seg->empty_ns == 0 ? seg->mtime_ns : seg->empty_ns;
+        if (seg->id.head_len == FILE_ID_HEAD || seg->id.head_len == seg->size) {
+            return 0;
+        }
+    }
+    char head[FILE_ID_HEAD];
+    ssize_t len = read_head(seg, head);
+    if (len < 0) {
+        return -1;
+    }
+    if (seg->id.head_len > 0 &&
+        (len < (ssize_t)seg->id.head_len || XXH3_64bits(head, seg->id.head_len) != seg->id.head_hash)) {
+        return 0; /* truncated and written anew: the identity stays that of what was read, see segment_intact
+                   */
+    }
+    seg->id.head_len = (uint32_t)len;
+    seg->id.head_hash = XXH3_64bits(head, (size_t)len);
+    return 0;
+}
+
+struct segment *segment_open(const char *path, struct error *err)
+{
+    struct segment *seg = calloc(1, sizeof(*seg));
+    if (!seg) {
+        error_set(err, "out of memory");
+        return NULL;
+    }
+    /* O_NONBLOCK: a fifo in a volume must not stop the loop. */
+    seg->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    struct stat st;
+    if (seg->fd < 0 || fstat(seg->fd, &st) < 0) {
+        goto fail;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        errno = EINVAL;
+        goto fail;
+    }
+    if (is_gzip_name(path)) {
+        seg->gz = gzdopen(seg->fd, "rb");
+        if (!seg->gz) {
+            errno = ENOMEM;
+            goto fail;
+        }
+    }
+    metrics.open_files++;
+    if (segment_refresh(seg) < 0) {
+        int saved = errno;
+        error_set(err, "cannot read %s: %s", path, strerror(saved));
+        segment_close(seg);
+        errno = saved;
+        return NULL;
+    }
+    return seg;
+fail:
+    error_set(err, "cannot open %s: %s", path, errno == EINVAL ? "not a regular file" : strerror(errno));
+    int saved = errno;
+    if (seg->fd >= 0) {
+        close(seg->fd);
+    }
+    free(seg);
+    errno = saved;
+    return NULL;
+}
+
+void segment_close(struct segment *seg)
+{
+    if (!seg) {
+        return;
+    }
+    if (seg->gz) {
+        gzclose(seg->gz);
+    } else {
+        close(seg->fd);
+    }
+    metrics.open_files--;
+    buf_free(&seg->carry);
+    free(seg);
+}
+
+void segment_restart(struct segment *seg)
+{
+    seg->id = (struct file_id){0};
+    seg->offset = seg->size = 0;
+    seg->empty_ns = 0;
+    seg->tail.len = 0;
+    segment_refresh(seg); /* where this fails, so does the look before the next read, which says so */
+}
+
+/* Does it begin so? 1 or 0; -1 (errno) when that cannot be read. */
+static int head_is(struct segment *seg, const struct file_id *id)
+{
+    char head[FILE_ID_HEAD];
+    if (id->head_len > FILE_ID_HEAD) {
+        return 0;
+    }
+    ssize_t len = seg->gz ? read_head(seg, head) : read_at(seg->fd, head, id->head_len, 0);
+    return len < 0 ? -1 : len >= (ssize_t)id->head_len && XXH3_64bits(head, id->head_len) == id->head_hash;
+}
+
+/* The hash of `len` bytes before an offset (of gzip: where it stands). 1; 0 when they are not there; -1
+ * (errno) when they cannot be read. */
+static int hash_before(struct segment *seg, uint64_t offset, uint32_t len, uint64_t *hash)
+{
+    char bytes[FILE_TAIL_MAX];
+    if (seg->gz) {
+        if (offset != seg->offset || len > seg->carried) {
+            return 0;
+        }
+        *hash = XXH3_64bits(seg->carry.data + seg->carried - len, len);
+        return 1;
+    }
+    if (len > offset || len > sizeof(bytes)) {
+        return 0;
+    }
+    ssize_t got = read_at(seg->fd, bytes, len, offset - len);
+    if (got != (ssize_t)len) {
+        return got < 0 ? -1 : 0;
+    }
+    *hash = XXH3_64bits(bytes, len);
+    return 1;
+}
+
+/* Does that stand before the offset? 1 or 0; -1 (errno) when it cannot be read. */
+static int tail_is(struct segment *seg, uint64_t offset, const struct file_tail *tail)
+{
+    uint64_t hash;
+    int there = tail->len > 0 ? hash_before(seg, offset, tail->len, &hash) : 1;
+    return there == 1 && tail->len > 0 ? hash == tail->hash : there;
+}
+
+struct file_pos segment_note(struct segment *seg)
+{
+    if (seg->tail.len == 0 || seg->tail_at != seg->offset) {
+        uint32_t len = seg->offset < FILE_TAIL_MAX ? (uint32_t)seg->offset : FILE_TAIL_MAX;
+        seg->tail_at = seg->offset;
+        seg->tail.len = len > 0 && hash_before(seg, seg->offset, len, &seg->tail.hash) == 1 ? len : 0;
+    }
+    return (struct file_pos){
+        .file = seg->id, .offset = seg->offset, .mtime_ns = seg->mtime_ns, .tail = seg->tail};
+}
+
+int segment_intact(struct segment *seg)
+{
+    int same = seg->gz ? 1 : head_is(seg, &seg->id);
+    return same == 1 && !seg->gz ? tail_is(seg, seg->tail_at, &seg->tail) : same;
+}
+
+bool segment_matches(struct segment *seg, const struct file_id *id, uint64_t offset)
+{
+    return id->head_len > 0 && (seg->gz || seg->size >= offset) && head_is(seg, id) == 1;
+}
+
+enum segment_match segment_match_at(struct segment *seg, const struct file_pos *pos)
+{
+    if (!segment_matches(seg, &pos->file, pos->offset)) {
+        return SEGMENT_OTHER;
+    }
+    if (seg->gz && segment_seek(seg, pos->offset) < 0) {
+        enum segment_match match = seg->damaged ? SEGMENT_DAMAGED : SEGMENT_OTHER;
+        segment_seek(seg, 0);
+        return match;
+    }
+    if (tail_is(seg, pos->offset, &pos->tail) == 1) {
+        return SEGMENT_SAME;
+    }
+    if (seg->gz) {
+        segment_seek(seg, 0);
+    }
+    return SEGMENT_OTHER;
+}
+
+/* The last eight bytes of a gzip file: CRC32 and length of what it holds (RFC 1952). */
+static int read_trailer(const struct segment *gz, uint32_t *crc, uint32_t *size)
+{
+    unsigned char t[8];
+    struct stat st;
+    if (fstat(gz->fd, &st) < 0 || st.st_size < (off_t)sizeof(t) ||
+        pread(gz->fd, t, sizeof(t), st.st_size - (off_t)sizeof(t)) != (ssize_t)sizeof(t)) {
+        return -1;
+    }
+    *crc = t[0] | (uint32_t)t[1] << 8 | (uint32_t)t[2] << 16 | (uint32_t)t[3] << 24;
+    *size = t[4] | (uint32_t)t[5] << 8 | (uint32_t)t[6] << 16 | (uint32_t)t[7] << 24;
+    return 0;
+}
+
+bool segment_holds(const struct segment *gz, uint64_t size)
+{
+    uint32_t crc, held;
+    return read_trailer(gz, &crc, &held) == 0 && held == (uint32_t)size;
+}
+
+bool segment_same_content(const struct segment *gz, const struct segment *plain)
+{
+    uint32_t crc, size;
+    char block[16384];
+    uLong sum = crc32(0, NULL, 0);
+    ssize_t n;
+    for (uint64_t at = 0; (n = read_at(plain->fd, block, sizeof(block), at)) > 0; at += (uint64_t)n) {
+        sum = crc32(sum, (const Bytef *)block, (uInt)n);
+    }
+    return n == 0 && read_trailer(gz, &crc, &size) == 0 && crc == (uint32_t)sum;
+}
+
+/* When it was made; where the file system does not know, when it was last written to, which was before a file
+ * of its own was made that took its name. */
+static int64_t made_ns(const struct segment *seg)
+{
+    int64_t birth = fd_birth(seg->fd);
+    return birth > 0 ? birth : seg->mtime_ns;
+}
+
+bool segment_copies(struct segment *seg, struct segment *live)
+{
+    if (seg->gz || live->gz || live->size == 0 || made_ns(seg) <= made_ns(live)) {
+        return false;
+    }
+    uint64_t offset = seg->offset;
+    seg->offset = seg->size;
+    struct file_pos end = segment_note(seg);
+    seg->offset = offset;
+    return seg->size == 0 || segment_match_at(live, &end) == SEGMENT_SAME;
+}
+
+int segment_seek(struct segment *seg, uint64_t offset)
+{
+    if (!seg->gz) {
+        seg->offset = offset;
+        return 0;
+    }
+    if (offset < seg->offset) {
+        gzclearerr(seg->gz);
+        if (gzrewind(seg->gz) < 0) {
+            return -1;
+        }
+        seg->carry.len = seg->carried = 0;
+        seg->offset = seg->size = 0;
+        seg->damaged = false;
+    }
+    char drop[16384];
+    while (seg->offset < offset) {
+        uint64_t left = offset - seg->offset;
+        ssize_t n = segment_read(seg, drop, left < sizeof(drop) ? (size_t)left : sizeof(drop));
+        if (n <= 0) {
+            return -1;
+        }
+        segment_consume(seg, (size_t)n);
+    }
+    return seg->offset == offset ? 0 : -1;
+}
+
+ssize_t segment_read(struct segment *seg, char *buf, size_t cap)
+{
+    if (!seg->gz) {
+        return read_at(seg->fd, buf, cap, seg->offset);
+    }
+    if (unpacked(seg) < cap && unpack(seg, cap) < 0 && errno != EBADMSG) {
+        return -1; /* of a damaged one, what could be unpacked is handed out */
+    }
+    size_t len = unpacked(seg) < cap ? unpacked(seg) : cap;
+    if (len > 0) {
+        memcpy(buf, seg->carry.data + seg->carried, len);
+    }
+    return (ssize_t)len;
+}
+
+void segment_consume(struct segment *seg, size_t len)
+{
+    seg->offset += len;
+    if (seg->gz) {
+        seg->carried += len;
+    }
+}

@@ -1,0 +1,39 @@
+/* Standard output as `sidetail tail` uses it: written without waiting, from a bounded buffer, and left as it
+ * was found. O_NONBLOCK would be shared with the shell, so a pipe or terminal is opened anew through /proc;
+ * where that is not possible, writes are small and made only when there is room. */
+#ifndef SIDETAIL_TAIL_SCREEN_H
+#define SIDETAIL_TAIL_SCREEN_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+
+#define SCREEN_PRIORITIES                                                                                    \
+    3 /* the base's: what is to be read comes first, so that much is written at once                         \
+       */
+#define SCREEN_FULL (256u << 10) /* bytes that wait to be written; then nothing more is to be appended */
+
+struct screen;
+
+struct screen_calls {
+    void (*room)(void *arg);                            /* it was full, and has room again */
+    void (*drained)(void *arg);                         /* all is written */
+    void (*closed)(void *arg, const struct error *err); /* nobody reads any more (err NULL), or it failed */
+    void *arg;
+};
+
+struct screen *screen_new(struct event_base *base, const struct screen_calls *calls, struct error *err);
+
+/* What is appended here, in whole lines, is written as soon as there is nothing to read, or much to write. */
+struct buf *screen_out(struct screen *s);
+bool screen_full(struct screen *s);
+void screen_written(struct screen *s); /* after appending */
+bool screen_empty(const struct screen *s);
+
+/* Drops what waits. On a terminal, a line that stands there in part is ended, and colours, where there may be
+ * any. NULL is fine. */
+void screen_free(struct screen *s, bool colors);
+
+#endif
