@@ -15,3 +15,9 @@ struct event_base *loop_new(void)
     }
     return base;
 }
+
+void loop_arm_timer(struct event *timer, int64_t ns)
+{
+    const struct timeval tv = {ns / NS_PER_S, ns % NS_PER_S / NS_PER_US};
+    evtimer_add(timer, &tv);
+}

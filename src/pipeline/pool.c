@@ -1,60 +1,98 @@
-/* The batches of a pipeline: as many as memory_max allows, used again and again. */
+#include "pool.h"
+
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
-#include "config/config.h"
-#include "internal.h"
 
-static void note(struct pipeline *pl, struct batch *b)
+/* One huge line must not keep its room for ever; a batch that is a little over its size may. */
+#define KEEP_EXTRA 65536
+
+static void note(struct pool *p, struct batch *b)
 {
-    struct batch **all = realloc(pl->all, (pl->made + 1) * sizeof(*all));
+    struct batch **all = realloc(p->all, (p->made + 1) * sizeof(*all));
     if (!all) {
         die_out_of_memory();
     }
-    pl->all = all;
-    pl->all[pl->made++] = b;
+    p->all = all;
+    p->all[p->made++] = b;
 }
 
-struct batch *pool_take(struct pipeline *pl)
+static struct batch *spare_or_new(struct pool *p)
 {
-    struct batch *b = pl->spare;
+    struct batch *b = p->spare;
     if (b) {
-        pl->spare = b->next;
+        p->spare = b->next;
         b->next = NULL;
-    } else {
-        b = batch_new();
-        if (!b) {
-            die_out_of_memory();
-        }
-        note(pl, b);
+        return b;
     }
-    if (buf_reserve(&b->out, (size_t)pl->cfg->batch_bytes) < 0) {
+    b = batch_new();
+    if (!b) {
         die_out_of_memory();
     }
-    b->seq = pl->next_seq++;
-    b->format = pl->cfg->format;
+    note(p, b);
+    return b;
+}
+
+struct batch *pool_take(struct pool *p)
+{
+    struct batch *b = spare_or_new(p);
+    if (buf_reserve(&b->out, (size_t)p->cfg->batch_bytes) < 0) {
+        die_out_of_memory();
+    }
+    b->seq = ++p->next_seq;
+    b->format = p->cfg->format;
     b->born_ns = clock_monotonic();
     return b;
 }
 
-void pool_drop(struct pipeline *pl, struct batch *b)
+static void drop(struct pool *p, struct batch *b)
 {
-    for (unsigned i = 0; i < pl->made; i++) {
-        if (pl->all[i] == b) {
-            pl->all[i] = pl->all[--pl->made];
+    for (unsigned i = 0; i < p->made; i++) {
+        if (p->all[i] == b) {
+            p->all[i] = p->all[--p->made];
             break;
         }
     }
     batch_free(b);
 }
 
-void pool_put_back(struct pipeline *pl, struct batch *b)
+void pool_give_back(struct pool *p, struct batch *b)
 {
-    if (pl->made > pl->limit) { /* for marks, which are never refused; or memory_max was lowered */
-        pool_drop(pl, b);
+    if (p->made > p->limit) { /* made for a mark, or memory_max was lowered */
+        drop(p, b);
         return;
     }
-    batch_clear(b, (size_t)pl->cfg->batch_bytes * 2 + 65536);
-    b->next = pl->spare;
-    pl->spare = b;
+    batch_clear(b, (size_t)p->cfg->batch_bytes * 2 + KEEP_EXTRA);
+    b->next = p->spare;
+    p->spare = b;
+}
+
+void pool_configure(struct pool *p, const struct config *cfg)
+{
+    while (p->spare) {
+        struct batch *b = p->spare;
+        p->spare = b->next;
+        drop(p, b);
+    }
+    p->cfg = cfg;
+    p->limit = (unsigned)(cfg->memory_max / 2 / cfg->batch_bytes);
+    p->limit = p->limit < 2 ? 2 : p->limit;
+}
+
+void pool_free(struct pool *p)
+{
+    for (unsigned i = 0; i < p->made; i++) {
+        batch_free(p->all[i]);
+    }
+    free(p->all);
+}
+
+size_t pool_memory(const struct pool *p)
+{
+    size_t total = 0;
+    for (unsigned i = 0; i < p->made; i++) {
+        total += p->all[i]->out.cap;
+    }
+    return total;
 }

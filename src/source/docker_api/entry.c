@@ -13,7 +13,7 @@
 void api_feed_mark(struct api_feed *f)
 {
     struct position pos = cursor_position(&f->cursor);
-    pipeline_mark(f->src->pipeline, f->feed, &pos);
+    feed_mark(f->feed, &pos);
 }
 
 bool api_feed_end(struct api_feed *f)
@@ -23,7 +23,7 @@ bool api_feed_end(struct api_feed *f)
         return false; /* api_feed_resume comes */
     }
     feed_flush(f->feed);
-    pipeline_mark(f->src->pipeline, f->feed, &(struct position){.kind = POSITION_NONE});
+    feed_mark(f->feed, &(struct position){.kind = POSITION_NONE});
     api_feed_free(f);
     return true;
 }
@@ -41,7 +41,7 @@ static void put(struct api_feed *f, const struct log_entry *e, const union sourc
 {
     struct record rec = {
         .text = e->text, .time = e->time, .stream = e->stream, .more = e->more, .malformed = e->malformed};
-    unsigned result = pipeline_put(f->src->pipeline, f->feed, &rec);
+    unsigned result = feed_put(f->feed, &rec);
     cursor_put(&f->cursor, e->stream, result, place);
 }
 

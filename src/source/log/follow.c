@@ -39,7 +39,7 @@ static void mark(struct follow *f)
         }
     }
     f->moved = false;
-    pipeline_mark(f->tailer->pl, f->feed, &pos);
+    feed_mark(f->feed, &pos);
 }
 
 static void on_released(void *arg, enum stream stream)
@@ -75,7 +75,7 @@ static void put(struct follow *f, struct record *rec)
     if (f->replay.active && delivered_before(f, rec->stream)) {
         return;
     }
-    unsigned result = pipeline_put(f->tailer->pl, f->feed, rec);
+    unsigned result = feed_put(f->feed, rec);
     struct pending *hold = &f->holds[rec->stream];
     if (result != PUT_DONE || pending_any(hold)) {
         union source_offset here = place_at(f->head, f->head->offset);
@@ -236,7 +236,7 @@ static enum follow_state finish(struct follow *f)
         log_error("a log was deleted before all of its files could be read", KV("path", f->path));
     }
     feed_flush(f->feed);
-    pipeline_mark(f->tailer->pl, f->feed, &forget);
+    feed_mark(f->feed, &forget);
     pipeline_save_soon(f->tailer->pl);
     f->finished(f->finished_arg);
     return FOLLOW_IDLE;

@@ -1,0 +1,10 @@
+#include "encode/encode.h"
+
+#include "config/config.h"
+
+const struct encoder *encoder_choose(const struct config *cfg)
+{
+    static const struct encoder *const encoders[] = {
+        [FORMAT_JSON] = &encoder_json, [FORMAT_RAW] = &encoder_raw, [FORMAT_PRETTY] = &encoder_pretty};
+    return encoders[cfg->format];
+}

@@ -1,0 +1,68 @@
+/* The stage between joining and batching: applies the rules of shaping (shape/shape.h) to whole lines, and lets go of
+ * what they hold back when it is due. Where no rule is set, lines pass by. */
+#ifndef SIDETAIL_PIPELINE_SHAPER_H
+#define SIDETAIL_PIPELINE_SHAPER_H
+
+#include <sys/queue.h>
+
+#include "batcher.h"
+#include "record/put.h"
+#include "shape/shape.h"
+
+struct shaper_feed;
+
+struct shaper {
+    struct shape *rules;     /* NULL: there are none */
+    struct batcher *batcher; /* the next stage; borrowed */
+    struct event *timer;
+    int64_t due_ns; /* monotonic: when the timer fires; INT64_MAX: never */
+    TAILQ_HEAD(shaper_feeds, shaper_feed) feeds;
+};
+
+/* The lines that were held for a stream went on without a further put: a timer did it. */
+struct shaper_released {
+    void (*call)(void *arg, enum stream stream); /* may be NULL */
+    void *arg;
+};
+
+struct shaper_feed {
+    struct shaper *stage;
+    TAILQ_ENTRY(shaper_feed) link;
+    struct shape_state *state; /* NULL: no rules, or nothing put yet */
+    struct shaper_released released;
+    struct batcher_feed *next;
+};
+
+/* 0 or -1 (memory); shaper_free is owed in either case, of a zeroed struct, too. */
+int shaper_init(struct shaper *s, struct event_base *base, struct batcher *next);
+void shaper_free(struct shaper *s); /* after its feeds are closed */
+
+/* Takes up other rules; what the old ones hold is let go by them. 0, or -1: err names the key, and the old ones stay. */
+int shaper_configure(struct shaper *s, const struct config *cfg, struct error *err);
+
+/* `f` is the caller's memory, and so is `next`; both stay until shaper_close. */
+void shaper_open(struct shaper *s, struct shaper_feed *f, struct shaper_released released,
+                 struct batcher_feed *next);
+void shaper_close(struct shaper_feed *f); /* what is held is dropped */
+void shaper_flush(struct shaper_feed *f); /* what is held goes on */
+
+/* Takes a whole line, or a cut piece of one. */
+enum put_result shaper_put_shaped(struct shaper_feed *f, const struct record *rec);
+static inline enum put_result shaper_put(struct shaper_feed *f, const struct record *rec)
+{
+    if (f->stage->rules) {
+        return shaper_put_shaped(f, rec);
+    }
+    batcher_put(f->next, rec);
+    return PUT_DONE;
+}
+
+/* Lets go of what is due, when there is room: to be called again when there is room again. */
+void shaper_tick(struct shaper *s);
+/* Lets go of all that is held, while there is room: what is left is read again at the next start. */
+void shaper_drain(struct shaper *s);
+
+/* Bytes held. */
+size_t shaper_memory(const struct shaper *s);
+
+#endif
