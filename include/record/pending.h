@@ -1,6 +1,5 @@
-/* What of one stream of a feed is held by the pipeline, and since which place: an unfinished line (join), and
- * before it a group of lines that may go on (multiline). Sources keep one for each stream and turn it into
- * position.held. */
+/* What the pipeline holds of one stream of a feed, and where that begins: an unfinished line (join), and before it a
+ * group of lines that may go on (multiline). A source keeps one for each stream and turns it into position.held. */
 #ifndef SIDETAIL_RECORD_PENDING_H
 #define SIDETAIL_RECORD_PENDING_H
 
@@ -12,41 +11,41 @@ struct pending {
     union source_offset join, group; /* where the first entry of each begins */
 };
 
-/* Accounts for the result of putting the entry that begins at `place`. */
-static inline void pending_update(struct pending *h, unsigned result, const union source_offset *place)
+/* Accounts for the result of putting the entry that begins at `at`. */
+static inline void pending_update(struct pending *p, unsigned result, const union source_offset *at)
 {
     if (result & PUT_CUT) {
-        h->joining = h->grouping = false;
+        p->joining = p->grouping = false;
     }
-    if (!h->joining) {
-        h->join = *place;
+    if (!p->joining) {
+        p->join = *at;
     }
-    h->joining = (result & ~PUT_CUT) == PUT_JOINING;
+    p->joining = (result & ~PUT_CUT) == PUT_JOINING;
     switch (result & ~PUT_CUT) {
     case PUT_DONE:
-        h->grouping = false;
+        p->grouping = false;
         break;
     case PUT_HELD:
-        if (h->grouping) {
+        if (p->grouping) {
             break;
         }
         /* fall through */
     case PUT_HELD_NEW:
-        h->grouping = true;
-        h->group = h->join;
+        p->grouping = true;
+        p->group = p->join;
         break;
     }
 }
 
-static inline bool pending_any(const struct pending *h)
+static inline bool pending_any(const struct pending *p)
 {
-    return h->joining || h->grouping;
+    return p->joining || p->grouping;
 }
 
 /* Where to read again from. Only when pending_any. */
-static inline const union source_offset *pending_since(const struct pending *h)
+static inline const union source_offset *pending_since(const struct pending *p)
 {
-    return h->grouping ? &h->group : &h->join;
+    return p->grouping ? &p->group : &p->join;
 }
 
 #endif

@@ -37,17 +37,17 @@ static void put_number(struct buf *out, int64_t value)
     buf_put(out, text + at, sizeof(text) - (size_t)at);
 }
 
-static void put_place(struct buf *out, enum position_kind kind, const union source_offset *place)
+static void put_offset(struct buf *out, enum position_kind kind, const union source_offset *at)
 {
     if (kind == POSITION_API) {
         put(out, SLICE("{\"time\":"));
-        put_number(out, place->api.time_ns);
+        put_number(out, at->api.time_ns);
         put(out, SLICE(",\"lines\":"));
-        put_number(out, place->api.lines);
+        put_number(out, at->api.lines);
         put(out, SLICE("}"));
         return;
     }
-    const struct file_pos *file = &place->file;
+    const struct file_pos *file = &at->file;
     put(out, SLICE("{\"dev\":\""));
     put_hex(out, file->file.dev, 1);
     put(out, SLICE("\",\"ino\":\""));
@@ -79,7 +79,7 @@ static void put_held(struct buf *out, const struct position *pos)
         put(out, any ? SLICE(",\"") : SLICE(",\"held\":{\""));
         put(out, slice_str(stream_names[s]));
         put(out, SLICE("\":"));
-        put_place(out, pos->kind, &pos->held[s]);
+        put_offset(out, pos->kind, &pos->held[s]);
         any = true;
     }
     if (any) {
@@ -98,7 +98,7 @@ int position_write(struct buf *out, const struct position *pos)
     }
     put(out,
         pos->kind == POSITION_API ? SLICE("{\"kind\":\"api\",\"at\":") : SLICE("{\"kind\":\"file\",\"at\":"));
-    put_place(out, pos->kind, &pos->at);
+    put_offset(out, pos->kind, &pos->at);
     put_held(out, pos);
     put(out, pos->mid_line ? SLICE(",\"mid_line\":true}") : SLICE("}"));
     return 0;
@@ -117,7 +117,7 @@ json_t *position_to_json(const struct position *pos)
 
 /* -- comparing --------------------------------------------------------------------------------- */
 
-static bool same_place(enum position_kind kind, const union source_offset *a, const union source_offset *b)
+static bool same_offset(enum position_kind kind, const union source_offset *a, const union source_offset *b)
 {
     if (kind == POSITION_API) {
         return a->api.time_ns == b->api.time_ns && a->api.lines == b->api.lines;
@@ -139,11 +139,11 @@ bool position_same(const struct position *a, const struct position *b)
     }
     for (int s = 0; s < STREAM_COUNT; s++) {
         if (a->held_set[s] != b->held_set[s] ||
-            (a->held_set[s] && !same_place(a->kind, &a->held[s], &b->held[s]))) {
+            (a->held_set[s] && !same_offset(a->kind, &a->held[s], &b->held[s]))) {
             return false;
         }
     }
-    return a->mid_line == b->mid_line && same_place(a->kind, &a->at, &b->at);
+    return a->mid_line == b->mid_line && same_offset(a->kind, &a->at, &b->at);
 }
 
 /* -- reading ----------------------------------------------------------------------------------- */
@@ -195,9 +195,9 @@ static int read_file(json_t *json, struct file_pos *file)
     return 0;
 }
 
-static int read_place(json_t *json, enum position_kind kind, union source_offset *place)
+static int read_offset(json_t *json, enum position_kind kind, union source_offset *at)
 {
-    return kind == POSITION_API ? read_api(json, &place->api) : read_file(json, &place->file);
+    return kind == POSITION_API ? read_api(json, &at->api) : read_file(json, &at->file);
 }
 
 static int read_held(json_t *json, struct position *pos)
@@ -208,7 +208,7 @@ static int read_held(json_t *json, struct position *pos)
     }
     for (int s = 0; s < STREAM_COUNT; s++) {
         pos->held_set[s] = held[s] != NULL;
-        if (held[s] && read_place(held[s], pos->kind, &pos->held[s]) < 0) {
+        if (held[s] && read_offset(held[s], pos->kind, &pos->held[s]) < 0) {
             return -1;
         }
     }
@@ -239,7 +239,7 @@ int position_from_json(const json_t *json, struct position *pos)
     }
     if (json_unpack(root, "{s:s,s:o,s?o,s?b!}", "kind", &kind, "at", &at, "held", &held, "mid_line",
                     &mid_line) < 0 ||
-        read_kind(kind, &pos->kind) < 0 || read_place(at, pos->kind, &pos->at) < 0 ||
+        read_kind(kind, &pos->kind) < 0 || read_offset(at, pos->kind, &pos->at) < 0 ||
         (held && read_held(held, pos) < 0)) {
         memset(pos, 0, sizeof(*pos));
         return -1;
