@@ -47,7 +47,7 @@ void file_switch(struct file_sink *s, const struct output *to)
 /* Takes back the part of a batch that was written, so that the batch can begin elsewhere. 0 or -1. */
 static int undo_partial(struct file_sink *s)
 {
-    uint64_t partial = outbox_partial(&s->outbox);
+    uint64_t partial = send_queue_partial(&s->queue);
     if (partial == 0) {
         return 0;
     }
@@ -56,7 +56,7 @@ static int undo_partial(struct file_sink *s)
         return -1;
     }
     s->out.length = length;
-    s->outbox.head->sent = 0;
+    s->queue.head->sent = 0;
     return 0;
 }
 
@@ -77,7 +77,7 @@ int file_begin_anew(struct file_sink *s, struct error *err)
  * what is whole. 0 or -1 (errno). */
 static int begin_batch_again(struct file_sink *s, uint64_t *length)
 {
-    uint64_t partial = outbox_partial(&s->outbox);
+    uint64_t partial = send_queue_partial(&s->queue);
     if (partial == 0 || *length >= s->out.length) {
         return 0;
     }
@@ -88,7 +88,7 @@ static int begin_batch_again(struct file_sink *s, uint64_t *length)
         }
         *length = whole;
     }
-    s->outbox.head->sent = 0;
+    s->queue.head->sent = 0;
     return 0;
 }
 
@@ -137,9 +137,9 @@ static int look(struct file_sink *s)
 
 static bool rotation_due(const struct file_sink *s)
 {
-    const struct batch *b = s->outbox.head;
+    const struct batch *b = s->queue.head;
     int64_t limit = s->env.cfg->file_rotate_bytes;
-    if (s->out.length == 0 || outbox_partial(&s->outbox) > 0 || clock_monotonic() < s->rotate_not_before_ns) {
+    if (s->out.length == 0 || send_queue_partial(&s->queue) > 0 || clock_monotonic() < s->rotate_not_before_ns) {
         return false;
     }
     return s->rotate_due || (limit > 0 && b && s->out.length + b->out.len > (uint64_t)limit);
@@ -174,7 +174,7 @@ static int file_sync(struct sink *sink, struct error *err)
                                                                       write comes to do it */
         return error_set(err, "cannot look at %s: %s", s->path, strerror(errno));
     }
-    uint64_t partial = outbox_partial(&s->outbox);
+    uint64_t partial = send_queue_partial(&s->queue);
     uint64_t delivered = s->out.length > partial ? s->out.length - partial : 0;
     if ((s->previous >= 0 && make_durable(s, s->previous) < 0) || make_durable(s, s->out.fd) < 0) {
         return error_set(err, "%s", s->fault.text);
@@ -246,9 +246,9 @@ static ssize_t write_some(struct file_sink *s)
     if (s->torn) {
         return write(s->out.fd, "\n", 1);
     }
-    struct iovec iov[OUTBOX_IOV];
+    struct iovec iov[SEND_QUEUE_IOV];
     uint64_t limit = s->env.cfg->file_rotate_bytes > 0 ? (uint64_t)s->env.cfg->file_rotate_bytes : UINT64_MAX;
-    int count = outbox_gather(&s->outbox, limit > s->out.length ? limit - s->out.length : 0, iov);
+    int count = send_queue_gather(&s->queue, limit > s->out.length ? limit - s->out.length : 0, iov);
     if (count == 0) {
         return 0; /* only batches without bytes */
     }
@@ -281,7 +281,7 @@ static int write_step(struct file_sink *s)
     if (s->torn) {
         s->torn = false;
     } else {
-        outbox_sent(&s->outbox, (size_t)n);
+        send_queue_sent(&s->queue, (size_t)n);
     }
     return 0;
 }
@@ -293,11 +293,11 @@ static void flush(struct file_sink *s)
     }
     s->flushing = true;
     bool more = true;
-    while (more && prepare(s) == 0 && s->outbox.head && write_step(s) == 0) {
-        for (struct batch *b; (b = outbox_shift(&s->outbox));) {
+    while (more && prepare(s) == 0 && s->queue.head && write_step(s) == 0) {
+        for (struct batch *b; (b = send_queue_pop(&s->queue));) {
             s->env.events.acked(s->env.events.arg, b);
         }
-        more = s->outbox.head || s->rotate_due;
+        more = s->queue.head || s->rotate_due;
     }
     s->flushing = false;
 }
@@ -310,7 +310,7 @@ static void again(void *arg)
 static void file_submit(struct sink *sink, struct batch *batch)
 {
     struct file_sink *s = (struct file_sink *)sink;
-    outbox_push(&s->outbox, batch);
+    send_queue_push(&s->queue, batch);
     flush(s);
 }
 

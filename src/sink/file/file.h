@@ -28,7 +28,7 @@
 #define SIDETAIL_SINK_FILE_H
 
 #include "config/config.h"
-#include "sink/outbox.h"
+#include "sink/send_queue.h"
 #include "sink/retry.h"
 #include "sink/sink.h"
 
@@ -61,7 +61,7 @@ struct file_sink {
     bool ready, flushing;
     bool broken; /* an fsync failed; fault says how */
     struct error fault;
-    struct outbox outbox;
+    struct send_queue queue;
     struct retry retry;
     struct event *later, *age_timer, *gzip_timer;
     struct gzip *gzip; /* NULL: nothing is being compressed */
