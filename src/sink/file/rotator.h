@@ -1,5 +1,5 @@
-/* Rotation: P → P.1, P.1 → P.2 and so on, and a new P; when it is due, and how it is done. (Steps 1 to 4, and
- * the removing of 7, of the table in file.c.) */
+/* Rotation: P → P.1, P.1 → P.2 and so on, and a new P; when it is due, and how it is done. (Of the table in
+ * file.c: steps 1 to 4, and the removing in step 7.) */
 #ifndef SIDETAIL_SINK_FILE_ROTATOR_H
 #define SIDETAIL_SINK_FILE_ROTATOR_H
 
