@@ -29,7 +29,7 @@ void retry_free(struct retry *r)
     }
 }
 
-static void say(const char *where, int why, const char *detail)
+static void log_failure(const char *where, int why, const char *detail)
 {
     const struct field fields[] = {
         KV("to", where),
@@ -45,7 +45,7 @@ void retry_failed(struct retry *r, const char *where, int why, const char *detai
 {
     metrics.sink_errors++;
     if (!r->since_ns || r->why != why) {
-        say(where, why, detail);
+        log_failure(where, why, detail);
     }
     if (!r->since_ns) {
         r->since_ns = clock_monotonic();

@@ -1,4 +1,5 @@
 #include "sink/sink.h"
+
 #include "config/config.h"
 
 const struct sink_ops *sink_choose(const struct config *cfg)

@@ -1,10 +1,10 @@
 /* Standard output: at least once. Whatever it is (a pipe, a socket, a terminal, a file), the loop never waits
- * for a reader, and other processes that share it do not find it changed after us.
+ * for a reader, and other processes that share it find it unchanged when we are gone.
  *
- * O_NONBLOCK belongs to the open file description, which a shell, or the other end of `2>&1`, shares. So a
- * pipe or terminal is opened anew through /proc, which gives a description of our own; a socket is written
- * with MSG_DONTWAIT. Only where neither works (a pipe of another user) is the flag set, and taken back at
- * close. */
+ * O_NONBLOCK belongs to the open file description, which we share with the shell, or with the other end of
+ * `2>&1`. So we open a pipe or terminal anew through /proc, which gives us a description of our own, and
+ * write to a socket with MSG_DONTWAIT. Where neither works (a pipe of another user), we set the flag and
+ * clear it again at close. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -16,14 +16,14 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "outbox.h"
 #include "retry.h"
+#include "send_queue.h"
 #include "sink/sink.h"
 
 #define PIPEFS_MAGIC 0x50495045 /* linux/magic.h */
 #define WHERE        "stdout"
 
-struct out {
+struct stdout_sink {
     struct sink sink;
     struct sink_env env;
     int fd;
@@ -33,22 +33,22 @@ struct out {
     bool is_file;           /* fsync makes sense */
     bool reader_may_return; /* a named pipe: the next one who opens it reads on */
     bool ready, flushing;
-    bool gone;   /* for ever; fault says why */
-    bool broken; /* an fsync failed */
-    struct error fault;
-    struct outbox outbox;
+    bool gone;          /* for ever; fault says why */
+    bool sync_failed;   /* an fsync failed: gone, too */
+    struct error fault; /* told when `gone` */
+    struct send_queue queue;
     struct retry retry;
-    struct event *writable; /* NULL: it is not a thing to wait for */
+    struct event *writable; /* NULL: it is always writable */
     struct event *hangup;   /* NULL: not watched */
-    struct event *later;    /* what must not be said from inside a call */
+    struct event *report;   /* tells the owner `ready` and `failed`, which may not come from inside a call */
 };
 
 /* -- writing ----------------------------------------------------------------------------------- */
 
-static ssize_t write_some(const struct out *s)
+static ssize_t write_some(const struct stdout_sink *s)
 {
-    struct iovec iov[OUTBOX_IOV];
-    int count = outbox_gather(&s->outbox, SIZE_MAX, iov);
+    struct iovec iov[SEND_QUEUE_IOV];
+    int count = send_queue_gather(&s->queue, SIZE_MAX, iov);
     if (count == 0) {
         return 0; /* only batches without bytes */
     }
@@ -66,24 +66,24 @@ static ssize_t write_some(const struct out *s)
     return n;
 }
 
-static void give_up(struct out *s, const char *why)
+static void give_up(struct stdout_sink *s, const char *why)
 {
     s->gone = true;
     error_set(&s->fault, "%s", why);
-    event_active(s->later, EV_TIMEOUT, 0);
+    event_active(s->report, EV_TIMEOUT, 0);
 }
 
 static const char closed_by_reader[] =
     "stdout was closed by its reader; what it did not get comes first at the next start";
 
 /* A terminal that hung up answers EIO for ever. */
-static bool gone_for_good(const struct out *s, int why)
+static bool gone_for_good(const struct stdout_sink *s, int why)
 {
     return ((why == EPIPE || why == ECONNRESET) && !s->reader_may_return) ||
            (why == EIO && s->writable && !s->is_socket);
 }
 
-static void write_failed(struct out *s, int why)
+static void write_failed(struct stdout_sink *s, int why)
 {
     if (why == EAGAIN && s->writable) {
         event_add(s->writable, NULL);
@@ -94,13 +94,13 @@ static void write_failed(struct out *s, int why)
     }
 }
 
-static void flush(struct out *s)
+static void flush(struct stdout_sink *s)
 {
     if (s->flushing || s->gone) {
         return;
     }
     s->flushing = true;
-    while (s->outbox.head) {
+    while (s->queue.head) {
         ssize_t n = write_some(s);
         if (n < 0 && errno == EINTR) {
             continue;
@@ -110,8 +110,8 @@ static void flush(struct out *s)
             break;
         }
         retry_succeeded(&s->retry, WHERE);
-        outbox_sent(&s->outbox, (size_t)n);
-        for (struct batch *b; (b = outbox_shift(&s->outbox));) {
+        send_queue_sent(&s->queue, (size_t)n);
+        for (struct batch *b; (b = send_queue_pop(&s->queue));) {
             s->env.events.acked(s->env.events.arg, b);
         }
     }
@@ -120,9 +120,9 @@ static void flush(struct out *s)
 
 static void stdout_submit(struct sink *sink, struct batch *batch)
 {
-    struct out *s = (struct out *)sink;
-    bool waiting = s->outbox.head != NULL;
-    outbox_push(&s->outbox, batch);
+    struct stdout_sink *s = (struct stdout_sink *)sink;
+    bool waiting = s->queue.head != NULL;
+    send_queue_push(&s->queue, batch);
     if (!waiting) {
         flush(s);
     }
@@ -130,19 +130,19 @@ static void stdout_submit(struct sink *sink, struct batch *batch)
 
 static void stdout_drain(struct sink *sink)
 {
-    retry_now(&((struct out *)sink)->retry);
+    retry_now(&((struct stdout_sink *)sink)->retry);
 }
 
-/* A failure is told once only, and the pages that could not be written count as clean from then on: to try
+/* The kernel tells a failure once only, and then counts the pages that it could not write as clean: to try
  * again would vouch for what is not on the disk. */
 static int stdout_sync(struct sink *sink, struct error *err)
 {
-    struct out *s = (struct out *)sink;
+    struct stdout_sink *s = (struct stdout_sink *)sink;
     int result = 0;
-    while (s->is_file && !s->broken && (result = fdatasync(s->fd)) < 0 && errno == EINTR) {
+    while (s->is_file && !s->sync_failed && (result = fdatasync(s->fd)) < 0 && errno == EINTR) {
     }
     if (result < 0 && errno != EINVAL) {
-        s->broken = true;
+        s->sync_failed = true;
         error_set(
             err,
             "cannot fsync stdout: %s; what it got since the last checkpoint comes again at the next start",
@@ -150,7 +150,7 @@ static int stdout_sync(struct sink *sink, struct error *err)
         give_up(s, err->text);
         return -1;
     }
-    return s->broken ? error_set(err, "%s", s->fault.text) : 0;
+    return s->sync_failed ? error_set(err, "%s", s->fault.text) : 0;
 }
 
 /* -- events ------------------------------------------------------------------------------------ */
@@ -166,11 +166,11 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
     flush(arg);
 }
 
-/* The pipe's last reader closed it: said now, not when the next line comes. */
+/* The pipe's last reader closed it. The owner hears it now, not when the next line comes. */
 static void on_hangup(evutil_socket_t fd, short what, void *arg)
 {
     (void)what;
-    struct out *s = arg;
+    struct stdout_sink *s = arg;
     struct pollfd p = {.fd = fd};
     if (poll(&p, 1, 0) == 1 && (p.revents & POLLERR)) {
         give_up(s, closed_by_reader);
@@ -178,10 +178,10 @@ static void on_hangup(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-static void on_later(evutil_socket_t fd, short what, void *arg)
+static void on_report(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
-    struct out *s = arg;
+    struct stdout_sink *s = arg;
     if (!s->ready) {
         s->ready = true;
         s->env.events.ready(s->env.events.arg);
@@ -193,8 +193,8 @@ static void on_later(evutil_socket_t fd, short what, void *arg)
 
 /* -- opening ----------------------------------------------------------------------------------- */
 
-/* Makes writing not block; see above. 0 or -1. */
-static int make_nonblocking(struct out *s)
+/* Makes sure that no write blocks; see the top of this file. 0 or -1 (errno). */
+static int make_nonblocking(struct stdout_sink *s)
 {
     int flags = fcntl(s->fd, F_GETFL);
     if (flags < 0) {
@@ -216,8 +216,8 @@ static int make_nonblocking(struct out *s)
     return 0;
 }
 
-/* Finds out what kind of thing it is, and how to wait for it. */
-static int prepare(struct out *s, struct error *err)
+/* Finds out what kind of thing stdout is, and how to wait for it. 0 or -1. */
+static int prepare(struct stdout_sink *s, struct error *err)
 {
     struct stat st;
     struct statfs fs;
@@ -245,8 +245,8 @@ static int prepare(struct out *s, struct error *err)
 
 static void stdout_close(struct sink *sink)
 {
-    struct out *s = (struct out *)sink;
-    struct event *events[] = {s->writable, s->hangup, s->later};
+    struct stdout_sink *s = (struct stdout_sink *)sink;
+    struct event *events[] = {s->writable, s->hangup, s->report};
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
         if (events[i]) {
             event_free(events[i]);
@@ -264,7 +264,7 @@ static void stdout_close(struct sink *sink)
 
 static struct sink *stdout_open(const struct sink_env *env, struct error *err)
 {
-    struct out *s = calloc(1, sizeof(*s));
+    struct stdout_sink *s = calloc(1, sizeof(*s));
     if (!s) {
         error_set(err, "no memory to open stdout");
         return NULL;
@@ -275,11 +275,11 @@ static struct sink *stdout_open(const struct sink_env *env, struct error *err)
     s->flags = -1;
     signal(SIGPIPE, SIG_IGN); /* a closed pipe, and a file at its limit, are errors to answer: EPIPE, EFBIG */
     signal(SIGXFSZ, SIG_IGN);
-    s->later = evtimer_new(env->base, on_later, s);
-    if (!s->later || retry_init(&s->retry, env->base, again, s) < 0) {
+    s->report = evtimer_new(env->base, on_report, s);
+    if (!s->report || retry_init(&s->retry, env->base, again, s) < 0) {
         error_set(err, "no memory to open stdout");
     } else if (prepare(s, err) == 0) {
-        event_active(s->later, EV_TIMEOUT, 0);
+        event_active(s->report, EV_TIMEOUT, 0);
         return &s->sink;
     }
     stdout_close(&s->sink);

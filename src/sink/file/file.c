@@ -1,35 +1,69 @@
-/* A file: exactly once. See sink_file.h for why. */
+/* The file sink: exactly once into a file that rotates.
+ *
+ * The checkpoint holds one output file (its inode, and what it begins with) and a length; the positions in
+ * the checkpoint belong to exactly those bytes. A start cuts off what lies beyond that length, and it is
+ * written again from the positions.
+ *
+ * What makes that hold across rotation, with P the path and a kill -9 at any instant:
+ *   - Nothing is written into a file that no saved checkpoint names (settle: save first, then write).
+ *   - So the saved checkpoint's file A is either the one at P, or was moved away while nothing newer holds a
+ *     byte.
+ *   - A start finds A by its inode, under whatever name of the directory, and cuts it there.
+ *   - Only a file that the saved checkpoint does not name is compressed or removed.
+ *
+ * A rotation, and what a start finds after a kill before each step:
+ *   1. create P.new, lock it           A at P: cut there
+ *   2. P.n → P.n+1 … P.1 → P.2         A at P; an empty P.new (removed); later also a hole in the numbers,
+ *                                      which the next rotation fills
+ *   3. P → P.1                         as before
+ *   4. P.new → P                       A at P.1: cut there; no P: created, empty
+ *   5. fsync of A and of the directory A at P.1: cut there; P is empty
+ *   6. save: P, length 0               the same
+ *   7. write on; remove P.keep+1       P: cut to 0
+ *   8. gzip P.k into P.gz.new, fsync   P as saved; P.gz.new is removed, compressing begins anew
+ *   9. P.gz.new → P.k.gz               the same
+ *  10. remove P.k                      P.k and P.k.gz: P.k is removed when the other holds as much
+ * rotator.c does 1 to 4, this file 5 to 7, gzip.c 8 to 10; recover.c is what a start does. A reopen
+ * (SIGUSR1) after somebody else moved P away is steps 5 to 7 with another name for P.1. */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "file.h"
+#include "gzip.h"
+#include "location.h"
+#include "output.h"
+#include "recover.h"
+#include "rotator.h"
+#include "sink/retry.h"
+#include "sink/send_queue.h"
+#include "sink/sink.h"
 
-#define WRITEBACK_EACH (1 << 20)
-#define NAME_MAX_OURS  240 /* of the 255 that file systems take: `.1.gz.new` comes behind it */
+struct file_sink {
+    struct sink sink;
+    struct sink_env env;
+    struct location at;
+    struct output out;
+    int previous; /* fd of what was written before `out`, until a saved checkpoint names `out`; -1: none */
+    bool settled; /* the saved checkpoint names `out` */
+    bool ready, flushing;
+    bool sync_failed;   /* for ever; fault says how */
+    struct error fault; /* told when sync_failed */
+    struct send_queue queue;
+    struct rotator rotator;
+    struct gzip gzip;
+    struct retry retry;
+    struct event *next_turn; /* the first turn of the loop, and telling the fault: not from inside a call */
+};
 
 /* -- which file is written --------------------------------------------------------------------- */
 
-static void arm_age(struct file_sink *s)
-{
-    int64_t age = s->env.cfg->file_rotate_age;
-    if (age <= 0 || s->out.length == 0) {
-        evtimer_del(s->age_timer);
-        return;
-    }
-    int64_t wait = s->out.since_ns + age - clock_now();
-    wait = wait < 0 ? 0 : wait > age ? age : wait; /* clocks are set */
-    struct timeval tv = {wait / NS_PER_S, wait % NS_PER_S / NS_PER_US};
-    evtimer_add(s->age_timer, &tv);
-}
-
-void file_switch(struct file_sink *s, const struct output *to)
+/* Goes on in another file. The current one is closed when a saved checkpoint names the new one. */
+static void switch_to(struct file_sink *s, const struct output *to)
 {
     if (s->previous < 0) {
         s->previous = s->out.fd;
@@ -37,171 +71,152 @@ void file_switch(struct file_sink *s, const struct output *to)
         output_close(&s->out); /* never settled: it got nothing */
     }
     s->out = *to;
-    s->unflushed = 0;
     s->settled = false;
-    s->rotate_due = false;
-    s->torn = false;
-    arm_age(s);
+    gzip_hold(&s->gzip);
+    rotator_begin_output(&s->rotator, &s->out);
 }
 
-/* Takes back the part of a batch that was written, so that the batch can begin elsewhere. 0 or -1. */
+/* Bytes of the output without those of batches that are not acknowledged yet. */
+static uint64_t delivered(const struct file_sink *s)
+{
+    uint64_t partial = send_queue_partial(&s->queue);
+    return s->out.length > partial ? s->out.length - partial : 0;
+}
+
+/* Takes back the part of a batch that was written, so that the batch can begin elsewhere. 0 or -1 (errno). */
 static int undo_partial(struct file_sink *s)
 {
-    uint64_t partial = outbox_partial(&s->outbox);
-    if (partial == 0) {
+    if (send_queue_partial(&s->queue) == 0) {
         return 0;
     }
-    uint64_t length = s->out.length > partial ? s->out.length - partial : 0;
-    if (ftruncate(s->out.fd, (off_t)length) < 0) {
+    if (output_truncate(&s->out, delivered(s)) < 0) {
         return -1;
     }
-    s->out.length = length;
-    s->outbox.head->sent = 0;
+    send_queue_restart(&s->queue);
     return 0;
 }
 
-int file_begin_anew(struct file_sink *s, struct error *err)
+/* Goes on in a file opened at the path, since the current one is not there any more. 0 or -1. */
+static int begin_anew(struct file_sink *s, struct error *err)
 {
     struct output to;
     if (undo_partial(s) < 0) {
         return error_set(err, "cannot take back half a batch: %s", strerror(errno));
     }
-    if (output_open(s, s->name, 0, &to, err) < 0) {
+    if (output_open(&s->at, s->at.name, 0, &to, err) < 0) {
         return -1;
     }
-    file_switch(s, &to);
+    switch_to(s, &to);
     return 0;
 }
 
-/* Of a batch that is half written, somebody cut something off: it is written again from its beginning, behind
- * what is whole. 0 or -1 (errno). */
-static int begin_batch_again(struct file_sink *s, uint64_t *length)
+/* -- what others did to it --------------------------------------------------------------------- */
+
+/* Somebody may have changed its length. Where bytes of a half-written batch were cut off, the batch is
+ * written again from its beginning, behind what is whole. 0 or -1 (errno). */
+static int notice_length(struct file_sink *s, uint64_t found)
 {
-    uint64_t partial = outbox_partial(&s->outbox);
-    if (partial == 0 || *length >= s->out.length) {
+    uint64_t expected = s->out.length, whole = delivered(s), keep = found;
+    if (found == expected) {
         return 0;
     }
-    uint64_t whole = s->out.length > partial ? s->out.length - partial : 0;
-    if (*length > whole) {
-        if (ftruncate(s->out.fd, (off_t)whole) < 0) {
-            return -1;
+    if (found < expected && send_queue_partial(&s->queue) > 0) {
+        if (found > whole) {
+            if (output_truncate(&s->out, whole) < 0) {
+                return -1;
+            }
+            keep = whole;
         }
-        *length = whole;
+        send_queue_restart(&s->queue);
     }
-    s->outbox.head->sent = 0;
+    log_warn(found < expected ? "somebody truncated the output file: what it held is gone"
+                              : "somebody else writes into the output file",
+             KV("file", s->at.path), KN("length", found), KN("expected_length", expected));
+    output_resized(&s->out, keep);
+    rotator_watch_age(&s->rotator, &s->out);
     return 0;
 }
 
-/* Somebody may have changed its length. 0 or -1 (errno). */
-static int look_at_length(struct file_sink *s, const struct stat *st)
-{
-    uint64_t length = (uint64_t)st->st_size;
-    if (length == s->out.length) {
-        return 0;
-    }
-    if (begin_batch_again(s, &length) < 0) {
-        return -1;
-    }
-    log_warn((uint64_t)st->st_size < s->out.length
-                 ? "somebody truncated the output file: what it held is gone"
-                 : "somebody else writes into the output file",
-             KV("file", s->path), KN("length", st->st_size), KN("expected_length", s->out.length));
-    s->out.length = length;
-    s->out.id.head_len = 0;
-    arm_age(s);
-    return 0;
-}
-
-/* What others did to the file since the last write. 0 or -1. */
-static int look(struct file_sink *s)
+/* What others did to the file since the last write. 0 or -1 (to be tried again). */
+static int notice_changes(struct file_sink *s)
 {
     struct stat st;
     struct error err;
     if (fstat(s->out.fd, &st) < 0) {
-        retry_failed(&s->retry, s->path, errno, NULL);
+        retry_failed(&s->retry, s->at.path, errno, NULL);
         return -1;
     }
     if (st.st_nlink == 0) {
         log_warn("the output file was deleted, with all that was in it; going on in a new one",
-                 KV("file", s->path), KN("bytes", s->out.length));
-        if (file_begin_anew(s, &err) < 0) {
-            retry_failed(&s->retry, s->path, 0, err.text);
+                 KV("file", s->at.path), KN("bytes", s->out.length));
+        if (begin_anew(s, &err) < 0) {
+            retry_failed(&s->retry, s->at.path, 0, err.text);
             return -1;
         }
-    } else if (look_at_length(s, &st) < 0) {
-        retry_failed(&s->retry, s->path, errno, "cannot take back half a batch");
+    } else if (notice_length(s, (uint64_t)st.st_size) < 0) {
+        retry_failed(&s->retry, s->at.path, errno, "cannot take back half a batch");
         return -1;
     }
     return 0;
 }
 
-static bool rotation_due(const struct file_sink *s)
-{
-    const struct batch *b = s->outbox.head;
-    int64_t limit = s->env.cfg->file_rotate_bytes;
-    if (s->out.length == 0 || outbox_partial(&s->outbox) > 0 || clock_monotonic() < s->rotate_not_before_ns) {
-        return false;
-    }
-    return s->rotate_due || (limit > 0 && b && s->out.length + b->out.len > (uint64_t)limit);
-}
-
 /* -- the checkpoint ---------------------------------------------------------------------------- */
 
-/* fdatasync. A failure is told once only, the pages that could not be written count as clean from then on: to
- * try again would vouch for what is not on the disk. So the process ends, and the next start cuts the file
- * back to what was known to be there, and writes the rest again. 0 or -1. */
+/* fdatasync. The kernel tells a failure once only, and then counts the pages that it could not write as
+ * clean: to try again would vouch for what is not on the disk. So the process ends; the next start cuts the
+ * file back to what was known to be there, and the rest is written again. 0 or -1. */
 static int make_durable(struct file_sink *s, int fd)
 {
     int result = 0;
-    while (!s->broken && (result = fdatasync(fd)) < 0 && errno == EINTR) {
+    while (!s->sync_failed && (result = fdatasync(fd)) < 0 && errno == EINTR) {
     }
-    if (!s->broken && result < 0) {
-        s->broken = true;
+    if (!s->sync_failed && result < 0) {
+        s->sync_failed = true;
         error_set(&s->fault,
                   "cannot fsync %s: %s; what it got since the last checkpoint is written again at the "
                   "next start",
-                  s->path, strerror(errno));
-        event_active(s->later, EV_TIMEOUT, 0);
+                  s->at.path, strerror(errno));
+        event_active(s->next_turn, EV_TIMEOUT, 0);
     }
-    return s->broken ? -1 : 0;
+    return s->sync_failed ? -1 : 0;
 }
 
 static int file_sync(struct sink *sink, struct error *err)
 {
     struct file_sink *s = (struct file_sink *)sink;
     struct stat st;
-    if (fstat(s->out.fd, &st) < 0 || look_at_length(s, &st) < 0) { /* while no checkpoint can be saved, no
-                                                                      write comes to do it */
-        return error_set(err, "cannot look at %s: %s", s->path, strerror(errno));
+    /* While no checkpoint can be saved, no write comes to notice it. */
+    if (fstat(s->out.fd, &st) < 0 || notice_length(s, (uint64_t)st.st_size) < 0) {
+        return error_set(err, "cannot look at %s: %s", s->at.path, strerror(errno));
     }
-    uint64_t partial = outbox_partial(&s->outbox);
-    uint64_t delivered = s->out.length > partial ? s->out.length - partial : 0;
+    uint64_t length = delivered(s);
     if ((s->previous >= 0 && make_durable(s, s->previous) < 0) || make_durable(s, s->out.fd) < 0) {
         return error_set(err, "%s", s->fault.text);
     }
-    if (output_identify(&s->out, delivered) < 0) {
-        return error_set(err, "cannot read the beginning of %s: %s", s->path, strerror(errno));
+    if (output_identify(&s->out, length) < 0) {
+        return error_set(err, "cannot read the beginning of %s: %s", s->at.path, strerror(errno));
     }
-    struct file_pos pos = {.file = s->out.id, .offset = delivered, .mtime_ns = s->out.birth_ns};
+    struct file_pos pos = {.file = s->out.id, .offset = length, .mtime_ns = s->out.birth_ns};
     checkpoint_set_output(s->env.checkpoint, &pos);
     return 0;
 }
 
-/* Into a file that the saved checkpoint does not name nothing is written. 0 or -1. */
+/* Nothing is written into a file that the saved checkpoint does not name: makes it name `out`. 0 or -1 (to
+ * be tried again, unless sync_failed). */
 static int settle(struct file_sink *s)
 {
     struct error err;
     if (s->settled) {
         return 0;
     }
-    if (fsync(s->dirfd) < 0) {
-        retry_failed(&s->retry, s->dir, errno, "fsync of the directory");
+    if (fsync(s->at.dirfd) < 0) {
+        retry_failed(&s->retry, s->at.dir, errno, "fsync of the directory");
         return -1;
     }
     if (file_sync(&s->sink, &err) < 0 || checkpoint_save(s->env.checkpoint, &err) < 0) {
         metrics.commit_errors++;
-        if (!s->broken) {
-            retry_failed(&s->retry, s->path, 0, err.text);
+        if (!s->sync_failed) {
+            retry_failed(&s->retry, s->at.path, 0, err.text);
         }
         return -1;
     }
@@ -211,93 +226,72 @@ static int settle(struct file_sink *s)
         close(s->previous);
         s->previous = -1;
     }
-    file_prune(s, s->env.cfg->file_keep);
-    gzip_begin(s);
+    rotator_prune(&s->rotator);
+    gzip_begin(&s->gzip);
     return 0;
-}
-
-/* The disk is set to work as soon as there is something worth it, so that the fsync at the next save is
- * short: the loop waits for that. A hint; the fsync says what went wrong. */
-static void begin_writeback(struct file_sink *s, size_t written)
-{
-    s->unflushed += written;
-    if (s->unflushed >= WRITEBACK_EACH) {
-        sync_file_range(s->out.fd, (off_t)(s->out.length - s->unflushed), (off_t)s->unflushed,
-                        SYNC_FILE_RANGE_WRITE);
-        s->unflushed = 0;
-    }
 }
 
 /* -- writing ----------------------------------------------------------------------------------- */
 
+/* Makes `out` the file that the next batch belongs into. 0 or -1 (to be tried again). */
 static int prepare(struct file_sink *s)
 {
-    if (look(s) < 0) {
+    struct output to;
+    if (notice_changes(s) < 0) {
         return -1;
     }
-    if (rotation_due(s)) {
-        file_rotate(s);
+    if (send_queue_partial(&s->queue) == 0 && rotator_is_due(&s->rotator, &s->out, s->queue.head) &&
+        rotator_run(&s->rotator, &s->out, &to) == 0) {
+        switch_to(s, &to);
     }
     return settle(s);
 }
 
-static ssize_t write_some(struct file_sink *s)
+/* The bytes written, or -1 (errno). */
+static ssize_t write_batches(struct file_sink *s)
 {
-    if (s->torn) {
-        return write(s->out.fd, "\n", 1);
-    }
-    struct iovec iov[OUTBOX_IOV];
-    uint64_t limit = s->env.cfg->file_rotate_bytes > 0 ? (uint64_t)s->env.cfg->file_rotate_bytes : UINT64_MAX;
-    int count = outbox_gather(&s->outbox, limit > s->out.length ? limit - s->out.length : 0, iov);
+    struct iovec iov[SEND_QUEUE_IOV];
+    int count = send_queue_gather(&s->queue, rotator_room(&s->rotator, &s->out), iov);
     if (count == 0) {
         return 0; /* only batches without bytes */
     }
-    ssize_t n = writev(s->out.fd, iov, count);
-    if (n == 0) {
-        errno = EIO;
-        return -1;
+    ssize_t n = output_write(&s->out, iov, count);
+    if (n > 0) {
+        send_queue_sent(&s->queue, (size_t)n);
     }
     return n;
 }
 
 static int write_step(struct file_sink *s)
 {
-    ssize_t n = write_some(s);
+    bool first = s->out.length == 0;
+    ssize_t n = s->out.torn ? output_end_line(&s->out) : write_batches(s);
     if (n < 0 && errno == EINTR) {
         return 0;
     }
     if (n < 0) {
-        retry_failed(&s->retry, s->path, errno, NULL);
+        retry_failed(&s->retry, s->at.path, errno, NULL);
         return -1;
     }
-    retry_succeeded(&s->retry, s->path);
-    bool first = s->out.length == 0;
-    s->out.length += (uint64_t)n;
-    begin_writeback(s, (size_t)n);
+    retry_succeeded(&s->retry, s->at.path);
     if (first && n > 0) {
-        s->out.since_ns = clock_now();
-        arm_age(s);
-    }
-    if (s->torn) {
-        s->torn = false;
-    } else {
-        outbox_sent(&s->outbox, (size_t)n);
+        rotator_watch_age(&s->rotator, &s->out);
     }
     return 0;
 }
 
 static void flush(struct file_sink *s)
 {
-    if (s->flushing || s->broken || retry_waiting(&s->retry)) {
+    if (s->flushing || s->sync_failed || retry_waiting(&s->retry)) {
         return;
     }
     s->flushing = true;
     bool more = true;
-    while (more && prepare(s) == 0 && s->outbox.head && write_step(s) == 0) {
-        for (struct batch *b; (b = outbox_shift(&s->outbox));) {
+    while (more && prepare(s) == 0 && s->queue.head && write_step(s) == 0) {
+        for (struct batch *b; (b = send_queue_pop(&s->queue));) {
             s->env.events.acked(s->env.events.arg, b);
         }
-        more = s->outbox.head || s->rotate_due;
+        more = s->queue.head || s->rotator.due;
     }
     s->flushing = false;
 }
@@ -310,7 +304,7 @@ static void again(void *arg)
 static void file_submit(struct sink *sink, struct batch *batch)
 {
     struct file_sink *s = (struct file_sink *)sink;
-    outbox_push(&s->outbox, batch);
+    send_queue_push(&s->queue, batch);
     flush(s);
 }
 
@@ -323,41 +317,33 @@ static void file_reopen(struct sink *sink)
 {
     struct file_sink *s = (struct file_sink *)sink;
     struct error err;
-    if (output_is_at(s, s->name, &s->out)) {
-        log_info("asked to open the output anew, but it is where it was", KV("file", s->path));
-    } else if (file_begin_anew(s, &err) < 0) {
+    if (output_is_at(&s->at, s->at.name, &s->out)) {
+        log_info("asked to open the output anew, but it is where it was", KV("file", s->at.path));
+    } else if (begin_anew(s, &err) < 0) {
         log_error("cannot open the output anew; going on in the file that was moved away",
                   KV("error", err.text));
     } else {
-        log_info("opened the output anew", KV("file", s->path));
+        log_info("opened the output anew", KV("file", s->at.path));
     }
     flush(s);
 }
 
 /* -- events, opening, closing ------------------------------------------------------------------ */
 
-static void on_age(evutil_socket_t fd, short what, void *arg)
+static void on_next_turn(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     struct file_sink *s = arg;
-    s->rotate_due = true;
-    flush(s);
-}
-
-static void on_later(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd, (void)what;
-    struct file_sink *s = arg;
-    if (s->broken) {
+    if (s->sync_failed) {
         s->env.events.failed(s->env.events.arg, EXIT_FAULT, &s->fault);
         return;
     }
     if (s->settled) {
-        file_prune(s, s->env.cfg->file_keep);
-        gzip_begin(s);
+        rotator_prune(&s->rotator);
+        gzip_begin(&s->gzip);
     }
     flush(s); /* settles */
-    if (!s->ready && !s->broken) {
+    if (!s->ready && !s->sync_failed) {
         s->ready = true;
         s->env.events.ready(s->env.events.arg);
     }
@@ -366,60 +352,39 @@ static void on_later(evutil_socket_t fd, short what, void *arg)
 static void file_close(struct sink *sink)
 {
     struct file_sink *s = (struct file_sink *)sink;
-    gzip_stop(s);
-    struct event *events[] = {s->later, s->age_timer, s->gzip_timer};
-    for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
-        if (events[i]) {
-            event_free(events[i]);
-        }
-    }
+    gzip_free(&s->gzip);
+    rotator_free(&s->rotator);
     retry_free(&s->retry);
+    if (s->next_turn) {
+        event_free(s->next_turn);
+    }
     output_close(&s->out);
     if (s->previous >= 0) {
         close(s->previous);
     }
-    if (s->dirfd >= 0) {
-        close(s->dirfd);
-    }
-    free(s->path);
-    free(s->dir);
-    free(s->name);
+    location_close(&s->at);
     free(s);
-}
-
-/* Finds directory and name in the path, and opens the directory. 0 or -1. */
-static int open_directory(struct file_sink *s, struct error *err)
-{
-    const char *slash = s->path ? strrchr(s->path, '/') : NULL;
-    if (s->path) {
-        s->name = strdup(slash ? slash + 1 : s->path);
-        s->dir = !slash             ? strdup(".")
-                 : slash == s->path ? strdup("/")
-                                    : strndup(s->path, (size_t)(slash - s->path));
-    }
-    if (!s->dir || !s->name) {
-        return error_set(err, "no memory to open the output file");
-    }
-    size_t len = strlen(s->name);
-    if (len == 0 || len > NAME_MAX_OURS || !strcmp(s->name, ".") || !strcmp(s->name, "..")) {
-        return error_set(err, "file.path '%s' must name a file, in at most %d bytes", s->path, NAME_MAX_OURS);
-    }
-    s->dirfd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (s->dirfd < 0) {
-        return error_set(err, "cannot open %s, the directory of file.path: %s", s->dir, strerror(errno));
-    }
-    return 0;
 }
 
 static int prepare_events(struct file_sink *s, struct error *err)
 {
-    s->later = evtimer_new(s->env.base, on_later, s);
-    s->age_timer = evtimer_new(s->env.base, on_age, s);
-    s->gzip_timer = evtimer_new(s->env.base, gzip_step, s);
-    if (!s->later || !s->age_timer || !s->gzip_timer || retry_init(&s->retry, s->env.base, again, s) < 0) {
-        return error_set(err, "no memory to open %s", s->path);
+    struct event_base *base = s->env.base;
+    s->next_turn = evtimer_new(base, on_next_turn, s);
+    if (!s->next_turn || retry_init(&s->retry, base, again, s) < 0 ||
+        gzip_init(&s->gzip, base, &s->at, s->env.cfg) < 0 ||
+        rotator_init(&s->rotator, base, &s->at, s->env.cfg, &s->gzip, again, s) < 0) {
+        return error_set(err, "no memory to open %s", s->at.path);
     }
     return 0;
+}
+
+/* Opens the file as the checkpoint knows it. 0 or -1. */
+static int open_output(struct file_sink *s, struct error *err)
+{
+    if (output_open(&s->at, s->at.name, 0, &s->out, err) < 0) {
+        return -1;
+    }
+    return recover_output(&s->at, checkpoint_output(s->env.checkpoint), &s->out, &s->settled, err);
 }
 
 static struct sink *file_open(const struct sink_env *env, struct error *err)
@@ -431,18 +396,17 @@ static struct sink *file_open(const struct sink_env *env, struct error *err)
     }
     s->sink.ops = &sink_file;
     s->env = *env;
-    s->path = strdup(env->cfg->file_path); /* a reload frees the configuration's */
-    s->dirfd = s->previous = s->out.fd = -1;
+    s->previous = s->out.fd = -1;
     signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error to answer: EFBIG */
-    if (prepare_events(s, err) < 0 || open_directory(s, err) < 0 ||
-        output_open(s, s->name, 0, &s->out, err) < 0 || output_recover(s, err) < 0) {
+    if (location_open(&s->at, env->cfg->file_path, err) < 0 || prepare_events(s, err) < 0 ||
+        open_output(s, err) < 0) {
         file_close(&s->sink);
         return NULL;
     }
-    file_clean(s);
-    gzip_clean(s);
-    arm_age(s);
-    event_active(s->later, EV_TIMEOUT, 0);
+    rotator_clean(&s->rotator);
+    gzip_clean(&s->gzip);
+    rotator_watch_age(&s->rotator, &s->out);
+    event_active(s->next_turn, EV_TIMEOUT, 0);
     return &s->sink;
 }
 

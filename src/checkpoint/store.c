@@ -1,0 +1,134 @@
+#include "store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SIZE_LIMIT (256L << 20) /* bytes; what is larger was not written by us */
+
+/* -- writing ----------------------------------------------------------------------------------- */
+
+static int write_all(int fd, const char *data, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, data, len);
+        if (n < 0 && errno != EINTR) {
+            return -1;
+        }
+        if (n > 0) {
+            data += n;
+            len -= (size_t)n;
+        }
+    }
+    return 0;
+}
+
+static int sync_directory(const char *path)
+{
+    char copy[PATH_MAX];
+    snprintf(copy, sizeof(copy), "%s", path);
+    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return -1;
+    }
+    int result = fsync(fd);
+    close(fd);
+    return result;
+}
+
+/* Where the text that is to replace the file is written first. */
+static void new_path(const char *path, char out[PATH_MAX])
+{
+    snprintf(out, PATH_MAX, "%s.new", path);
+}
+
+static int write_new(const char *path, const struct buf *text)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return -1;
+    }
+    if (write_all(fd, text->data, text->len) < 0 || fsync(fd) < 0) {
+        int why = errno;
+        close(fd);
+        errno = why;
+        return -1;
+    }
+    return close(fd);
+}
+
+int store_write(const char *path, const struct buf *text, struct error *err)
+{
+    char fresh[PATH_MAX];
+    new_path(path, fresh);
+    if (write_new(fresh, text) < 0 || rename(fresh, path) < 0) {
+        int why = errno;
+        unlink(fresh); /* half of it is of no use, and takes room on a full disk */
+        return error_set(err, "cannot write the checkpoint %s: %s", fresh, strerror(why));
+    }
+    if (sync_directory(path) < 0) {
+        return error_set(err, "cannot fsync the directory of %s: %s", path, strerror(errno));
+    }
+    return 0;
+}
+
+/* -- reading ----------------------------------------------------------------------------------- */
+
+int store_read(const char *path, struct buf *text, struct error *err)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        return errno == ENOENT ? 0
+                               : error_set(err, "cannot open the checkpoint %s: %s", path, strerror(errno));
+    }
+    int result = -1;
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > SIZE_LIMIT) {
+        error_set(err, "the checkpoint %s is not a file of ours: set checkpoint.path", path);
+    } else if (buf_reserve(text, (size_t)st.st_size + 1) < 0) {
+        error_set(err, "no memory to read the checkpoint %s", path);
+    } else {
+        ssize_t n = 1;
+        while (text->len < text->cap && (n = read(fd, text->data + text->len, text->cap - text->len)) > 0) {
+            text->len += (size_t)n;
+        }
+        result = n < 0 ? error_set(err, "cannot read the checkpoint %s: %s", path, strerror(errno)) : 1;
+    }
+    close(fd);
+    return result;
+}
+
+int store_set_aside(const char *path, char aside[PATH_MAX], struct error *err)
+{
+    long long stamp = (long long)time(NULL);
+    do {
+        snprintf(aside, PATH_MAX, "%s.corrupt-%lld", path, stamp++);
+    } while (access(aside, F_OK) == 0);
+    if (rename(path, aside) < 0) {
+        return error_set(err, "the checkpoint %s is damaged and cannot be renamed to %s: %s", path, aside,
+                         strerror(errno));
+    }
+    return 0;
+}
+
+int store_check(const char *path, struct error *err)
+{
+    char copy[PATH_MAX], probe[PATH_MAX];
+    snprintf(copy, sizeof(copy), "%s", path);
+    const char *dir = dirname(copy);
+    if (mkdir(dir, 0750) < 0 && errno != EEXIST) {
+        return error_set(err, "cannot make the directory %s of checkpoint.path: %s", dir, strerror(errno));
+    }
+    new_path(path, probe);
+    if (write_new(probe, &(struct buf){0}) < 0 && errno != ENOSPC && errno != EDQUOT) {
+        return error_set(err, "cannot write %s: %s; make its directory writable, or set checkpoint.path",
+                         probe, strerror(errno));
+    }
+    unlink(probe);
+    return 0;
+}

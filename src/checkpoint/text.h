@@ -1,0 +1,28 @@
+/* The text of the checkpoint's file (its form: checkpoint.h), both ways. */
+#ifndef SIDETAIL_CHECKPOINT_TEXT_H
+#define SIDETAIL_CHECKPOINT_TEXT_H
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/slice.h"
+#include "entries.h"
+#include "record/position.h"
+
+#define TEXT_VERSION 1 /* of the file, the newest that we know */
+
+/* Puts the whole text into `out`, in place of what that held. `output` is of the kind POSITION_NONE where
+ * there is none; `now_s` (unix seconds) is written for entries in use. 0 or -1 (memory). */
+int text_write(struct buf *out, const struct entries *entries, const struct position *output, int64_t now_s);
+
+enum text_result {
+    TEXT_READ,
+    TEXT_DAMAGED, /* err says in what way */
+    TEXT_NEWER,   /* *version says how new */
+};
+
+/* Fills `entries`, which is empty, and *output. Where the result is not TEXT_READ, they hold whatever was
+ * read up to the fault. */
+enum text_result text_read(struct slice text, struct entries *entries, struct position *output, int *version,
+                           struct error *err);
+
+#endif

@@ -1,0 +1,42 @@
+/* Compresses rotated files, the oldest first and one after the other, in steps of the loop that take about a
+ * millisecond each. (Steps 8 to 10 of the table in file.c.) */
+#ifndef SIDETAIL_SINK_FILE_GZIP_H
+#define SIDETAIL_SINK_FILE_GZIP_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "location.h"
+
+struct gzip_job;
+
+/* Only gzip.c writes it. `at` and `cfg` belong to the caller. */
+struct gzip {
+    const struct location *at;
+    const struct config *cfg; /* read anew each time, for a reload changes it */
+    struct event *timer;
+    bool held;            /* nothing new is begun */
+    struct gzip_job *job; /* what is being compressed; NULL: nothing */
+};
+
+/* Held at first. 0 or -1 (memory); gzip_free either way, and of one that is zeroed. */
+int gzip_init(struct gzip *g, struct event_base *base, const struct location *at, const struct config *cfg);
+/* Stops; the file that is being compressed stays as it was. */
+void gzip_free(struct gzip *g);
+
+/* At a start: removes what a kill left behind half done, or done twice. */
+void gzip_clean(const struct gzip *g);
+
+/* The saved checkpoint names the output, and so none of the rotated files: compresses them from now on. To be
+ * called again when there may be a further one. */
+void gzip_begin(struct gzip *g);
+/* It may name one of them from now on: begins no other until gzip_begin. The one that is being compressed is
+ * older than that, and goes on. */
+void gzip_hold(struct gzip *g);
+
+/* P.<number> was renamed to P.<number + 1>. */
+void gzip_moved(struct gzip *g, int64_t number);
+
+#endif
