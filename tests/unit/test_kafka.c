@@ -8,7 +8,12 @@
 
 #include "config/config.h"
 #include "record/tags.h"
-#include "sink/kafka/kafka_internal.h"
+#include "sink/kafka.h"
+#include "sink/kafka/marks.h"
+#include "sink/kafka/positions.h"
+#include "sink/kafka/produce.h"
+#include "sink/kafka/settings.h"
+#include "sink/kafka/topic_name.h"
 
 static struct tags who = {
     .refs = 1, .service = "web", .host = "node-1", .container = "shop_web_1", .id = "909cac8e1261"};

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "config/config.h"
-#include "sink/kafka/kafka_internal.h"
+#include "sink/kafka/cut.h"
 
 static json_t *piece_json(const struct kafka_pieces *pieces, size_t i)
 {

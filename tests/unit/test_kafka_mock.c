@@ -18,12 +18,12 @@
 #include "base/loop.h"
 #include "base/metrics.h"
 #include "config/config.h"
-#include "sink/kafka/kafka_internal.h"
+#include "sink/kafka/kafka.h"
 
 #define END_TXN   26    /* its key in Kafka's protocol */
 #define WAIT_MS   20000 /* for what takes a second or two */
 #define LINES     3     /* of a batch */
-#define STALE_MAX 256   /* see kafka_route.c */
+#define STALE_MAX 256   /* see route.c */
 
 static struct {
     rd_kafka_t *owner;
@@ -204,10 +204,11 @@ static void a_commit_in_doubt_was_done(void **state)
     run_until(&w.acked, 2, NULL);
     assert_int_equal(metrics.commit_errors, 1);
     assert_int_equal(metrics.sink_retries, 0);
-    assert_int_equal(k->commit_bytes, k->settings->commit_bytes / 2); /* it may have been too large */
-    submit();                                                         /* and it goes on */
+    /* It may have been too large. */
+    assert_int_equal(k->flow.backoff.commit_bytes, k->settings->commit_bytes / 2);
+    submit(); /* and it goes on */
     run_until(&w.acked, 3, NULL);
-    assert_int_equal(k->commit_bytes, k->settings->commit_bytes);
+    assert_int_equal(k->flow.backoff.commit_bytes, k->settings->commit_bytes);
     assert_int_equal(metrics.commit_errors, 1);
     expect_lines();
 }
@@ -222,20 +223,20 @@ static void check_renewal(struct kafka *k)
         snprintf(name, sizeof(name), "gone-%d", i);
         set(&k->settings->topic, name);
         struct tags *tags = tags_new(&(struct identity){.name = name}, w.cfg);
-        struct kafka_route *route = kafka_route_find(k->out.routes, tags, w.acked, 1);
+        struct kafka_route *route = kafka_route_find(k->flow.producer.out.routes, tags, w.acked, 1);
         tags_unref(tags);
-        route->topics[STREAM_STDOUT]->handle = rd_kafka_topic_new(k->out.rk, name, NULL);
+        route->topics[STREAM_STDOUT]->handle = rd_kafka_topic_new(k->flow.producer.out.rk, name, NULL);
     }
     set(&k->settings->topic, "lines");
     for (int i = 0; i < STALE_MAX; i++) {
-        kafka_routes_acked(k->out.routes, w.acked, clock_monotonic() + 3600 * NS_PER_S);
+        kafka_routes_acked(k->flow.producer.out.routes, w.acked, clock_monotonic() + 3600 * NS_PER_S);
     }
-    assert_true(kafka_routes_stale(k->out.routes));
+    assert_true(kafka_routes_stale(k->flow.producer.out.routes));
     for (int i = 0; i < 3; i++) {
         submit();
         run_until(&w.acked, w.submitted, NULL);
     }
-    assert_false(kafka_routes_stale(k->out.routes));
+    assert_false(kafka_routes_stale(k->flow.producer.out.routes));
     assert_int_equal(metrics.commit_errors + metrics.sink_errors + metrics.sink_retries, 0);
     expect_lines();
 }

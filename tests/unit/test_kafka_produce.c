@@ -10,7 +10,8 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "record/tags.h"
-#include "sink/kafka/kafka_internal.h"
+#include "sink/kafka/produce.h"
+#include "sink/kafka/route.h"
 #include "under_valgrind.h"
 
 #define IDLE_NS (INT64_C(601) * 1000000000)

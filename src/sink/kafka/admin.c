@@ -1,8 +1,8 @@
-/* Topics: whether they are there, making them, and what they take. All of it blocks. */
+#include "admin.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#include "kafka_internal.h"
+#include <time.h>
 
 #define ASK_MS     3000 /* for one question */
 #define LOOK_MS    1000 /* for the simplest one */

@@ -1,15 +1,19 @@
-/* sidetail check --connect: tries what the sink will need, a line of text for each thing. Nothing that is
- * tried leaves a trace: the right to make a topic is asked for without making it, and the record sent to try
- * the right to write is longer than the topic takes, so that a broker refuses it whatever the rights are, and
- * by its reason tells which. */
+/* sidetail check --connect: tries what the sink will need, and writes a line about each thing. No try leaves
+ * a trace. The right to make a topic is asked for without making it. The record sent to try the right to
+ * write is longer than the topic takes: a broker refuses it in any case, and its reason tells whether we may
+ * write. */
 #include <fnmatch.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "kafka_internal.h"
 #include "record/tags.h"
+#include "sink/kafka.h"
+
+#include "admin.h"
+#include "settings.h"
+#include "topic_name.h"
 
 #define CONNECT_MS 10000
 #define TRY_MS     1000
@@ -22,7 +26,7 @@ struct check {
     FILE *out;
     rd_kafka_t *rk; /* neither transactional nor idempotent */
     bool failed;
-    struct error broker; /* what was last said of a broker */
+    struct error broker; /* what was last told of a broker */
 };
 
 static void say(struct check *c, const char *state, const char *format, ...)
@@ -60,7 +64,8 @@ static rd_kafka_t *client(const struct kafka_settings *s, const char *const (*ch
     return rk;
 }
 
-/* Waits for the next delivery's error, or until time is up; of what brokers say the last is kept. */
+/* Waits for the next delivery and returns its error, or until time is up. Keeps what was last told of a
+ * broker. */
 static rd_kafka_resp_err_t await_delivery(rd_kafka_t *rk, int timeout_ms, struct error *broker)
 {
     int64_t until_ns = clock_monotonic() + timeout_ms * NS_PER_MS;
@@ -146,7 +151,7 @@ static int check_brokers(struct check *c)
 
 /* -- topics ------------------------------------------------------------------------------------ */
 
-/* Sends what the topic cannot take. 0: we may write; -1: err says why not; 1: that cannot be told. */
+/* Sends what the topic cannot take. 0: we may write; -1: we may not, and err says why; 1: not known. */
 static int try_write(struct check *c, const char *name, size_t takes, struct error *err)
 {
     size_t size = takes + 4096;
@@ -223,8 +228,8 @@ static void check_topic(struct check *c, const char *what, const char *name, boo
     }
 }
 
-/* A template's topics have names that are not known yet: one that exists, if any, stands for those that do;
- * and may others be made? */
+/* The names of a template's topics are not known yet. One that exists, if any, is tried for all that do; and
+ * may others be made? */
 static void check_template(struct check *c)
 {
     static struct tags sample = {.refs = 1, .service = "sidetail-check", .host = "sidetail-check"};
@@ -294,7 +299,7 @@ static void check_read(struct check *c)
     }
 }
 
-/* Under a name beside the real one, for taking the real one would fence off a collector that runs. */
+/* Under a name beside the real one, which would fence off a running collector. */
 static void check_transactions(struct check *c)
 {
     struct error err = {""};

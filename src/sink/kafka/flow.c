@@ -2,66 +2,30 @@
  *
  * Exactly once, batches go through two lists: `waiting` (submitted) and `open` (produced in the open
  * transaction). A transaction ends when it is old or big enough: the positions that its batches reach are
- * produced, and the worker commits it and begins the next. Until then nothing can be produced; the pipeline
+ * produced, and the worker commits it and begins the next. Nothing can be produced until then; the pipeline
  * goes on filling batches.
  *
- * There is one way out of every failure: the producer is thrown away, the worker makes a new one
- * (kafka_session.c) and finds out what became of a commit in doubt; then `open` is either acknowledged, or
- * put before `waiting` and produced again.
+ * There is one way out of every failure: the producer is thrown away, and the worker makes a new one
+ * (session.c) and finds out what became of a commit in doubt. Then `open` is either acknowledged, or put
+ * before `waiting` and produced again.
  *
- * At least once there are no transactions: `open` holds the batches whose messages are not all delivered yet.
- */
+ * At least once there are no transactions: `open` holds the batches that are not delivered in full yet. */
+#include "flow.h"
+
 #include <stddef.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "kafka_internal.h"
 
-#define EXPIRY_NS   (3600 * NS_PER_S) /* between looks for positions nobody needs */
-#define RETRY_MS    100               /* when memory is short */
-#define STALL_NS    (5 * NS_PER_S)    /* without an acknowledgement that is due: then it is said */
-#define BACKOFF_MS  200               /* after a second failure in a row; doubled for each further one */
-#define BACKOFF_MAX 10000             /* ms */
+#include "positions.h"
+#include "produce.h"
+#include "route.h"
 
-#define KAFKA_OF(job, member) ((struct kafka *)((char *)(job)-offsetof(struct kafka, member.job)))
-
-/* -- lists ------------------------------------------------------------------------------------- */
-
-static void list_init(struct kafka_list *list)
-{
-    list->head = NULL;
-    list->tail = &list->head;
-}
-
-static void list_add(struct kafka_list *list, struct batch *batch)
-{
-    batch->next = NULL;
-    *list->tail = batch;
-    list->tail = &batch->next;
-}
-
-static struct batch *list_take(struct kafka_list *list)
-{
-    struct batch *batch = list->head;
-    if (!(list->head = batch->next)) {
-        list->tail = &list->head;
-    }
-    batch->next = NULL;
-    return batch;
-}
-
-/* Puts all of `open` before all of `waiting`. */
-static void list_put_back(struct kafka_list *waiting, struct kafka_list *open)
-{
-    if (open->head) {
-        *open->tail = waiting->head;
-        waiting->tail = waiting->head ? waiting->tail : open->tail;
-        waiting->head = open->head;
-    }
-    list_init(open);
-}
+#define FULL_NS  (100 * NS_PER_MS) /* between tries while memory is short */
+#define TOPIC_NS (2 * NS_PER_S)    /* between tries to get a topic ready */
+#define STALL_NS (5 * NS_PER_S)    /* beyond commit_age without an acknowledgement: then the log says so */
 
 static void arm(struct event *timer, int64_t ns)
 {
@@ -72,423 +36,404 @@ static void arm(struct event *timer, int64_t ns)
 
 /* -- failure ----------------------------------------------------------------------------------- */
 
-void kafka_say_trouble(struct kafka *k, const char *reason)
+/* Gives the producer up for another one. */
+static void reopen(struct kafka_flow *f, uint64_t in_doubt, bool fenced)
 {
-    if (!k->in_trouble) {
-        log_warn("Kafka takes nothing now; lines wait where they are", KV("reason", reason));
-    }
-    k->in_trouble = true;
+    int backoff = kafka_backoff_ms(&f->backoff);
+    evtimer_del(f->commit_timer);
+    evtimer_del(f->retry_timer);
+    f->broken = true;
+    f->state = KAFKA_OPENING;
+    kafka_producer_replace(&f->producer, in_doubt, f->number,
+                           fenced && backoff < KAFKA_FENCED_MS ? KAFKA_FENCED_MS : backoff);
 }
 
-void kafka_say_well(struct kafka *k)
+/* The producer, or what it was given, failed: it is thrown away. */
+static void fail(struct kafka_flow *f, const char *reason)
 {
-    if (k->in_trouble) {
-        log_info("Kafka takes lines again");
-    }
-    k->in_trouble = false;
-    k->broker.text[0] = '\0';
-}
-
-/* A broker that hangs gives no error, and one that went while nothing was under way gave it too early. */
-static void on_stall(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd, (void)what;
-    struct kafka *k = arg;
-    if (!k->topic_said) {
-        kafka_say_trouble(k, *k->broker.text ? k->broker.text : "the brokers do not answer");
-    }
-}
-
-static void watch_stall(struct kafka *k)
-{
-    if (k->open.head || k->waiting.head) {
-        arm(k->stall_timer, k->settings->commit_age + STALL_NS);
-    } else {
-        evtimer_del(k->stall_timer);
-    }
-}
-
-static int backoff_ms(const struct kafka *k)
-{
-    int ms = k->failures < 2 ? 0 : BACKOFF_MS << (k->failures < 8 ? k->failures - 2 : 6);
-    return ms < BACKOFF_MAX ? ms : BACKOFF_MAX;
-}
-
-void kafka_flow_replace(struct kafka *k)
-{
-    k->session.rk = k->out.rk;
-    k->out.rk = NULL;
-    worker_post(k->worker, &k->session.job);
-}
-
-/* Gives the producer to the worker for another; once nothing else uses it. */
-static void reopen(struct kafka *k, uint64_t in_doubt, bool fenced)
-{
-    int backoff = backoff_ms(k);
-    evtimer_del(k->commit_timer);
-    evtimer_del(k->retry_timer);
-    kafka_hear_out(k);
-    kafka_watch(k, false);
-    kafka_routes_detach(k->out.routes);
-    k->state = KAFKA_OPENING;
-    k->session.in_doubt = in_doubt;
-    k->session.number = k->number;
-    k->session.delay_ms = fenced && backoff < KAFKA_FENCED_MS ? KAFKA_FENCED_MS : backoff;
-    if (!k->topic_job.topic) {
-        kafka_flow_replace(k);
-    }
-}
-
-/* A transaction that failed may have been more than the brokers take in its time: a smaller one comes next,
- * down to a single batch, for the same one would fail in the same way for ever. */
-static void ask_less(struct kafka *k)
-{
-    k->commit_bytes /= 2;
-}
-
-static void ask_more(struct kafka *k)
-{
-    size_t limit = k->settings->commit_bytes;
-    k->commit_bytes = k->commit_bytes < limit / 2 ? (k->commit_bytes + 1) * 2 : limit;
-}
-
-void kafka_flow_fail(struct kafka *k, const char *reason)
-{
-    if (k->broken || k->state == KAFKA_OPENING || k->state == KAFKA_CLOSED) {
+    if (f->broken || f->state == KAFKA_OPENING || f->state == KAFKA_CLOSED) {
         return;
     }
-    k->broken = true;
-    k->failures++;
+    f->broken = true;
+    kafka_backoff_failed(&f->backoff);
     metrics.sink_errors++;
-    if (k->failures > 1) { /* a single one is mended at once */
-        kafka_say_trouble(k, reason);
+    if (f->backoff.failures > 1) { /* a single one is mended at once */
+        kafka_trouble_say(&f->trouble, reason);
     } else {
         log_info("beginning anew with Kafka", KV("reason", reason));
     }
-    if (k->state != KAFKA_COMMITTING) { /* else the worker has it, and commit_done goes on */
-        metrics.commit_errors += k->exactly && k->open.head;
-        ask_less(k);
-        reopen(k, 0, rd_kafka_fatal_error(k->out.rk, NULL, 0) != RD_KAFKA_RESP_ERR_NO_ERROR);
+    if (f->state != KAFKA_COMMITTING) { /* else the worker has it, and commit_done goes on */
+        metrics.commit_errors += f->exactly && f->batches.open.head;
+        kafka_backoff_commit_less(&f->backoff);
+        reopen(f, 0, rd_kafka_fatal_error(f->producer.out.rk, NULL, 0) != RD_KAFKA_RESP_ERR_NO_ERROR);
     }
 }
 
 /* -- producing --------------------------------------------------------------------------------- */
 
-static void acknowledge_first(struct kafka *k)
+static void acknowledge_first(struct kafka_flow *f)
 {
-    struct batch *batch = list_take(&k->open);
-    k->open_bytes -= batch->out.len;
-    k->open_batches--;
-    watch_stall(k);
-    kafka_routes_acked(k->out.routes, batch->seq, clock_monotonic());
-    k->env.events.acked(k->env.events.arg, batch);
+    struct batch *batch = kafka_batches_take(&f->batches);
+    kafka_trouble_acked(&f->trouble, kafka_batches_any(&f->batches));
+    kafka_routes_acked(f->producer.out.routes, batch->seq, clock_monotonic());
+    f->env.events.acked(f->env.events.arg, batch);
 }
 
-void kafka_flow_acknowledge(struct kafka *k)
+/* At least once: acknowledges what is delivered in full, in order. */
+static void acknowledge(struct kafka_flow *f)
 {
-    while (!k->exactly && k->open.head && kafka_undelivered(k->open.head) == 0) {
-        acknowledge_first(k);
-        k->failures = 0;
+    while (!f->exactly && f->batches.open.head && kafka_undelivered(f->batches.open.head) == 0) {
+        acknowledge_first(f);
+        kafka_backoff_delivered(&f->backoff);
     }
 }
 
-static bool is_in_batch(const struct kafka *k)
+static bool is_in_batch(const struct kafka_flow *f)
 {
-    return k->waiting.head && (k->waiting.head->sent > 0 || k->out.pieces.count > 0);
+    return f->batches.waiting.head && (f->batches.waiting.head->sent > 0 || f->producer.out.pieces.count > 0);
 }
 
 /* Small batches may be all used up long before they are many bytes: then reading would stop until the commit.
  * See pipeline.c for how many there are; a reload may change that. */
-static bool is_starving(const struct kafka *k)
+static bool is_starving(const struct kafka_flow *f)
 {
-    const struct config *cfg = k->env.cfg;
-    return k->open_batches > cfg->memory_max / 2 / cfg->batch_bytes * 3 / 4;
+    const struct config *cfg = f->env.cfg;
+    return f->batches.open_count > cfg->memory_max / 2 / cfg->batch_bytes * 3 / 4;
 }
 
-static bool is_commit_due(const struct kafka *k)
+static bool is_commit_due(const struct kafka_flow *f)
 {
-    return k->exactly && k->open.head && !is_in_batch(k) &&
-           (k->due || k->open_bytes >= k->commit_bytes || is_starving(k) ||
-            (k->draining && !k->waiting.head));
+    return f->exactly && f->batches.open.head && !is_in_batch(f) &&
+           (f->due || f->batches.open_bytes >= f->backoff.commit_bytes || is_starving(f) ||
+            (f->draining && !f->batches.waiting.head));
 }
 
 /* The first batch in a transaction tells when it is to be committed. */
-static void batch_produced(struct kafka *k)
+static void batch_produced(struct kafka_flow *f)
 {
-    struct batch *batch = list_take(&k->waiting);
-    if (k->exactly && !k->open.head) {
-        arm(k->commit_timer, batch->born_ns + k->settings->commit_age - clock_monotonic());
+    if (f->exactly && !f->batches.open.head) {
+        arm(f->commit_timer, f->batches.waiting.head->born_ns + f->settings->commit_age - clock_monotonic());
     }
-    list_add(&k->open, batch);
-    k->open_bytes += batch->out.len;
-    k->open_batches++;
-    kafka_flow_acknowledge(k);
+    kafka_batches_produced(&f->batches);
+    acknowledge(f);
 }
 
 /* Sees to it that there will be a further turn. */
-static void wait_for(struct kafka *k, enum kafka_progress progress, struct kafka_topic *missing)
+static void wait_for(struct kafka_flow *f, enum kafka_progress progress, struct kafka_topic *missing,
+                     const struct error *err)
 {
     switch (progress) {
     case KAFKA_BUSY:
-        event_active(k->pump_event, EV_TIMEOUT, 0);
+        event_active(f->pump_event, EV_TIMEOUT, 0);
         break;
     case KAFKA_FULL: /* deliveries will go on with it */
         metrics.kafka_queue_full++;
-        if (rd_kafka_outq_len(k->out.rk) == 0) {
-            arm(k->retry_timer, RETRY_MS * NS_PER_MS);
+        if (rd_kafka_outq_len(f->producer.out.rk) == 0) {
+            arm(f->retry_timer, FULL_NS);
         }
         break;
     case KAFKA_NEEDS_TOPIC:
-        kafka_topic_get_ready(k, missing);
+        if (!evtimer_pending(f->retry_timer, NULL)) {
+            kafka_producer_prepare(&f->producer, missing);
+        }
         break;
     case KAFKA_BROKEN:
-        kafka_flow_fail(k, k->reason.text);
+        fail(f, err->text);
         break;
     case KAFKA_ALL:
         break;
     }
 }
 
-static bool produce(struct kafka *k)
+static bool produce(struct kafka_flow *f)
 {
     struct kafka_topic *missing = NULL;
-    enum kafka_progress progress = kafka_produce(&k->out, k->waiting.head, &missing, &k->reason);
+    struct error err = {""};
+    enum kafka_progress progress = kafka_produce(&f->producer.out, f->batches.waiting.head, &missing, &err);
     if (progress == KAFKA_ALL) {
-        batch_produced(k);
+        batch_produced(f);
         return true;
     }
-    wait_for(k, progress, missing);
+    wait_for(f, progress, missing, &err);
     return false;
 }
 
 /* Produces the positions, then hands the transaction to the worker. */
-static void seal(struct kafka *k)
+static void seal(struct kafka_flow *f)
 {
-    struct kafka_topic *topic = kafka_topic_find(k->out.routes, k->settings->positions_topic);
-    enum kafka_progress progress = kafka_marks_produce(k->marks, k->out.rk, topic->handle, &k->reason);
+    const struct kafka_producer *p = &f->producer;
+    struct error err = {""};
+    enum kafka_progress progress = kafka_marks_produce(f->marks, p->out.rk, p->positions->handle, &err);
     if (progress != KAFKA_ALL) {
-        wait_for(k, progress, NULL);
+        wait_for(f, progress, NULL, &err);
         return;
     }
-    k->state = KAFKA_COMMITTING;
-    k->commit.rk = k->out.rk;
-    worker_post(k->worker, &k->commit.job);
+    f->state = KAFKA_COMMITTING;
+    f->commit.rk = p->out.rk;
+    worker_post(f->worker, &f->commit.job);
 }
 
-static void begin_seal(struct kafka *k)
+static void begin_seal(struct kafka_flow *f)
 {
-    evtimer_del(k->commit_timer);
-    k->due = false;
-    k->state = KAFKA_SEALING;
-    if (kafka_marks_gather(k->marks, k->open.head, k->rewrite ? k->env.checkpoint : NULL, k->number) < 0) {
-        kafka_flow_fail(k, "out of memory");
+    evtimer_del(f->commit_timer);
+    f->due = false;
+    f->state = KAFKA_SEALING;
+    if (kafka_marks_gather(f->marks, f->batches.open.head, f->rewrite ? f->env.checkpoint : NULL, f->number) <
+        0) {
+        fail(f, "out of memory");
         return;
     }
-    seal(k);
+    seal(f);
 }
 
-void kafka_flow_pump(struct kafka *k)
+/* Goes on with what can be gone on with. */
+static void pump(struct kafka_flow *f)
 {
-    if (k->state == KAFKA_SEALING) {
-        seal(k);
+    if (f->state == KAFKA_SEALING) {
+        seal(f);
     }
-    while (k->state == KAFKA_PRODUCING) {
-        if (is_commit_due(k)) {
-            begin_seal(k);
-        } else if (!k->exactly && kafka_routes_stale(k->out.routes) && !is_in_batch(k)) {
-            if (!k->open.head) {
-                reopen(k, 0, false);
+    while (f->state == KAFKA_PRODUCING) {
+        if (is_commit_due(f)) {
+            begin_seal(f);
+        } else if (!f->exactly && kafka_routes_stale(f->producer.out.routes) && !is_in_batch(f)) {
+            if (!f->batches.open.head) {
+                reopen(f, 0, false);
             }
             break;
-        } else if (!k->waiting.head || !produce(k)) {
+        } else if (!f->batches.waiting.head || !produce(f)) {
             break;
         }
     }
-    metrics.kafka_queue = k->out.rk ? (uint64_t)rd_kafka_outq_len(k->out.rk) : 0;
+    metrics.kafka_queue = f->producer.out.rk ? (uint64_t)rd_kafka_outq_len(f->producer.out.rk) : 0;
 }
 
 static void on_pump(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
-    kafka_flow_pump(arg);
+    pump(arg);
 }
 
 static void on_commit_timer(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
-    struct kafka *k = arg;
-    k->due = true;
-    kafka_flow_pump(k);
+    struct kafka_flow *f = arg;
+    f->due = true;
+    pump(f);
 }
 
-static void forget(void *arg, const char *feed)
-{
-    struct kafka *k = arg;
-    if (kafka_marks_forget(k->marks, feed) < 0) {
-        return; /* the next process will */
-    }
-    log_debug("forgetting a position", KV("feed", feed));
-}
-
-/* Containers that were gone before this process began, and long enough. What was left in Kafka is dropped
- * with the next transaction. */
-static void on_expiry(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd, (void)what;
-    struct kafka *k = arg;
-    checkpoint_expire(k->env.checkpoint, (clock_now() - k->settings->retention) / NS_PER_S, forget, k);
-    arm(k->expiry_timer, EXPIRY_NS);
-}
-
-void kafka_flow_submit(struct kafka *k, struct batch *batch)
+void kafka_flow_submit(struct kafka_flow *f, struct batch *batch)
 {
     kafka_rewind(batch);
-    list_add(&k->waiting, batch);
-    if (!evtimer_pending(k->stall_timer, NULL)) {
-        watch_stall(k);
-    }
-    kafka_flow_pump(k);
+    kafka_batches_add(&f->batches, batch);
+    kafka_trouble_submitted(&f->trouble);
+    pump(f);
 }
 
-/* -- what the worker found --------------------------------------------------------------------- */
+void kafka_flow_drain(struct kafka_flow *f)
+{
+    f->draining = true;
+    pump(f);
+}
+
+/* -- what the worker and the producer tell ------------------------------------------------------ */
 
 static void commit_done(struct job *job)
 {
-    struct kafka *k = KAFKA_OF(job, commit);
-    const struct kafka_commit *c = &k->commit;
+    struct kafka_flow *f = (struct kafka_flow *)((char *)job - offsetof(struct kafka_flow, commit.job));
+    const struct kafka_commit *c = &f->commit;
     if (!c->committed) {
         metrics.commit_errors++;
-        k->failures++;
-        ask_less(k);
-        kafka_say_trouble(k, c->err.text);
-        reopen(k, k->number, c->fenced);
+        kafka_backoff_failed(&f->backoff);
+        kafka_backoff_commit_less(&f->backoff);
+        kafka_trouble_say(&f->trouble, c->err.text);
+        reopen(f, f->number, c->fenced);
         return;
     }
     metrics.commits++;
-    k->number++;
-    k->session.head_offset = k->head_offset;
-    k->rewrite = false;
-    kafka_marks_committed(k->marks);
-    k->failures = 0;
-    ask_more(k);
-    kafka_say_well(k);
-    k->state = KAFKA_PRODUCING;
-    while (k->open.head) {
-        acknowledge_first(k);
+    f->number++;
+    kafka_producer_committed(&f->producer, kafka_marks_head_offset(f->marks));
+    f->rewrite = false;
+    kafka_marks_committed(f->marks);
+    kafka_backoff_delivered(&f->backoff);
+    kafka_trouble_over(&f->trouble);
+    f->state = KAFKA_PRODUCING;
+    while (f->batches.open.head) {
+        acknowledge_first(f);
     }
-    k->draining = k->draining && k->waiting.head;
-    if (k->broken || !c->begun || kafka_routes_stale(k->out.routes)) {
-        k->broken = true;
-        reopen(k, 0, c->fenced);
+    f->draining = f->draining && f->batches.waiting.head;
+    if (f->broken || !c->begun || kafka_routes_stale(f->producer.out.routes)) {
+        f->broken = true;
+        reopen(f, 0, c->fenced);
         return;
     }
-    kafka_flow_pump(k);
+    pump(f);
 }
 
 /* What was produced and not committed is to be produced again. */
-static void put_back(struct kafka *k)
+static void put_back(struct kafka_flow *f)
 {
-    list_put_back(&k->waiting, &k->open);
-    k->open_bytes = 0;
-    k->open_batches = 0;
-    for (struct batch *b = k->waiting.head; b; b = b->next) {
+    kafka_batches_put_back(&f->batches);
+    for (struct batch *b = f->batches.waiting.head; b; b = b->next) {
         metrics.sink_retries += b->sent > 0;
         kafka_rewind(b);
     }
-    kafka_out_reset(&k->out);
+    kafka_out_reset(&f->producer.out);
 }
 
-static void end(struct kafka *k, enum exit_code code, const char *why)
+static void end(struct kafka_flow *f, enum exit_code code, const char *why)
 {
     struct error err;
     error_set(&err, "%s", why);
-    k->state = KAFKA_CLOSED;
-    k->env.events.failed(k->env.events.arg, code, &err);
+    f->state = KAFKA_CLOSED;
+    f->env.events.failed(f->env.events.arg, code, &err);
 }
 
-static void take_producer(struct kafka *k)
+static void take_producer(struct kafka_flow *f, const struct kafka_session *ses)
 {
-    struct kafka_session *ses = &k->session;
-    struct kafka_topic *topic = kafka_topic_find(k->out.routes, k->settings->positions_topic);
-    k->number = ses->number + 1;
-    k->head_offset = ses->head_offset;
-    k->out.rk = ses->rk;
-    ses->rk = NULL;
-    k->rewrite = k->rewrite || (ses->topic_created && ses->resumed);
-    ses->resumed = true;
-    kafka_marks_setup(k->marks, ses->partition);
-    topic->handle = ses->topic;
-    ses->topic = NULL;
-    k->broken = k->due = false;
-    k->reason.text[0] = '\0';
-    k->state = KAFKA_PRODUCING;
-    kafka_watch(k, true);
+    f->number = ses->number + 1;
+    f->rewrite = f->rewrite || (ses->topic_created && ses->resumed);
+    kafka_marks_setup(f->marks, ses->partition, ses->head_offset);
+    f->broken = f->due = false;
+    f->state = KAFKA_PRODUCING;
+    kafka_producer_take(&f->producer);
 }
 
-static void session_done(struct job *job)
+static void end_fenced(struct kafka_flow *f)
 {
-    struct kafka *k = KAFKA_OF(job, session);
     char why[400];
-    switch (k->session.outcome) {
+    snprintf(why, sizeof(why),
+             "another process with the identity %.200s took over; it goes on from what was delivered. Each "
+             "collector needs a kafka.identity of its own",
+             f->settings->identity);
+    end(f, EXIT_FENCED, why);
+}
+
+/* The first producer is there. */
+static void say_ready(struct kafka_flow *f)
+{
+    f->ready = true;
+    if (f->exactly) {
+        kafka_expiry_start(&f->expiry);
+    }
+    kafka_trouble_over(&f->trouble);
+    f->env.events.ready(f->env.events.arg);
+}
+
+static void on_made(void *arg, const struct kafka_session *ses)
+{
+    struct kafka_flow *f = arg;
+    switch (ses->outcome) {
     case KAFKA_ENDED:
         return;
     case KAFKA_FENCED:
-        snprintf(why, sizeof(why),
-                 "another process with the identity %.200s took over; it goes on from what was delivered. "
-                 "Each collector "
-                 "needs a kafka.identity of its own",
-                 k->settings->identity);
-        end(k, EXIT_FENCED, why);
+        end_fenced(f);
         return;
     case KAFKA_OPENED:
         break;
     }
-    if (kafka_positions_restore(k->session.positions, k->env.checkpoint) < 0) {
-        end(k, EXIT_FAULT, "out of memory");
+    if (kafka_positions_restore(ses->positions, f->env.checkpoint) < 0) {
+        end(f, EXIT_FAULT, "out of memory");
         return;
     }
-    json_decref(k->session.positions);
-    k->session.positions = NULL;
-    take_producer(k);
-    if (k->session.committed) {
-        kafka_marks_committed(k->marks);
+    take_producer(f, ses);
+    if (ses->committed) {
+        kafka_marks_committed(f->marks);
     }
-    while (k->session.committed && k->open.head) {
-        acknowledge_first(k);
+    while (ses->committed && f->batches.open.head) {
+        acknowledge_first(f);
     }
-    put_back(k);
-    if (!k->ready) {
-        k->ready = true;
-        if (k->exactly) {
-            arm(k->expiry_timer, CHECKPOINT_GRACE_S * NS_PER_S);
-        }
-        kafka_say_well(k);
-        k->env.events.ready(k->env.events.arg);
+    put_back(f);
+    if (!f->ready) {
+        say_ready(f);
     }
-    kafka_flow_pump(k);
+    pump(f);
 }
 
-int kafka_flow_start(struct kafka *k)
+static void on_heard(void *arg, const char *failure)
 {
-    struct event_base *base = k->env.base;
-    list_init(&k->waiting);
-    list_init(&k->open);
-    k->session.job = (struct job){.run = kafka_session_run, .done = session_done};
-    k->session.worker = k->commit.worker = k->worker;
-    k->session.settings = k->settings;
-    k->commit.job = (struct job){.run = kafka_commit_run, .done = commit_done};
-    k->commit_bytes = k->settings->commit_bytes;
-    k->commit.timeout_ms = k->settings->timeout_ms;
-    kafka_topic_job_start(k);
-    k->pump_event = evtimer_new(base, on_pump, k);
-    k->retry_timer = evtimer_new(base, on_pump, k);
-    k->commit_timer = evtimer_new(base, on_commit_timer, k);
-    k->expiry_timer = evtimer_new(base, on_expiry, k);
-    k->stall_timer = evtimer_new(base, on_stall, k);
-    if (!k->stall_timer || !k->pump_event || !k->expiry_timer || !k->retry_timer || !k->commit_timer ||
-        !kafka_topic_find(k->out.routes, k->settings->positions_topic)) {
+    struct kafka_flow *f = arg;
+    if (failure) {
+        fail(f, failure);
+    }
+    if (!f->broken) {
+        acknowledge(f);
+        pump(f);
+    }
+}
+
+static void on_prepared(void *arg, enum kafka_topic_outcome outcome)
+{
+    struct kafka_flow *f = arg;
+    if (outcome == KAFKA_TOPIC_TAKES_LESS) {
+        fail(f, "a topic takes less at once than the producer would send");
+    } else if (outcome == KAFKA_TOPIC_NOT_READY) {
+        arm(f->retry_timer, TOPIC_NS);
+    }
+    pump(f);
+}
+
+/* -- set-up ------------------------------------------------------------------------------------- */
+
+static int set_up(struct kafka_flow *f)
+{
+    struct event_base *base = f->env.base;
+    char session[KAFKA_SESSION_LEN + 1];
+    f->pump_event = evtimer_new(base, on_pump, f);
+    f->retry_timer = evtimer_new(base, on_pump, f);
+    f->commit_timer = evtimer_new(base, on_commit_timer, f);
+    if (!f->pump_event || !f->retry_timer || !f->commit_timer ||
+        kafka_trouble_init(&f->trouble, base, f->settings->commit_age + STALL_NS) < 0 ||
+        kafka_session_name(session) < 0 || !(f->marks = kafka_marks_new(f->settings, session)) ||
+        kafka_expiry_init(&f->expiry, base, f->env.checkpoint, f->marks, f->settings->retention) < 0 ||
+        !(f->worker = worker_new(base))) {
         return -1;
     }
-    worker_post(k->worker, &k->session.job);
-    return 0;
+    worker_on_note(f->worker, kafka_trouble_note, &f->trouble);
+    f->commit = (struct kafka_commit){.job = {.run = kafka_commit_run, .done = commit_done},
+                                      .worker = f->worker,
+                                      .timeout_ms = f->settings->timeout_ms};
+    const struct kafka_producer_env env = {.base = base,
+                                           .settings = f->settings,
+                                           .worker = f->worker,
+                                           .trouble = &f->trouble,
+                                           .marks = f->marks,
+                                           .session = session,
+                                           .made = on_made,
+                                           .heard = on_heard,
+                                           .prepared = on_prepared,
+                                           .arg = f};
+    return kafka_producer_init(&f->producer, &env);
+}
+
+int kafka_flow_init(struct kafka_flow *f, const struct sink_env *env, struct kafka_settings *settings,
+                    struct error *err)
+{
+    *f = (struct kafka_flow){
+        .env = *env, .settings = settings, .exactly = settings->delivery == KAFKA_EXACTLY_ONCE};
+    kafka_batches_init(&f->batches);
+    kafka_backoff_init(&f->backoff, settings->commit_bytes);
+    if (set_up(f) < 0) {
+        return error_set(err, "kafka: out of memory, threads or file descriptors");
+    }
+    return kafka_producer_begin(&f->producer, err);
+}
+
+static void free_event(struct event *event)
+{
+    if (event) {
+        event_free(event);
+    }
+}
+
+void kafka_flow_free(struct kafka_flow *f)
+{
+    f->settings->ending = true;
+    worker_free(f->worker);
+    kafka_producer_free(&f->producer);
+    kafka_marks_free(f->marks);
+    kafka_expiry_free(&f->expiry);
+    kafka_trouble_free(&f->trouble);
+    free_event(f->pump_event);
+    free_event(f->commit_timer);
+    free_event(f->retry_timer);
 }

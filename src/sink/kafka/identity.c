@@ -1,4 +1,4 @@
-/* Under which name positions are kept. It must outlive the process and the container it runs in. */
+/* The name under which positions are kept. It must outlive the process and the container it runs in. */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,8 +7,8 @@
 #include "record/tags.h"
 #include "sink/kafka.h"
 
-/* The id of this swarm node, which Docker puts on each container of a service, our own too. Owned; NULL:
- * none. */
+/* The id of this swarm node, which Docker puts on each container of a service, ours too. The caller owns it.
+ * NULL: there is none. */
 static char *swarm_node(const struct config *cfg, const char *own)
 {
     char path[4096];

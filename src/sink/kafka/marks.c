@@ -1,9 +1,11 @@
-/* The positions of a transaction as messages: of each feed its last one, then the head. */
+/* Of each feed the last position, then the head. */
+#include "marks.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
-#include "kafka_internal.h"
+#include "positions.h"
 
 #define TURN_MESSAGES 1000 /* produced at one turn of the loop */
 
@@ -19,10 +21,11 @@ struct message {
 
 struct kafka_marks {
     const struct kafka_settings *settings;
-    const char *session;
+    char session[KAFKA_SESSION_LEN + 1];
     int32_t partition;
+    int64_t head_offset; /* of the last head that is known of */
     struct slot *slots;
-    size_t cap_slots, used; /* a power of two */
+    size_t cap_slots, used; /* cap_slots is a power of two */
     struct buf text;
     struct message *messages;
     size_t count, cap, next; /* next to be produced */
@@ -35,7 +38,7 @@ struct kafka_marks *kafka_marks_new(const struct kafka_settings *s, const char *
     struct kafka_marks *marks = calloc(1, sizeof(*marks));
     if (marks) {
         marks->settings = s;
-        marks->session = session;
+        snprintf(marks->session, sizeof(marks->session), "%s", session);
         marks->cap_slots = 256;
         marks->slots = calloc(marks->cap_slots, sizeof(*marks->slots));
         if (!marks->slots) {
@@ -57,9 +60,20 @@ void kafka_marks_free(struct kafka_marks *marks)
     }
 }
 
-void kafka_marks_setup(struct kafka_marks *marks, int32_t partition)
+void kafka_marks_setup(struct kafka_marks *marks, int32_t partition, int64_t head_offset)
 {
     marks->partition = partition;
+    marks->head_offset = head_offset;
+}
+
+void kafka_marks_head_delivered(struct kafka_marks *marks, int64_t offset)
+{
+    marks->head_offset = offset >= 0 ? offset : marks->head_offset;
+}
+
+int64_t kafka_marks_head_offset(const struct kafka_marks *marks)
+{
+    return marks->head_offset;
 }
 
 /* By the feed's key: a feed may be closed, and another opened with its key, within one transaction. */
@@ -182,7 +196,7 @@ void kafka_marks_committed(struct kafka_marks *marks)
     marks->gathered = 0;
 }
 
-/* First, so that a position of the same feed which follows counts. */
+/* They come first: a position of the same feed that follows is the one that counts. */
 static int add_forgotten(struct kafka_marks *marks)
 {
     static const struct position none = {.kind = POSITION_NONE};

@@ -1,5 +1,5 @@
-/* Positions as records of a topic: how they are written, and how they are read back. */
-#include <inttypes.h>
+#include "positions.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -7,11 +7,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/utf8.h"
-#include "kafka_internal.h"
+
+#include "admin.h"
+#include "trouble.h"
 
 #define ESCAPED     "%" /* a key's third part: the second is escaped as by position_key_write */
 #define POLL_MS     100
-#define PATIENCE_NS (5 * NS_PER_S) /* how long reading may stand still before it is said why */
+#define PATIENCE_NS (5 * NS_PER_S) /* how long reading may stand still before the log says why */
 
 int32_t kafka_positions_partition(const char *identity, int partitions)
 {
@@ -128,8 +130,7 @@ static int take_message(struct kafka_past *past, const rd_kafka_message_t *m, st
     switch (m->err) {
     case RD_KAFKA_RESP_ERR_NO_ERROR:
         break;
-    case RD_KAFKA_RESP_ERR__PARTITION_EOF: /* of what is committed: behind it lie open transactions, or
-                                              nothing */
+    case RD_KAFKA_RESP_ERR__PARTITION_EOF: /* the end of what is committed: open transactions may follow */
         return past->until == 0;
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
     case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:

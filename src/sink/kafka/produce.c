@@ -1,10 +1,10 @@
-/* Batches → messages. */
+#include "produce.h"
+
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "kafka_internal.h"
 #include "record/tags.h"
 
 #define TURN_NS    (2 * NS_PER_MS) /* how long the loop may be held up at once */
@@ -12,10 +12,51 @@
 #define TURN_MARKS 64              /* containers between looks */
 #define HOUR_MS    3600000         /* Kafka's own limit for times to come, from 4.0 on */
 
+/* -- delivery ---------------------------------------------------------------------------------- */
+
 static void count_message(struct batch *batch)
 {
     batch->sink_data = (void *)(kafka_undelivered(batch) + 1);
 }
+
+void kafka_delivered(struct batch *batch)
+{
+    batch->sink_data = (void *)(kafka_undelivered(batch) - 1);
+}
+
+/* A topic takes less than was thought, and we may not ask what it takes: half of it, next time. */
+static void take_less(struct kafka_out *out, struct kafka_topic *topic)
+{
+    size_t sent = out->settings->batch_max;
+    out->settings->batch_max = sent / 2 > 2 * KAFKA_PIECE_MIN ? sent / 2 : 2 * KAFKA_PIECE_MIN;
+    if (topic) {
+        topic->limit = (topic->limit < sent ? topic->limit : sent) / 2;
+    }
+}
+
+/* Its limits were not told, or the broker's clock differs from ours. */
+void kafka_topic_take_less_time(struct kafka_topic *topic)
+{
+    topic->older_ms = topic->older_ms > HOUR_MS ? HOUR_MS : topic->older_ms / 2;
+    topic->newer_ms = topic->newer_ms > HOUR_MS ? HOUR_MS : topic->newer_ms / 2;
+}
+
+void kafka_refused(struct kafka_out *out, const rd_kafka_message_t *m)
+{
+    if (out->learned) {
+        return;
+    }
+    struct kafka_topic *topic = kafka_topic_known(out->routes, rd_kafka_topic_name(m->rkt));
+    if (m->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
+        take_less(out, topic);
+        out->learned = true;
+    } else if (m->err == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP && topic) {
+        kafka_topic_take_less_time(topic);
+        out->learned = true;
+    }
+}
+
+/* -- messages ---------------------------------------------------------------------------------- */
 
 static struct slice key_of(const struct kafka_out *out, const struct mark *mark)
 {
@@ -38,13 +79,6 @@ int64_t kafka_message_time(const struct kafka_topic *topic, int64_t line_ms, int
 {
     bool far = line_ms > now_ms ? line_ms - now_ms > topic->newer_ms : now_ms - line_ms > topic->older_ms;
     return far ? now_ms : line_ms;
-}
-
-/* What a topic may not be asked, or what differs because the broker's clock does. */
-void kafka_topic_take_less_time(struct kafka_topic *topic)
-{
-    topic->older_ms = topic->older_ms > HOUR_MS ? HOUR_MS : topic->older_ms / 2;
-    topic->newer_ms = topic->newer_ms > HOUR_MS ? HOUR_MS : topic->newer_ms / 2;
 }
 
 static int64_t time_of(const struct kafka_out *out, struct kafka_topic *topic, const struct item *item)
@@ -93,7 +127,7 @@ static size_t room_in(const struct kafka_topic *topic, size_t overhead)
     return topic->limit > overhead + KAFKA_PIECE_MIN ? topic->limit - overhead : KAFKA_PIECE_MIN;
 }
 
-/* Counts and says what became of the item, once: when a transaction fails, it is cut again. */
+/* Counts and logs what became of the item: once, for it is cut again when a transaction fails. */
 static void tell_long(const struct kafka_out *out, struct batch *batch, const struct kafka_topic *topic,
                       size_t bytes)
 {
@@ -110,8 +144,8 @@ static void tell_long(const struct kafka_out *out, struct batch *batch, const st
              KN("pieces", out->pieces.count));
 }
 
-/* A record that is too long for its topic: in pieces, or to the dead-letter topic (in pieces too, where it
- * must be). */
+/* Sends a record that is too long for its topic in pieces, or to the dead-letter topic (in pieces too, where
+ * it must be). */
 static rd_kafka_resp_err_t send_long(struct kafka_out *out, struct batch *batch, const struct item *item,
                                      struct slice value, size_t overhead)
 {
@@ -224,6 +258,7 @@ void kafka_out_reset(struct kafka_out *out)
 {
     out->route = NULL;
     out->prepared = 0;
+    out->learned = false;
     kafka_pieces_free(&out->pieces);
 }
 

@@ -1,18 +1,17 @@
-/* Where a container's records go and what they carry: found once for each set of tags. */
+#include "route.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "kafka_internal.h"
-#include "record/tags.h"
 
-/* What no line went by for so long is let go, once those that did are acknowledged: containers come and go,
- * and with {container} in the template so do topics. */
+/* A route that no line took for so long is let go, once the last that did is acknowledged: containers come
+ * and go, and with {container} in the template so do topics. */
 #define IDLE_NS   (600 * NS_PER_S)
 #define IDLE_TURN 16 /* routes let go at once */
 
-/* librdkafka forgets no topic for as long as its producer lives. After so many that were let go, it should be
- * replaced. */
+/* librdkafka forgets no topic while its producer lives. After so many that were let go, the producer should
+ * be replaced. */
 #define STALE_MAX 256
 
 /* Bytes around a record that Kafka adds: of the batch's header (61), of the record (up to 36), and room for
@@ -61,7 +60,7 @@ void kafka_routes_detach(struct kafka_routes *routes)
 
 static void free_topic(struct kafka_routes *routes, struct kafka_topic *topic)
 {
-    if (routes->topics) { /* always, as it is in there; but clang-tidy does not see it */
+    if (routes->topics) { /* always, for it is in there; but clang-tidy does not see that */
         HASH_DEL(routes->topics, topic);
     }
     routes->stale += topic->handle != NULL;

@@ -1,37 +1,35 @@
-/* The transactional calls, which block: making a producer ready, and committing. On the worker's thread. */
-#include <stdlib.h>
+#include "session.h"
+
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/clock.h"
-#include "kafka_internal.h"
 
-#define CALL_MS        1000 /* for one call, which is resumed when it was too short */
-#define HEAR_MS        100  /* the same, when what the producer says has to be heard in between */
-#define BACKOFF_MS     200  /* before the second try; doubled for each further one */
+#include "admin.h"
+#include "transaction.h"
+#include "trouble.h"
+
+#define BACKOFF_MS     200 /* before the second try; doubled for each further one */
 #define BACKOFF_MAX_MS 5000
 
 enum step { STEP_DONE, STEP_AGAIN, STEP_FENCED };
 
-/* Was this producer fenced off: by another one with its name, or by the brokers when a transaction took too
- * long? */
-static bool is_fenced(rd_kafka_t *rk)
+int kafka_session_name(char id[KAFKA_SESSION_LEN + 1])
 {
-    rd_kafka_resp_err_t code = rk ? rd_kafka_fatal_error(rk, NULL, 0) : RD_KAFKA_RESP_ERR_NO_ERROR;
-    return code == RD_KAFKA_RESP_ERR__FENCED || code == RD_KAFKA_RESP_ERR_PRODUCER_FENCED ||
-           code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
+    uint64_t random[2];
+    if (getrandom(random, sizeof(random), 0) != sizeof(random)) {
+        return -1;
+    }
+    snprintf(id, KAFKA_SESSION_LEN + 1, "%016llx%016llx", (unsigned long long)random[0],
+             (unsigned long long)random[1]);
+    return 0;
 }
 
-struct call {
-    rd_kafka_error_t *(*function)(rd_kafka_t *, int timeout_ms);
-    const char *what;
-    bool delivers;               /* waits for what was produced */
-    struct kafka_session *hears; /* whose producer has nobody else who takes its deliveries up; or NULL */
-};
-
-/* What the producer has to say of its brokers, which tells more than that a call took too long; and why a
+/* Keeps what the producer tells of its brokers, for that says more than that a call took too long; and why a
  * delivery failed. */
-static void take_events(struct kafka_session *ses, int wait_ms)
+static void take_events(void *arg, int wait_ms)
 {
+    struct kafka_session *ses = arg;
     rd_kafka_queue_t *queue = rd_kafka_queue_get_main(ses->rk);
     rd_kafka_event_t *event;
     while ((event = rd_kafka_queue_poll(queue, wait_ms))) {
@@ -51,61 +49,6 @@ static void take_events(struct kafka_session *ses, int wait_ms)
     rd_kafka_queue_destroy(queue);
 }
 
-/* Repeats the call for as long as it wants to be repeated. 0; -1: err says why not. */
-static int insist(rd_kafka_t *rk, const struct call *call, int timeout_ms, struct worker *worker,
-                  struct error *err)
-{
-    int64_t until_ns = clock_monotonic() + timeout_ms * NS_PER_MS;
-    for (;;) {
-        if (call->hears) {
-            take_events(call->hears, HEAR_MS);
-        }
-        rd_kafka_error_t *error = call->function(rk, call->hears ? HEAR_MS : CALL_MS);
-        if (!error) {
-            return 0;
-        }
-        bool again = rd_kafka_error_is_retriable(error) && clock_monotonic() < until_ns;
-        char fatal[256];
-        rd_kafka_resp_err_t code = rd_kafka_fatal_error(rk, fatal, sizeof(fatal));
-        error_set(err, "%s: %s", call->what, code ? fatal : rd_kafka_error_string(error));
-        rd_kafka_error_destroy(error);
-        char gone[KAFKA_TOPIC_MAX + 1];
-        if (again && call->delivers && !worker_ending(worker) && kafka_topic_gone(rk, gone)) {
-            return error_set(err, "%s: topic %s is gone", call->what, gone);
-        }
-        if (!again || !worker_wait(worker, 1)) {
-            return -1;
-        }
-    }
-}
-
-static int begin(rd_kafka_t *rk, struct error *err)
-{
-    rd_kafka_error_t *error = rd_kafka_begin_transaction(rk);
-    if (error) {
-        error_set(err, "beginning a transaction: %s", rd_kafka_error_string(error));
-        rd_kafka_error_destroy(error);
-        return -1;
-    }
-    return 0;
-}
-
-/* -- commit ------------------------------------------------------------------------------------ */
-
-void kafka_commit_run(struct job *job)
-{
-    struct kafka_commit *c = (struct kafka_commit *)job;
-    c->begun = false;
-    const struct call commit = {rd_kafka_commit_transaction, "committing", true, NULL};
-    c->committed = insist(c->rk, &commit, c->timeout_ms, c->worker, &c->err) == 0;
-    if (c->committed) {
-        c->begun = begin(c->rk, &c->err) == 0;
-    }
-    c->fenced = is_fenced(c->rk);
-}
-
-/* -- session ----------------------------------------------------------------------------------- */
-
 static struct kafka_past past_of(const struct kafka_session *ses)
 {
     return (struct kafka_past){.identity = ses->settings->identity,
@@ -114,7 +57,7 @@ static struct kafka_past past_of(const struct kafka_session *ses)
                                .head_offset = -1};
 }
 
-/* Did another process take over? Asked before a producer of ours would fence it in turn. */
+/* Did another process take over? This is asked first, for a new producer of ours would fence it in turn. */
 static enum step look_for_stranger(struct kafka_session *ses)
 {
     struct kafka_past past = past_of(ses);
@@ -151,13 +94,14 @@ static enum step find_topic(struct kafka_session *ses)
     return STEP_DONE;
 }
 
-/* Commits the head. A commit waits for deliveries that are to be taken up meanwhile; and where a right is
- * missing, none comes, but the commit tells at once. */
+/* Commits the head. The commit waits until its delivery is taken up. Where a right is missing no delivery
+ * comes, but the commit fails at once. */
 static int commit_head(struct kafka_session *ses)
 {
-    const struct call commit = {rd_kafka_commit_transaction, "committing", false, ses};
+    const struct kafka_call commit = {
+        .function = rd_kafka_commit_transaction, .what = "committing", .hear = take_events, .arg = ses};
     ses->undelivered.text[0] = '\0';
-    if (insist(ses->rk, &commit, ses->settings->timeout_ms, ses->worker, &ses->err) == 0) {
+    if (kafka_insist(ses->rk, &commit, ses->settings->timeout_ms, ses->worker, &ses->err) == 0) {
         return 0;
     }
     struct error why = *ses->undelivered.text ? ses->undelivered : ses->err;
@@ -167,7 +111,7 @@ static int commit_head(struct kafka_session *ses)
                          : "");
 }
 
-/* A transaction with nothing but our head: from now on who reads the topic knows us as its owner. */
+/* A transaction with nothing but our head: whoever reads the topic from now on knows us as the owner. */
 static enum step write_head(struct kafka_session *ses)
 {
     struct buf key = {0}, value = {0};
@@ -175,7 +119,7 @@ static enum step write_head(struct kafka_session *ses)
     if (kafka_session_key(&key, ses->settings->identity) < 0 ||
         kafka_head_value(&value, ses->id, ses->number) < 0) {
         error_set(&ses->err, "out of memory");
-    } else if (begin(ses->rk, &ses->err) == 0) {
+    } else if (kafka_begin(ses->rk, &ses->err) == 0) {
         rd_kafka_resp_err_t code =
             rd_kafka_producev(ses->rk, RD_KAFKA_V_RKT(ses->topic), RD_KAFKA_V_PARTITION(ses->partition),
                               RD_KAFKA_V_KEY(key.data, key.len), RD_KAFKA_V_VALUE(value.data, value.len),
@@ -191,8 +135,8 @@ static enum step write_head(struct kafka_session *ses)
     return step;
 }
 
-/* Reads back up to our head. Another process may have come, and delivered lines, between the look for it and
- * our registering, which fenced it off in turn: then what we hold was delivered, and is read no more. */
+/* Reads back up to our head. Between our look for another process and our registering, which fences it off,
+ * it may have come and delivered lines: then what we hold was delivered already, and we end. */
 static enum step read_back(struct kafka_session *ses)
 {
     struct kafka_past past = past_of(ses);
@@ -211,17 +155,18 @@ static enum step read_back(struct kafka_session *ses)
     ses->positions = past.positions;
     ses->committed = past.committed;
     ses->head_offset = past.head_offset;
-    return begin(ses->rk, &ses->err) == 0 ? STEP_DONE : STEP_AGAIN;
+    return kafka_begin(ses->rk, &ses->err) == 0 ? STEP_DONE : STEP_AGAIN;
 }
 
 static enum step open_transactional(struct kafka_session *ses)
 {
-    static const struct call init = {rd_kafka_init_transactions, "registering with the brokers", false, NULL};
+    static const struct kafka_call init = {.function = rd_kafka_init_transactions,
+                                           .what = "registering with the brokers"};
     enum step step = find_topic(ses);
     if (step != STEP_DONE) {
         return step;
     }
-    if (insist(ses->rk, &init, ses->settings->timeout_ms, ses->worker, &ses->err) < 0) {
+    if (kafka_insist(ses->rk, &init, ses->settings->timeout_ms, ses->worker, &ses->err) < 0) {
         return STEP_AGAIN;
     }
     ses->number++;
@@ -292,7 +237,7 @@ void kafka_session_run(struct job *job)
             say_why(ses);
             said = true;
         }
-        delay_ms = is_fenced(ses->rk) ? KAFKA_FENCED_MS : backoff_ms;
+        delay_ms = kafka_is_fenced(ses->rk) ? KAFKA_FENCED_MS : backoff_ms;
         delay_ms +=
             (int)(clock_monotonic() / NS_PER_US % delay_ms); /* so that two do not fence each other in step */
         backoff_ms = backoff_ms * 2 < BACKOFF_MAX_MS ? backoff_ms * 2 : BACKOFF_MAX_MS;

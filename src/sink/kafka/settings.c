@@ -1,5 +1,7 @@
-/* From the configuration to librdkafka's: which properties are set, which may be passed through. What the
- * configuration alone can tell to be wrong was refused before (rules.c). */
+/* From the configuration to librdkafka's: which properties are set, and which may be passed through. What is
+ * wrong by the configuration alone was refused before (rules.c). */
+#include "settings.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -8,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "kafka_internal.h"
+#include "sink/kafka.h"
 
 /* What librdkafka allocates for a queued message beside its payload: itself, key and headers. */
 #define MESSAGE_OVERHEAD 700

@@ -1,0 +1,50 @@
+#include "expiry.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#define EVERY_S 3600
+
+static void arm(struct kafka_expiry *x, time_t seconds)
+{
+    struct timeval tv = {seconds, 0};
+    evtimer_add(x->timer, &tv);
+}
+
+/* What is left of it in Kafka is dropped with the next transaction. */
+static void forget(void *arg, const char *feed)
+{
+    struct kafka_expiry *x = arg;
+    if (kafka_marks_forget(x->marks, feed) < 0) {
+        return; /* the next process will */
+    }
+    log_debug("forgetting a position", KV("feed", feed));
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct kafka_expiry *x = arg;
+    checkpoint_expire(x->checkpoint, (clock_now() - x->retention) / NS_PER_S, forget, x);
+    arm(x, EVERY_S);
+}
+
+int kafka_expiry_init(struct kafka_expiry *x, struct event_base *base, struct checkpoint *checkpoint,
+                      struct kafka_marks *marks, int64_t retention)
+{
+    *x = (struct kafka_expiry){.checkpoint = checkpoint, .marks = marks, .retention = retention};
+    x->timer = evtimer_new(base, on_timer, x);
+    return x->timer ? 0 : -1;
+}
+
+void kafka_expiry_free(struct kafka_expiry *x)
+{
+    if (x->timer) {
+        event_free(x->timer);
+    }
+}
+
+void kafka_expiry_start(struct kafka_expiry *x)
+{
+    arm(x, CHECKPOINT_GRACE_S);
+}

@@ -1,0 +1,60 @@
+/* Making a producer ready, at the start and after each failure: a job of the worker, for it blocks. It finds
+ * out what became of a commit in doubt, whether another process took over, and at the start the positions. */
+#ifndef SIDETAIL_SINK_KAFKA_SESSION_H
+#define SIDETAIL_SINK_KAFKA_SESSION_H
+
+#include <jansson.h>
+#include <librdkafka/rdkafka.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/worker.h"
+
+#include "positions.h"
+#include "settings.h"
+
+/* How long a fenced producer waits before it looks who fenced it: until the other has written its head. */
+#define KAFKA_FENCED_MS 1000
+
+enum kafka_outcome {
+    KAFKA_OPENED, /* rk is ready */
+    KAFKA_FENCED, /* another process took over */
+    KAFKA_ENDED,  /* the worker ends */
+};
+
+/* "in" is set before the job is posted; "out" is good once it is done. */
+struct kafka_session {
+    struct job job; /* first member; run: kafka_session_run */
+    struct worker *worker;
+    const struct kafka_settings *settings;
+    char id[KAFKA_SESSION_LEN + 1]; /* random, of this process */
+    int delay_ms;                   /* in: to wait first */
+    uint64_t in_doubt;              /* in: number of the transaction whose commit failed, or 0 */
+    /* In: of the last transaction. Out: of the one with the session's own head. */
+    uint64_t number;
+    bool resumed; /* in: positions are known already */
+    /* In: the old one, to be destroyed (one that was never used is taken). Out: in a transaction. Owned. */
+    rd_kafka_t *rk;
+    bool used; /* rk is, or was */
+    /* out */
+    enum kafka_outcome outcome;
+    bool committed;          /* the transaction in doubt was */
+    bool topic_created;      /* the positions topic was not there */
+    rd_kafka_topic_t *topic; /* of positions; a handle of rk, owned by who owns that */
+    int32_t partition;       /* of positions */
+    int64_t head_offset;     /* of a head of ours; in: from which on to look */
+    json_t *positions;       /* as in kafka_past; NULL when resumed. Owned by who takes it */
+    /* the job's own */
+    struct error err;         /* what went wrong last */
+    struct error broker_err;  /* what was last told of a broker */
+    struct error undelivered; /* why the head was not delivered */
+};
+
+/* A random name. 0, or -1 (errno). */
+int kafka_session_name(char id[KAFKA_SESSION_LEN + 1]);
+
+/* Tries until it succeeds, is fenced off, or the worker ends. Notes why a first try failed (trouble.h). */
+void kafka_session_run(struct job *job);
+
+#endif

@@ -1,0 +1,114 @@
+#include "trouble.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+
+void kafka_trouble_say(struct kafka_trouble *t, const char *reason)
+{
+    if (!t->said) {
+        log_warn("Kafka takes nothing now; lines wait where they are", KV("reason", reason));
+    }
+    t->said = true;
+}
+
+void kafka_trouble_over(struct kafka_trouble *t)
+{
+    if (t->said) {
+        log_info("Kafka takes lines again");
+    }
+    t->said = false;
+    t->broker.text[0] = '\0';
+}
+
+void kafka_trouble_broker(struct kafka_trouble *t, bool all_down, const char *text)
+{
+    if (!all_down) {
+        error_set(&t->broker, "%s", text);
+    }
+    if (all_down && t->under_way) {
+        kafka_trouble_say(t, *t->broker.text ? t->broker.text : text);
+    } else {
+        log_debug("librdkafka tells of an error", KV("error", text));
+    }
+}
+
+/* A broker that hangs gives no error, and one that went while nothing was under way gave it too early. */
+static void on_stall(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct kafka_trouble *t = arg;
+    if (!t->topic_said) {
+        kafka_trouble_say(t, *t->broker.text ? t->broker.text : "the brokers do not answer");
+    }
+}
+
+static void await(struct kafka_trouble *t)
+{
+    struct timeval tv = {t->patience_ns / NS_PER_S, t->patience_ns % NS_PER_S / NS_PER_US};
+    evtimer_add(t->stall_timer, &tv);
+}
+
+void kafka_trouble_submitted(struct kafka_trouble *t)
+{
+    t->under_way = true;
+    if (!evtimer_pending(t->stall_timer, NULL)) {
+        await(t);
+    }
+}
+
+void kafka_trouble_acked(struct kafka_trouble *t, bool more)
+{
+    t->under_way = more;
+    if (more) {
+        await(t);
+    } else {
+        evtimer_del(t->stall_timer);
+    }
+}
+
+void kafka_trouble_topic(struct kafka_trouble *t, const char *topic, const char *reason)
+{
+    if (!t->topic_said) {
+        log_error("a topic is not ready; lines wait where they are", KV("topic", topic),
+                  KV("reason", reason));
+    }
+    t->topic_said = true;
+    metrics.sink_errors++;
+}
+
+bool kafka_trouble_topic_over(struct kafka_trouble *t)
+{
+    bool said = t->topic_said;
+    t->topic_said = false;
+    return said;
+}
+
+void kafka_trouble_note(void *arg, int kind, const char *text)
+{
+    switch ((enum kafka_note)kind) {
+    case KAFKA_NOTE_INFO:
+        log_info(text);
+        break;
+    case KAFKA_NOTE_WARN:
+        log_warn(text);
+        break;
+    case KAFKA_NOTE_TROUBLE:
+        kafka_trouble_say(arg, text);
+        break;
+    }
+}
+
+int kafka_trouble_init(struct kafka_trouble *t, struct event_base *base, int64_t patience_ns)
+{
+    *t = (struct kafka_trouble){.patience_ns = patience_ns};
+    t->stall_timer = evtimer_new(base, on_stall, t);
+    return t->stall_timer ? 0 : -1;
+}
+
+void kafka_trouble_free(struct kafka_trouble *t)
+{
+    if (t->stall_timer) {
+        event_free(t->stall_timer);
+    }
+}
