@@ -78,45 +78,4 @@ ssize_t segment_read(struct segment *seg, char *buf, size_t cap);
 /* The next `len` bytes (no more than segment_read gave) are dealt with: moves the offset. */
 void segment_consume(struct segment *seg, size_t len);
 
-/* -- the rotated files of a log (rotation.c, rotation_name.c) ----------------------------------- */
-
-/* What a rotated file's name says. Behind the log's name stands a number (PATH.1), or a date (PATH-20261124,
- * PATH.2026-11-24): digits, with a time and a number behind it where there are several a day, as kubelet
- * has it too (kubernetes pkg/kubelet/logs/container_log_manager.go: PATH.20060102-150405 as Go writes it).
- * Or either stands before the log's ending, behind one of `.-_`: app.2026-11-24.1.log is app.log's. Each
- * with .gz. */
-#define ROTATED_PARTS 8
-struct rotated_name {
-    size_t stem; /* bytes of the log's name before the number or date; its ending follows */
-    const char *ending;
-    size_t ending_len; /* 0: not `inside` */
-    bool inside;       /* before the ending. Other logs have such names, too: see claim.c */
-    bool dated, gz;
-    unsigned parts;
-    uint64_t part[ROTATED_PARTS]; /* the number; or date, time and number, the larger the newer */
-};
-
-/* Is it a rotated file's name? */
-bool rotation_parse(const char *name, struct rotated_name *out);
-/* Is it one of the log of that name? */
-bool rotation_of(const struct rotated_name *rotated, const char *name, const char *log);
-/* The path of the log that this is a rotated file of, by its name; to be freed. NULL: it is none's. */
-char *rotation_log(const char *path, bool *inside);
-
-/* One file that a log's path has left behind, by its name: PATH.1, PATH.2.gz, PATH-20261124.gz … */
-struct generation {
-    char *path;
-    dev_t dev;
-    ino_t ino;
-    int64_t mtime_ns;
-    struct rotated_name name;
-};
-
-/* Lists them, newest first; a .gz that is still being made from a plain file of the same number is left out.
- * 0; -1 (errno). */
-int rotation_list(const char *path, struct generation **out, size_t *count);
-void rotation_free(struct generation *list, size_t count);
-/* Is it the same file, under the same name? */
-bool generation_same(const struct generation *a, const struct generation *b);
-
 #endif

@@ -12,7 +12,7 @@
 #include "base/metrics.h"
 #include "base/watch.h"
 #include "files.h"
-#include "source/log/segment.h"
+#include "source/log/rotation_name.h"
 
 #define DIR_EVENTS                                                                                           \
     (IN_CREATE | IN_MODIFY | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF)

@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "files.h"
-#include "source/log/segment.h"
+#include "source/log/rotation_name.h"
 
 #define DELETED_FOR (60 * NS_PER_S)   /* a deleted file that is not written to for so long is let go */
 #define GRACE       (200 * NS_PER_MS) /* in which the last of a log's writers opens the new file */

@@ -3,6 +3,7 @@
 #ifndef SIDETAIL_SOURCE_LOG_LISTING_H
 #define SIDETAIL_SOURCE_LOG_LISTING_H
 
+#include "source/log/rotation.h"
 #include "source/log/segment.h"
 
 struct listed {
