@@ -1,4 +1,4 @@
-/* What files.c (the source and its directories) and files_log.c (a log found in them) share; nobody else
+/* What files.c (the source and its directories) and set.c (a log found in them) share; nobody else
  * includes this. */
 #ifndef SIDETAIL_SOURCE_FILES_H
 #define SIDETAIL_SOURCE_FILES_H

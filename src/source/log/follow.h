@@ -33,7 +33,7 @@ struct follow_options {
     /* A rotated file is read for so long after the next one was seen to be written to: not all of several
      * writers go over to the new one at once. 0: there is one writer. */
     int64_t grace_ns;
-    bool claim; /* note from the start that it is followed, so that it stays a log of its own: see claim.c */
+    bool claim; /* note from the start that it is followed, so that it stays a log of its own: see ownership.c */
 };
 
 /* Opens what there is to read and queues it. NULL: memory. */

@@ -86,7 +86,7 @@ struct tailer {
 enum follow_state { FOLLOW_MORE, FOLLOW_IDLE };
 enum follow_state follow_read(struct follow *f); /* one chunk; only while the pipeline has room */
 
-/* claim.c */
+/* ownership.c */
 bool claim_wanted(void *arg, const struct generation *gen); /* is it a file of this follow's log? */
 
 /* begin.c */
@@ -123,7 +123,7 @@ enum taking chain_prepare(struct follow *f, struct listing *l, size_t count);
  * gap: counted and said. */
 size_t chain_take(struct follow *f, struct listing *l, size_t count);
 
-/* copies.c */
+/* truncation.c */
 /* The live file, which is all of the chain, was truncated: goes on in its copies, and takes it up anew behind
  * them. Unless TAKE_NOW, nothing has changed, and it is to be called again at the next look. */
 enum taking chain_truncated(struct follow *f, const struct file_seen *before);
