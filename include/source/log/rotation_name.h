@@ -18,7 +18,7 @@ struct rotated_name {
     size_t stem; /* bytes of the log's name before the number or date; its ending follows */
     const char *ending;
     size_t ending_len; /* bytes; 0: not `inside` */
-    bool inside;       /* before the ending. Other logs have such names, too: see ownership.c */
+    bool inside;       /* before the ending. Other logs have such names, too: see ownership.h */
     bool dated, gz;
     unsigned parts;
     uint64_t part[ROTATED_PARTS]; /* the number; or date, time and number, the larger the newer */
