@@ -11,7 +11,7 @@
 struct component {
     regex_t regex;
     bool compiled;
-    bool dot; /* begins with a dot: so may the names that it matches */
+    bool dot; /* it begins with a dot, so the names that it matches may, too */
     size_t parts;
     int captured[MAX_PARTS]; /* enum capture, or -1: not kept */
 };

@@ -15,11 +15,11 @@
 #include "base/watch.h"
 #include "config/config.h"
 #include "discover/metadata.h"
-#include "source/log/follow.h"
+#include "source/log/tailer.h"
 
 #define ID_LEN 64
-#define METADATA_WAIT                                                                                        \
-    (2 * NS_PER_S) /* how long a new container's metadata may be late before it is tagged by its id alone */
+/* How long a new container's metadata may be late before it is tagged by its id alone. */
+#define METADATA_WAIT (2 * NS_PER_S)
 
 #define ROOT_EVENTS (IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF)
 #define DIR_EVENTS  (IN_CREATE | IN_MODIFY | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF)
@@ -34,7 +34,7 @@ struct container {
     struct follow *follow; /* NULL: not collected */
     struct tags *tags;     /* NULL: not known yet */
     bool first_look;       /* was there before we were */
-    bool said;             /* that its metadata cannot be read */
+    bool metadata_logged;  /* it was logged that its metadata cannot be read */
     bool settled;          /* its metadata was read */
     UT_hash_handle hh;
 };
@@ -46,8 +46,8 @@ struct json_file {
     struct tailer *tailer;
     struct watcher *watcher;
     struct watch *root;
-    bool root_said;    /* that the directory cannot be read */
-    bool watches_said; /* that there are not enough for all directories */
+    bool root_logged;    /* it was logged that the directory cannot be read */
+    bool watches_logged; /* it was logged that there are not enough for all directories */
     int64_t root_mtime;
     struct container *containers; /* by id */
     struct container *ending;     /* deleted, being read to their ends */
@@ -67,7 +67,7 @@ static bool is_id(const char *name)
 
 static void container_free(struct container *c)
 {
-    follow_close(c->follow);
+    tailer_unfollow(c->source->tailer, c->follow);
     watch_close(c->watch);
     tags_unref(c->tags);
     free(c->dir);
@@ -95,7 +95,7 @@ static void container_follow(struct container *c)
         .tags = c->tags,
         .from_end = c->first_look && src->cfg->start_at == START_END,
     };
-    c->follow = follow_open(src->tailer, &options);
+    c->follow = tailer_follow(src->tailer, &options);
     if (!c->follow) {
         die_out_of_memory();
     }
@@ -111,7 +111,7 @@ static void container_tag(struct container *c, const struct identity *who)
     }
     if (!tags_wanted(tags, who, src->cfg, tags_own_container())) {
         tags_unref(tags);
-        follow_close(c->follow);
+        tailer_unfollow(c->source->tailer, c->follow);
         c->follow = NULL;
         return;
     }
@@ -143,11 +143,11 @@ static void metadata_failed(struct container *c, const struct error *err, int wh
     if (late || c->settled) {
         return;
     }
-    if (!c->said) {
+    if (!c->metadata_logged) {
         metrics.metadata_errors++;
         log_warn("a container's metadata cannot be read: its lines carry only its id until it can",
                  KV("container", c->id), KV("error", err->text));
-        c->said = true;
+        c->metadata_logged = true;
         container_tag(c, &(struct identity){.id = c->id});
     }
 }
@@ -223,11 +223,11 @@ static void on_container_event(void *arg, uint32_t mask, const char *name)
 
 static void unwatched(struct json_file *src, const char *path, int why)
 {
-    if (why == ENOSPC && !src->watches_said) {
+    if (why == ENOSPC && !src->watches_logged) {
         log_error("out of inotify watches: new lines are found once a second only; raise "
                   "fs.inotify.max_user_watches",
                   KV("path", path));
-        src->watches_said = true;
+        src->watches_logged = true;
     }
 }
 
@@ -265,17 +265,17 @@ static void container_add(struct json_file *src, const char *id, bool first_look
 
 static void root_lost(struct json_file *src, int why)
 {
-    if (!src->root_said) {
+    if (!src->root_logged) {
         log_error("cannot follow the containers directory, trying again each second",
                   KV("path", src->cfg->json_file_path), KV("error", strerror(why)),
                   KV("hint", why == EACCES || why == EPERM ? "run as root or with CAP_DAC_READ_SEARCH"
                              : why == ENOENT               ? "is the Engine's data there?"
                                                            : ""));
     }
-    src->root_said = standing.source_failing = true;
+    src->root_logged = standing.source_failing = true;
 }
 
-/* Looks at all that is in the directory. False: it cannot be read, which is said. */
+/* Looks at all that is in the directory. False: it cannot be read, which is logged. */
 static bool scan(struct json_file *src, bool first_look)
 {
     DIR *dir = opendir(src->cfg->json_file_path);
@@ -283,7 +283,7 @@ static bool scan(struct json_file *src, bool first_look)
         root_lost(src, errno);
         return false;
     }
-    src->root_said = standing.source_failing = false;
+    src->root_logged = standing.source_failing = false;
     struct dirent *entry;
     while ((errno = 0, entry = readdir(dir))) {
         if (is_id(entry->d_name)) {
@@ -429,7 +429,7 @@ static int json_file_reload(struct source *source, const struct config *cfg, str
     {
         c->first_look = false; /* what is wanted from now on is read from its beginning */
         container_identify(c);
-        if (c->said && !c->settled) {
+        if (c->metadata_logged && !c->settled) {
             container_tag(c, &(struct identity){.id = c->id}); /* still known by that alone */
         }
     }

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "source/log/rotation.h"
 #include "source/log/segment.h"
 
 #define BLOCK (64u << 10) /* bytes looked through at once, backwards */

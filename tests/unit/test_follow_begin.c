@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
-#include "source/log/follow.h"
+#include "source/log/tailer.h"
 #include "world.h"
 
 #define ID WORLD_ID
@@ -281,7 +281,7 @@ static void test_from_end_of_archives(void **state)
     struct tags *tags = tags_new(&(struct identity){.service = "web"}, w.cfg);
     struct follow_options options = {
         .key = "b", .path = world_path(&w, "b.log"), .tags = tags, .from_end = true};
-    struct follow *f = follow_open(tailer, &options);
+    struct follow *f = tailer_follow(tailer, &options);
     follow_look(f);
     world_settle(&w);
     world_expect(&w, "");
@@ -289,7 +289,7 @@ static void test_from_end_of_archives(void **state)
     follow_look(f);
     world_settle(&w);
     world_expect(&w, "new\n");
-    follow_close(f);
+    tailer_unfollow(tailer, f);
     tags_unref(tags);
     tailer_free(tailer);
     world_free(&w);

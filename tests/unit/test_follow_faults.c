@@ -13,7 +13,7 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
-#include "source/log/follow.h"
+#include "source/log/tailer.h"
 #include "under_valgrind.h"
 #include "world.h"
 
@@ -347,12 +347,12 @@ static void test_unreadable_is_not_deleted(void **state)
     struct tags *tags = tags_new(&(struct identity){.service = "web"}, w.cfg);
     struct follow_options options = {.key = "a", .path = world_path(&w, "a.log"), .tags = tags};
     assert_int_equal(seteuid(65534), 0);
-    struct follow *f = follow_open(tailer, &options);
+    struct follow *f = tailer_follow(tailer, &options);
     assert_int_equal(seteuid(0), 0);
     assert_false(follow_deleted(f, &size));
     assert_int_equal(unlink(world_path(&w, "a.log")), 0);
     assert_true(follow_deleted(f, &size));
-    follow_close(f);
+    tailer_unfollow(tailer, f);
     tags_unref(tags);
     tailer_free(tailer);
     world_free(&w);

@@ -37,7 +37,7 @@ static struct file *file_of(struct world *w, const char *name)
 {
     struct file *file;
     const char *path = world_path(w, name);
-    HASH_FIND_STR(files_of(w)->files, path, file);
+    HASH_FIND_STR(files_of(w)->set.by_path, path, file);
     assert_non_null(file);
     return file;
 }
@@ -177,7 +177,7 @@ struct lone {
 static void lone_done(void *arg)
 {
     struct lone *l = arg;
-    follow_close(l->follow);
+    tailer_unfollow(l->tailer, l->follow);
     l->follow = NULL;
 }
 
@@ -193,14 +193,14 @@ static void lone_new(struct lone *l, const char *text)
     l->tags = tags_new(&(struct identity){.service = "web"}, l->w.cfg);
     assert_true(l->tailer && l->tags);
     struct follow_options options = {.key = "a", .path = world_path(&l->w, "a.log"), .tags = l->tags};
-    l->follow = follow_open(l->tailer, &options);
+    l->follow = tailer_follow(l->tailer, &options);
     assert_non_null(l->follow);
     world_settle(&l->w);
 }
 
 static void lone_free(struct lone *l)
 {
-    follow_close(l->follow);
+    tailer_unfollow(l->tailer, l->follow);
     tags_unref(l->tags);
     tailer_free(l->tailer);
     world_free(&l->w);
@@ -261,10 +261,10 @@ static void test_kept_before_it_was_finished(void **state)
 /* As if it were deleted for more than the minute after which a file is let go. */
 static void look_a_minute_later(struct file *file)
 {
-    file_look(file);
+    file_set_look(file->set);
     assert_true(file->missing_ns != 0 && !file->finishing);
     file->missing_ns -= 61 * NS_PER_S;
-    file_look(file);
+    file_set_look(file->set);
     assert_true(file->finishing);
 }
 
@@ -280,7 +280,7 @@ static void test_let_go_after_a_minute(void **state)
     look_a_minute_later(file_of(&w, "web/a.log"));
     world_settle(&w);
     world_expect(&w, "one\ntwo\n");
-    assert_int_equal(HASH_COUNT(files_of(&w)->files), 0);
+    assert_int_equal(HASH_COUNT(files_of(&w)->set.by_path), 0);
     world_free(&w);
 }
 
@@ -296,7 +296,7 @@ static void test_made_anew_when_let_go(void **state)
     assert_int_equal(unlink(world_path(&w, "web/a.log")), 0);
     look_a_minute_later(file);
     world_write(&w, "web/a.log", "two\n");
-    file_look(file);
+    file_set_look(file->set);
     assert_false(file->finishing);
     world_settle(&w);
     assert_ptr_equal(file_of(&w, "web/a.log"), file);
@@ -361,13 +361,13 @@ static void test_left_out_and_deleted(void **state)
     world_write(&w, "web/b.log", "two\n");
     world_start(&w);
     world_settle(&w);
-    assert_int_equal(HASH_COUNT(files_of(&w)->files), 2);
+    assert_int_equal(HASH_COUNT(files_of(&w)->set.by_path), 2);
     assert_int_equal(unlink(world_path(&w, "web/a.log")), 0);
     assert_int_equal(unlink(world_path(&w, "web/b.log")), 0);
-    for (int i = 0; i < 250 && HASH_COUNT(files_of(&w)->files) > 0; i++) {
+    for (int i = 0; i < 250 && HASH_COUNT(files_of(&w)->set.by_path) > 0; i++) {
         world_run(&w, 20);
     }
-    assert_int_equal(HASH_COUNT(files_of(&w)->files), 0);
+    assert_int_equal(HASH_COUNT(files_of(&w)->set.by_path), 0);
     world_expect(&w, "");
     world_free(&w);
 }

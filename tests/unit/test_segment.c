@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/metrics.h"
+#include "source/log/rotation.h"
 #include "source/log/segment.h"
 #include "world.h"
 

@@ -16,7 +16,6 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "source/files/files.h"
-#include "source/log/follow_internal.h"
 #include "under_valgrind.h"
 
 struct memory_sink {
@@ -144,7 +143,7 @@ void world_run(struct world *w, int ms)
 static bool is_leaving(const struct world *w)
 {
     return w->source->ops == &source_files &&
-           evtimer_pending(((const struct files *)w->source)->tailer->later, NULL);
+           evtimer_pending(((const struct files *)w->source)->set.tailer->later, NULL);
 }
 
 /* Is there something left to do at once? A slow machine, or valgrind, may not have come to it. */
@@ -170,8 +169,8 @@ static void flushed(void *arg)
     *(bool *)arg = true;
 }
 
-/* What the pipeline has must be with the sink first: a drain, after which this pipeline takes nothing more.
- */
+/* What the pipeline holds must be with the sink first. After that drain it takes nothing more: hence the
+ * restart. */
 void world_save(struct world *w)
 {
     bool done = false;

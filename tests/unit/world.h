@@ -23,10 +23,12 @@ struct world {
 };
 
 void world_new(struct world *w); /* aborts the test on any failure, as all of these */
-void world_new_plain(
-    struct world *w); /* follows the files SERVICE/NAME.log below its directory; web is there */
-void world_new_json(struct world *w);  /* its directory is one of containers; there is none yet */
-void world_container(struct world *w); /* adds one: WORLD_ID, of the name web, which has written nothing */
+/* Follows the files SERVICE/NAME.log below its directory; the directory web is there. */
+void world_new_plain(struct world *w);
+/* Its directory is one of containers; there is none yet. */
+void world_new_json(struct world *w);
+/* Adds one: WORLD_ID, of the name web, which has written nothing. */
+void world_container(struct world *w);
 #define WORLD_ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 void world_start(struct world *w);
 void world_run(struct world *w, int ms); /* turns the loop for so long */

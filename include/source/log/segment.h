@@ -11,14 +11,16 @@
 #include "base/error.h"
 #include "record/position.h"
 
+/* All is written by segment.c, but for `next` and `order`: those are the chain's (chain.h). */
 struct segment {
     struct segment *next; /* the newer one */
     uint64_t order;       /* grows from older to newer within one log */
     int fd;
-    gzFile gz;         /* NULL: a plain file. It owns fd then */
-    bool damaged;      /* gzip only: it could not be unpacked to its end */
-    struct buf carry;  /* gzip only: bytes unpacked; the last consumed ones, and those not consumed yet … */
-    size_t carried;    /* … which begin here */
+    gzFile gz;    /* NULL: a plain file. It owns fd then */
+    bool damaged; /* gzip only: it could not be unpacked to its end */
+    /* Gzip only: the bytes unpacked. The last ones consumed, and from `carried` on those not consumed yet. */
+    struct buf carry;
+    size_t carried;
     struct file_id id; /* head_len grows with the file, up to FILE_ID_HEAD */
     uint64_t offset;   /* of the next unread byte (of what gzip holds, where it is one) */
     uint64_t size;     /* as last seen; of gzip: what was unpacked so far */
@@ -35,12 +37,20 @@ void segment_close(struct segment *seg); /* NULL is fine */
 
 /* Looks at size and time again, and takes more of the file's head into its identity. 0, or -1 (errno). */
 int segment_refresh(struct segment *seg);
+/* Its path still names it, and was just looked at: is there something new in it? Takes note of a larger
+ * size only, so that what is unread is known. */
+bool segment_look(struct segment *seg, const struct stat *st);
 
 /* Does the file still begin as it did, and is what was noted by segment_note still there? 1: yes; 0: no, it
  * was truncated and written anew; -1 (errno): that cannot be read, so nobody knows. */
 int segment_intact(struct segment *seg);
 
-/* Where it stands: what is before its offset is noted. Where that cannot be read, it is left out. */
+/* Was it written to since it was found empty, and nothing of it read? It may be empty again. */
+bool segment_was_empty(struct segment *seg);
+/* Forgets when it was found empty, unless it is empty now. */
+void segment_reset_empty(struct segment *seg);
+
+/* Notes what stands before its offset, and returns that as a position. What cannot be read is left out. */
 struct file_pos segment_note(struct segment *seg);
 
 /* A plain file that was truncated: to its beginning, known by what it holds now. */
@@ -48,6 +58,8 @@ void segment_restart(struct segment *seg);
 
 /* Is this the file that `id` was taken from, at least `offset` bytes long? Inodes are not compared. */
 bool segment_matches(struct segment *seg, const struct file_id *id, uint64_t offset);
+/* Likewise, and by its inode. */
+bool segment_is(struct segment *seg, const struct file_id *id);
 
 /* Is this the file in which the position was taken, by its beginning and by what stands before the offset?
  * Inodes are not compared. A gzip file is unpacked up to there, and stands there when it is. */
@@ -63,8 +75,8 @@ bool segment_holds(const struct segment *gz, uint64_t size);
 /* Is this packed from what the plain file holds (CRC32 of the trailer)? Reads all of that. */
 bool segment_same_content(const struct segment *gz, const struct segment *plain);
 
-/* Is this copied from `live`, which is not truncated yet, or about to be? (copytruncate) Where the one is
- * merely the older of two that are alike, it was made before the other. */
+/* Is this copied from `live`, which is not truncated yet, or about to be (copytruncate)? Where one is merely
+ * the older of two that are alike, it was made before the other. */
 bool segment_copies(struct segment *seg, struct segment *live);
 
 /* Goes to an offset; backwards in a gzip file it unpacks anew. 0; -1 when it cannot (gzip: fewer bytes, or
@@ -78,45 +90,9 @@ ssize_t segment_read(struct segment *seg, char *buf, size_t cap);
 /* The next `len` bytes (no more than segment_read gave) are dealt with: moves the offset. */
 void segment_consume(struct segment *seg, size_t len);
 
-/* -- the rotated files of a log (rotation.c, rotation_name.c) ----------------------------------- */
-
-/* What a rotated file's name says. Behind the log's name stands a number (PATH.1), or a date (PATH-20261124,
- * PATH.2026-11-24): digits, with a time and a number behind it where there are several a day, as kubelet
- * has it too (kubernetes pkg/kubelet/logs/container_log_manager.go: PATH.20060102-150405 as Go writes it).
- * Or either stands before the log's ending, behind one of `.-_`: app.2026-11-24.1.log is app.log's. Each
- * with .gz. */
-#define ROTATED_PARTS 8
-struct rotated_name {
-    size_t stem; /* bytes of the log's name before the number or date; its ending follows */
-    const char *ending;
-    size_t ending_len; /* 0: not `inside` */
-    bool inside;       /* before the ending. Other logs have such names, too: see claim.c */
-    bool dated, gz;
-    unsigned parts;
-    uint64_t part[ROTATED_PARTS]; /* the number; or date, time and number, the larger the newer */
-};
-
-/* Is it a rotated file's name? */
-bool rotation_parse(const char *name, struct rotated_name *out);
-/* Is it one of the log of that name? */
-bool rotation_of(const struct rotated_name *rotated, const char *name, const char *log);
-/* The path of the log that this is a rotated file of, by its name; to be freed. NULL: it is none's. */
-char *rotation_log(const char *path, bool *inside);
-
-/* One file that a log's path has left behind, by its name: PATH.1, PATH.2.gz, PATH-20261124.gz … */
-struct generation {
-    char *path;
-    dev_t dev;
-    ino_t ino;
-    int64_t mtime_ns;
-    struct rotated_name name;
-};
-
-/* Lists them, newest first; a .gz that is still being made from a plain file of the same number is left out.
- * 0; -1 (errno). */
-int rotation_list(const char *path, struct generation **out, size_t *count);
-void rotation_free(struct generation *list, size_t count);
-/* Is it the same file, under the same name? */
-bool generation_same(const struct generation *a, const struct generation *b);
+static inline bool same_inode(const struct file_id *id, dev_t dev, ino_t ino)
+{
+    return id->ino == ino && id->dev == dev;
+}
 
 #endif

@@ -1,19 +1,20 @@
-/* Files in a shared volume, found by patterns. Directories on the way are watched, so that new ones are found
- * at once. */
+#include "files.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <uthash.h>
 
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metrics.h"
 #include "base/watch.h"
-#include "files.h"
-#include "source/log/segment.h"
+#include "source/log/rotation_name.h"
 
+/* The directories on the way to the files are watched, so that new ones are found at once. */
 #define DIR_EVENTS                                                                                           \
     (IN_CREATE | IN_MODIFY | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF)
 
@@ -28,12 +29,13 @@ struct dir {
     struct files *source;
     char *path;
     struct watch *watch; /* NULL: tried again each second */
-    dev_t dev;           /* of what is watched */
-    ino_t ino;
-    bool undecided; /* looked at again each second: it could not be listed, or a file in it may be a log of
-                       its own or a rotated one */
-    int unlisted;   /* errno: it could not be listed, which was said; 0: it was */
-    bool said;      /* that it cannot be watched */
+    dev_t dev;           /* of the directory that is watched … */
+    ino_t ino;           /* … which may have lost its name since */
+    /* Looked at again each second: it could not be listed, or a file in it may be a log of its own or a
+     * rotated one. */
+    bool undecided;
+    int unlisted;      /* errno: it could not be listed, which was logged; 0: it was listed */
+    bool watch_logged; /* it was logged that it cannot be watched */
     struct interest *interests;
     size_t count;
     UT_hash_handle hh;
@@ -53,12 +55,9 @@ static char *join_path(const char *dir, const char *name)
 /* -- directories ------------------------------------------------------------------------------- */
 
 static void dir_add(struct files *src, const char *path, const struct interest *why, bool first_look);
-
 static void visit(struct dir *dir, const struct interest *why, const char *name, bool first_look);
 
-/* The log that has left this file behind, where it did: it may itself not be there now, and known all the
- * same.
- */
+/* The log that has left this file behind, if one did. It may not be there now, and be known all the same. */
 static void visit_log_of(struct dir *dir, const struct interest *why, const char *rotated, bool first_look)
 {
     bool inside;
@@ -81,7 +80,7 @@ static void visit(struct dir *dir, const struct interest *why, const char *name,
     next.depth++;
     if (next.depth == pattern_depth(why->pattern)) {
         visit_log_of(dir, why, name, first_look);
-        dir->undecided |= !file_add(dir->source, path, &next.caps, first_look);
+        dir->undecided |= !file_set_add(&dir->source->set, path, &next.caps, first_look);
     } else if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
         dir_add(dir->source, path, &next, first_look);
     }
@@ -151,12 +150,12 @@ static void on_dir_event(void *arg, uint32_t mask, const char *name)
     }
     char *path = join_path(dir->path, name);
     if (mask & IN_ISDIR && mask & (IN_MOVED_FROM | IN_DELETE)) {
-        dir_lost(src, path); /* `dir` itself is its parent, and stays. A deleted one that is in use still has
-                                not told of it */
+        /* `dir` is its parent, and stays. A deleted one that is still in use has not told of it. */
+        dir_lost(src, path);
     } else {
-        file_event(src, path, mask);
+        file_set_event(&src->set, path, mask);
     }
-    if (mask & (IN_CREATE | IN_MOVED_TO) || (mask & IN_MODIFY && file_undecided(src, path))) {
+    if (mask & (IN_CREATE | IN_MOVED_TO) || (mask & IN_MODIFY && file_set_undecided(&src->set, path))) {
         for (size_t i = 0; i < dir->count; i++) {
             struct interest why = dir->interests[i]; /* the list may grow meanwhile */
             visit(dir, &why, name, false);
@@ -174,12 +173,13 @@ static void dir_watch(struct dir *dir)
         dir->ino = st.st_ino;
     }
     int why = dir->watch ? 0 : errno;
-    if (!dir->watch && !dir->said && why != EACCES && why != ENOENT) { /* these are met when it is listed */
+    bool met_when_listed = why == EACCES || why == ENOENT; /* and logged there */
+    if (!dir->watch && !dir->watch_logged && !met_when_listed) {
         log_error("cannot watch a directory: what is new in it is found once a second only",
                   KV("path", dir->path), KV("error", strerror(why)),
                   KV("hint", why == ENOSPC ? "raise fs.inotify.max_user_watches" : ""));
     }
-    dir->said = !dir->watch;
+    dir->watch_logged = !dir->watch;
 }
 
 static bool has_interest(const struct dir *dir, const struct interest *why)
@@ -218,8 +218,8 @@ static void dir_add(struct files *src, const char *path, const struct interest *
 
 /* -- the whole --------------------------------------------------------------------------------- */
 
-/* A base that was removed while in use tells of that once it is in use no more; another one may have its name
- * by now. */
+/* A base that was removed while in use sends no event until it is no longer in use. Another one may have its
+ * name by now. */
 static void drop_replaced_base(struct files *src, const char *base, const struct stat *st)
 {
     struct dir *dir;
@@ -239,10 +239,10 @@ static void look_for_bases(struct files *src, bool first_look)
         if (stat(base, &st) == 0) {
             drop_replaced_base(src, base, &st);
             dir_add(src, base, &why, first_look);
-            src->said[i] = false;
-        } else if (!src->said[i]) {
+            src->missing_logged[i] = false;
+        } else if (!src->missing_logged[i]) {
             log_warn("a directory to be followed is not there, looking again each second", KV("path", base));
-            src->said[i] = true;
+            src->missing_logged[i] = true;
         }
     }
 }
@@ -257,12 +257,13 @@ static bool is_base(const struct dir *dir)
     return false;
 }
 
-/* Can all that is to be followed be read? A directory that a wildcard met by chance may be others' alone. */
+/* Reports whether all that is to be followed can be read. A directory that a wildcard met by chance may be
+ * for others alone to read. */
 static void take_standing(const struct files *src)
 {
     bool failing = false;
     for (size_t i = 0; i < src->count; i++) {
-        failing |= src->said[i];
+        failing |= src->missing_logged[i];
     }
     for (const struct dir *dir = src->dirs; dir; dir = dir->hh.next) {
         failing |= dir->unlisted && (dir->unlisted != EACCES || is_base(dir));
@@ -270,7 +271,7 @@ static void take_standing(const struct files *src)
     standing.source_failing = failing;
 }
 
-/* Directories without a watch: what they hold now; and a watch, where there is one to be had. And those in
+/* Lists directories without a watch, and watches them, where that is possible by now. Also lists those in
  * which it is not decided yet what a file is. */
 static void look_at_unwatched(struct files *src)
 {
@@ -299,13 +300,9 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     struct files *src = arg;
-    struct file *file, *next;
     look_at_unwatched(src);
     look_for_bases(src, false);
-    HASH_ITER(hh, src->files, file, next)
-    {
-        file_look(file);
-    }
+    file_set_look(&src->set);
     take_standing(src);
 }
 
@@ -324,14 +321,9 @@ static void on_overflow(void *arg)
 static void files_close(struct source *source)
 {
     struct files *src = (struct files *)source;
-    struct file *file, *next_file;
-    struct dir *dir, *next_dir;
-    HASH_ITER(hh, src->files, file, next_file)
-    {
-        HASH_DEL(src->files, file);
-        file_free(file);
-    }
-    HASH_ITER(hh, src->dirs, dir, next_dir)
+    struct dir *dir, *next;
+    file_set_close(&src->set);
+    HASH_ITER(hh, src->dirs, dir, next)
     {
         dir_free(dir);
     }
@@ -339,25 +331,25 @@ static void files_close(struct source *source)
         pattern_free(src->patterns[i]);
     }
     free(src->patterns);
-    free(src->said);
+    free(src->missing_logged);
     watcher_free(src->watcher);
-    tailer_free(src->tailer);
+    tailer_free(src->set.tailer);
     if (src->tick) {
         event_free(src->tick);
     }
     free(src);
 }
 
-static int parse_patterns(struct files *src, struct error *err)
+static int parse_patterns(struct files *src, const struct config *cfg, struct error *err)
 {
-    size_t count = src->cfg->files_include.count;
+    size_t count = cfg->files_include.count;
     src->patterns = calloc(count, sizeof(*src->patterns));
-    src->said = calloc(count, sizeof(*src->said));
-    if (!src->patterns || !src->said) {
+    src->missing_logged = calloc(count, sizeof(*src->missing_logged));
+    if (!src->patterns || !src->missing_logged) {
         return error_set(err, "out of memory");
     }
     for (; src->count < count; src->count++) {
-        src->patterns[src->count] = pattern_parse(src->cfg->files_include.items[src->count], err);
+        src->patterns[src->count] = pattern_parse(cfg->files_include.items[src->count], err);
         if (!src->patterns[src->count]) {
             return -1;
         }
@@ -373,9 +365,8 @@ static struct source *files_open(const struct source_env *env, struct error *err
         return NULL;
     }
     src->source.ops = &source_files;
-    src->cfg = env->cfg;
-    src->checkpoint = env->checkpoint;
-    if (parse_patterns(src, err) < 0 || !(src->tailer = tailer_new(env, err)) ||
+    src->set = (struct file_set){.cfg = env->cfg, .checkpoint = env->checkpoint};
+    if (parse_patterns(src, env->cfg, err) < 0 || !(src->set.tailer = tailer_new(env, err)) ||
         !(src->watcher = watcher_new(env->base, on_overflow, src, err)) ||
         !(src->tick = event_new(env->base, -1, EV_PERSIST, on_tick, src)) ||
         event_add(src->tick, &(struct timeval){1, 0}) < 0) {
@@ -389,20 +380,13 @@ static struct source *files_open(const struct source_env *env, struct error *err
 
 static void files_resume(struct source *source)
 {
-    tailer_resume(((struct files *)source)->tailer);
+    tailer_resume(((struct files *)source)->set.tailer);
 }
 
 static int files_reload(struct source *source, const struct config *cfg, struct error *err)
 {
     (void)err;
-    struct files *src = (struct files *)source;
-    struct file *file, *next;
-    src->cfg = cfg;
-    HASH_ITER(hh, src->files, file, next)
-    {
-        file->first_look = false;
-        file_tag(file);
-    }
+    file_set_reload(&((struct files *)source)->set, cfg);
     return 0;
 }
 
@@ -410,7 +394,7 @@ static void files_stop(struct source *source)
 {
     struct files *src = (struct files *)source;
     event_del(src->tick);
-    tailer_stop(src->tailer);
+    tailer_stop(src->set.tailer);
 }
 
 const struct source_ops source_files = {

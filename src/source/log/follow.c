@@ -2,186 +2,45 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/memory.h"
 #include "base/metrics.h"
-#include "base/utf8.h"
-#include "follow_internal.h"
+#include "begin.h"
+#include "lines.h"
+#include "newer.h"
+#include "truncation.h"
 
-#define FIRST_LINE_MAX 131072 /* longer than an entry of json-file or CRI, but for one of escapes only */
+struct follow {
+    const struct follow_env *env;
+    struct turn turn;
+    char *path;
 
-/* -- positions --------------------------------------------------------------------------------- */
+    struct chain chain;         /* the files that are held open */
+    struct ownership ownership; /* which files are this log's */
+    struct intake intake;       /* from those to the chain */
+    struct begin begin;
+    struct truncation truncation;
+    struct progress progress; /* from the chain to the pipeline */
+    struct lines lines;
 
-static union source_offset place_at(const struct segment *seg, uint64_t offset)
+    int64_t grace_ns;       /* see struct follow_options */
+    int64_t grace_since_ns; /* monotonic: since then the next file is written to; 0: it is not */
+    bool failing;           /* a fault was logged and has not gone since */
+    bool gone;              /* deleted: see follow_finish */
+    void (*finished)(void *arg);
+    void *finished_arg;
+};
+
+static void ready(struct follow *f)
 {
-    return (union source_offset){.file = {.file = seg->id, .offset = offset, .mtime_ns = seg->mtime_ns}};
+    f->env->ready(f->env->arg, &f->turn);
 }
 
-/* All that was put is covered by where the head stands now, but for what is held. During a replay the
- * position that is known already says more: what is put then is only held again. */
-static void mark(struct follow *f)
-{
-    if (f->replay.active) {
-        return;
-    }
-    struct position pos = {.kind = POSITION_FILE, .mid_line = f->mid_line};
-    if (f->head->id.head_len < FILE_ID_HEAD) {
-        segment_refresh(f->head); /* the file grew: the more of it is known, the surer it is found again */
-    }
-    pos.at.file = segment_note(f->head);
-    for (int s = 0; s < STREAM_COUNT; s++) {
-        pos.held_set[s] = pending_any(&f->holds[s]);
-        if (pos.held_set[s]) {
-            pos.held[s] = *pending_since(&f->holds[s]);
-        }
-    }
-    f->moved = false;
-    feed_mark(f->feed, &pos);
-}
+/* -- the live file ----------------------------------------------------------------------------- */
 
-static void on_released(void *arg, enum stream stream)
-{
-    struct follow *f = arg;
-    f->holds[stream].grouping = false;
-    if (f->head) {
-        mark(f);
-    }
-}
-
-static int spot_compare(struct spot a, struct spot b)
-{
-    if (a.order != b.order) {
-        return a.order < b.order ? -1 : 1;
-    }
-    return (a.offset > b.offset) - (a.offset < b.offset);
-}
-
-/* Was the entry that begins at the head's offset delivered before the last stop? */
-static bool delivered_before(struct follow *f, enum stream stream)
-{
-    struct spot here = {f->head->order, f->head->offset};
-    if (spot_compare(here, f->replay.until) >= 0) {
-        f->replay.active = false;
-        return false;
-    }
-    return !f->replay.from_set[stream] || spot_compare(here, f->replay.from[stream]) < 0;
-}
-
-static void put(struct follow *f, struct record *rec)
-{
-    if (f->replay.active && delivered_before(f, rec->stream)) {
-        return;
-    }
-    unsigned result = feed_put(f->feed, rec);
-    struct pending *hold = &f->holds[rec->stream];
-    if (result != PUT_DONE || pending_any(hold)) {
-        union source_offset here = place_at(f->head, f->head->offset);
-        pending_update(hold, result, &here);
-    }
-    f->moved = true;
-}
-
-/* -- bytes to records -------------------------------------------------------------------------- */
-
-static size_t line_limit(const struct follow *f)
-{
-    return 2 * (size_t)f->tailer->cfg->line_max;
-}
-
-/* The format as the first line of the file being read tells it, where reading begins behind that. NULL: it
- * cannot be had: of an archive, or where it is very long. */
-static const struct decoder *guess_by_head(struct follow *f)
-{
-    struct segment *seg = f->head;
-    char *head = seg->offset > 0 && !seg->gz ? calloc(1, FIRST_LINE_MAX + DECODE_PAD) : NULL;
-    if (!head) {
-        return NULL;
-    }
-    size_t most = seg->offset < FIRST_LINE_MAX ? (size_t)seg->offset : FIRST_LINE_MAX;
-    ssize_t got = pread(seg->fd, head, most, 0);
-    const struct decoder *found = got > 0 ? decoder_guess(head, head + got) : NULL;
-    free(head);
-    return found;
-}
-
-/* What decodes the line at p. NULL: its format is not known, and there is no whole line yet to tell it.
- * `last`: nor will there be. */
-static const struct decoder *decoder_at(struct follow *f, const char *p, const char *end, bool last)
-{
-    if (f->mid_line) {
-        return &decoder_plain;
-    }
-    if (!f->decoder) {
-        f->decoder = guess_by_head(f);
-    }
-    if (!f->decoder) {
-        f->decoder = decoder_guess(p, end);
-    }
-    if (!f->decoder && last) {
-        f->decoder = &decoder_plain;
-    }
-    return f->decoder;
-}
-
-/* Puts the whole lines of buf[0, len); stops when the pipeline has no more room. `full`: more follows than
- * fits into it. `last`: nothing will come behind it. */
-static void consume(struct follow *f, const char *buf, size_t len, bool full, bool last)
-{
-    struct tailer *t = f->tailer;
-    struct segment *seg = f->head;
-    const char *p = buf, *end = buf + len;
-    struct record rec;
-    while (p < end) {
-        const struct decoder *decoder = decoder_at(f, p, end, full ? p == buf : last);
-        size_t used = decoder ? decoder->next(p, end, &rec, &t->scratch) : 0;
-        if (used == 0) {
-            break;
-        }
-        put(f, &rec);
-        f->mid_line = false;
-        segment_consume(seg, used);
-        p += used;
-        if (pipeline_full(t->pl)) {
-            mark(f);
-            if (!pipeline_room(t->pl)) {
-                break;
-            }
-        }
-    }
-}
-
-/* A line that does not fit into the largest buffer: a piece of it, as text. */
-static void cut_piece(struct follow *f, const char *buf)
-{
-    struct record rec;
-    size_t len = utf8_cut(buf, (size_t)f->tailer->cfg->line_max);
-    decode_as_text(buf, len, &rec);
-    rec.malformed = !f->mid_line && f->decoder != &decoder_plain;
-    rec.partial = true;
-    metrics.cut_lines++;
-    put(f, &rec);
-    f->mid_line = true;
-    segment_consume(f->head, len);
-}
-
-/* What stands at the end of a file that nobody will write to again, without a newline: a line all the same.
- */
-static void put_rest(struct follow *f, const char *buf, size_t len)
-{
-    struct record rec;
-    decode_as_text(buf, len, &rec);
-    rec.malformed = !f->mid_line && f->decoder != &decoder_plain;
-    put(f, &rec);
-    f->mid_line = false;
-    segment_consume(f->head, len);
-}
-
-/* -- reading ----------------------------------------------------------------------------------- */
-
-/* Says a fault of reading once, until it has gone. */
+/* Logs a fault of reading once, until it has gone. */
 static void fault(struct follow *f, const char *what)
 {
     metrics.read_errors++;
@@ -191,33 +50,33 @@ static void fault(struct follow *f, const char *what)
     f->failing = true;
 }
 
-/* The one file of the chain that may still be truncated in place. */
+/* Is the one file of the chain being read, which may still be truncated in place? */
 static bool is_live(const struct follow *f)
 {
-    return f->head == f->tail && !f->head->gz;
+    return f->chain.head == f->chain.tail && !f->chain.head->gz;
 }
 
-/* Was it written to since it was found empty? It may be empty again. */
-static bool was_empty(struct segment *seg)
+/* What was read of a truncated file is complete: reading goes on at the beginning of a line. */
+static bool went_on(struct follow *f, enum intake_result result)
 {
-    return seg->offset == 0 && seg->empty_ns > 0 &&
-           (seg->size > 0 ? seg->id.head_len > 0 && segment_intact(seg) == 1
-                          : seg->mtime_ns != seg->empty_ns);
+    if (result == INTAKE_DONE) {
+        progress_start_line(&f->progress);
+    }
+    return result == INTAKE_DONE;
 }
 
 /* Looks at the live file before it is read. False: at another time. */
 static bool look_at_live(struct follow *f)
 {
-    struct segment *seg = f->head;
-    if (!f->unsettled && !f->failing) {
-        f->seen = (struct file_seen){.unread = seg->size > seg->offset ? seg->size - seg->offset : 0,
-                                     .mtime_ns = seg->mtime_ns};
+    struct segment *live = f->chain.head;
+    if (!f->failing) {
+        truncation_note(&f->truncation, live);
     }
-    if (segment_refresh(seg) < 0) {
+    if (segment_refresh(live) < 0) {
         fault(f, "cannot look at a log file");
         return false;
     }
-    return !was_empty(seg) || chain_was_empty(f) == TAKE_NOW;
+    return !segment_was_empty(live) || went_on(f, truncation_of_empty(&f->truncation, &f->intake));
 }
 
 /* Asked after the read: what stands before our offset is still what we have read, so what was read came
@@ -228,50 +87,7 @@ static int was_truncated(struct segment *seg)
     return intact < 0 ? -1 : !intact;
 }
 
-static enum follow_state finish(struct follow *f)
-{
-    struct position forget = {.kind = POSITION_NONE};
-    if (f->behind) {
-        metrics.gaps++;
-        log_error("a log was deleted before all of its files could be read", KV("path", f->path));
-    }
-    feed_flush(f->feed);
-    feed_mark(f->feed, &forget);
-    pipeline_save_soon(f->tailer->pl);
-    f->finished(f->finished_arg);
-    return FOLLOW_IDLE;
-}
-
-/* The head is read to its end as of now, `len` bytes without a newline remain in `rest`. `leave`: the next
- * file was seen to be written to before. */
-static enum follow_state at_end(struct follow *f, const char *rest, size_t len, bool leave)
-{
-    bool last = !f->head->next;
-    if (last && f->behind) {
-        chain_take_newer(f);
-        if (f->head->next) {
-            return FOLLOW_MORE;
-        }
-    }
-    if (last ? !f->gone : !leave) {
-        return FOLLOW_IDLE;
-    }
-    if (len > 0) {
-        put_rest(f, rest, len);
-    }
-    if (f->moved) {
-        mark(f);
-    }
-    if (f->head->damaged) {
-        metrics.gaps++;
-        log_error("a gzipped log is damaged: what it held from here on is lost", KV("path", f->path),
-                  KN("offset", f->head->offset));
-    }
-    chain_drop_head(f, true);
-    f->leaving_ns = 0;
-    pipeline_save_soon(f->tailer->pl);
-    return last ? finish(f) : FOLLOW_MORE;
-}
+/* -- from one file to the next ----------------------------------------------------------------- */
 
 /* Was any of the newer files written to? Rotated ones may be empty. */
 static bool written_to(struct segment *seg)
@@ -286,119 +102,194 @@ static bool written_to(struct segment *seg)
  * when the first of them has; when they have gone over to the one behind it, they have. */
 static bool may_leave(struct follow *f)
 {
-    if (!written_to(f->head->next)) {
-        f->leaving_ns = 0;
+    const struct segment *head = f->chain.head;
+    if (!written_to(head->next)) {
+        f->grace_since_ns = 0;
         return false;
     }
-    if (f->head->gz || f->head->next->next || f->grace_ns == 0) {
+    if (head->gz || head->next->next || f->grace_ns == 0) {
         return true;
     }
     int64_t now = clock_monotonic();
-    f->leaving_ns = f->leaving_ns > 0 ? f->leaving_ns : now;
-    int64_t left = f->leaving_ns + f->grace_ns - now;
+    f->grace_since_ns = f->grace_since_ns > 0 ? f->grace_since_ns : now;
+    int64_t left = f->grace_since_ns + f->grace_ns - now;
     if (left > 0) {
-        tailer_look_again(f->tailer, left);
+        f->env->ready_later(f->env->arg, left);
     }
     return left <= 0;
 }
 
-/* No whole line in a full buffer: a larger one, or a cut. */
-static enum follow_state too_long(struct follow *f, size_t got)
+static void leave_head(struct follow *f)
 {
-    struct tailer *t = f->tailer;
-    size_t limit = line_limit(f);
-    if (got < limit) {
-        if (tailer_grow(t, t->cap * 2 < limit ? t->cap * 2 : limit) < 0) {
-            die_out_of_memory();
-        }
-        return FOLLOW_MORE;
+    struct segment *head = f->chain.head;
+    if (head->damaged) {
+        metrics.gaps++;
+        log_error("a gzipped log is damaged: what it held from here on is lost", KV("path", f->path),
+                  KN("offset", head->offset));
     }
-    cut_piece(f, t->buf);
-    mark(f);
-    return FOLLOW_MORE;
+    chain_remember(&f->chain, head);
+    chain_drop_head(&f->chain);
+    progress_start_line(&f->progress);
+    f->grace_since_ns = 0;
+    pipeline_save_soon(f->env->pipeline);
+}
+
+static enum follow_state finish(struct follow *f)
+{
+    if (f->intake.behind) {
+        metrics.gaps++;
+        log_error("a log was deleted before all of its files could be read", KV("path", f->path));
+    }
+    progress_forget(&f->progress);
+    f->finished(f->finished_arg);
+    return FOLLOW_IDLE;
+}
+
+/* The head is read to its end as of now, `len` bytes without a newline remain in `rest`. `leave`: the next
+ * file was seen to be written to before. */
+static enum follow_state at_end(struct follow *f, const char *rest, size_t len, bool leave)
+{
+    bool last = !f->chain.head->next;
+    if (last && f->intake.behind) {
+        newer_take(&f->intake);
+        if (f->chain.head->next) {
+            return FOLLOW_MORE;
+        }
+    }
+    if (last ? !f->gone : !leave) {
+        return FOLLOW_IDLE;
+    }
+    if (len > 0) {
+        lines_put_rest(&f->lines, rest, len);
+    }
+    if (f->progress.moved) {
+        progress_mark(&f->progress);
+    }
+    leave_head(f);
+    return last ? finish(f) : FOLLOW_MORE;
+}
+
+/* -- reading ----------------------------------------------------------------------------------- */
+
+/* Reads the next chunk of the head into the buffer. The bytes read; -1: there is nothing to be used, and
+ * *state tells how to go on. */
+static ssize_t read_chunk(struct follow *f, enum follow_state *state)
+{
+    struct segment *head = f->chain.head;
+    ssize_t got = segment_read(head, f->env->buffer->data, f->env->buffer->cap);
+    int truncated = got >= 0 && is_live(f) ? was_truncated(head) : 0;
+    *state = FOLLOW_IDLE; /* tried again at the next look */
+    if (got < 0 || truncated < 0) {
+        fault(f, "cannot read a log file");
+        return -1;
+    }
+    if (truncated) {
+        *state = went_on(f, truncation_follow(&f->truncation, &f->intake)) ? FOLLOW_MORE : FOLLOW_IDLE;
+        return -1;
+    }
+    truncation_none(&f->truncation);
+    f->failing = false;
+    return got;
 }
 
 enum follow_state follow_read(struct follow *f)
 {
-    struct tailer *t = f->tailer;
-    if (!f->head) {
+    struct read_buffer *b = f->env->buffer;
+    enum follow_state state;
+    if (!f->chain.head) {
         return f->gone ? finish(f) : FOLLOW_IDLE;
     }
     if (is_live(f) && !look_at_live(f)) {
         return FOLLOW_IDLE;
     }
-    struct segment *seg = f->head;
     bool leave = may_leave(f);
-    uint64_t begin = seg->offset;
-    ssize_t got = segment_read(seg, t->buf, t->cap);
+    ssize_t got = read_chunk(f, &state);
     if (got < 0) {
-        fault(f, "cannot read a log file");
-        return FOLLOW_IDLE; /* tried again at the next look */
+        return state;
     }
-    int truncated = is_live(f) ? was_truncated(seg) : 0;
-    if (truncated < 0) {
-        fault(f, "cannot read a log file");
-        return FOLLOW_IDLE;
+    bool full = (size_t)got == b->cap;
+    size_t used = lines_put(&f->lines, b, (size_t)got, leave || f->gone);
+    if (f->progress.moved) {
+        progress_mark(&f->progress);
     }
-    if (truncated) {
-        return chain_truncated(f, &f->seen) == TAKE_NOW ? FOLLOW_MORE : FOLLOW_IDLE;
-    }
-    f->unsettled = false;
-    memset(t->buf + got, 0, DECODE_PAD); /* decoders look ahead: at nothing, not at what was there before */
-    f->failing = false;
-    bool whole = (size_t)got == t->cap;
-    consume(f, t->buf, (size_t)got, whole, leave || f->gone);
-    size_t used = (size_t)(seg->offset - begin);
-    if (f->moved) {
-        mark(f);
-    }
-    if (!pipeline_room(t->pl)) {
+    if (!pipeline_room(f->env->pipeline)) {
         return FOLLOW_MORE;
     }
-    if (whole) {
-        return used > 0 ? FOLLOW_MORE : too_long(f, (size_t)got);
+    if (!full) {
+        return at_end(f, b->data + used, (size_t)got - used, leave);
     }
-    return at_end(f, t->buf + used, (size_t)got - used, leave);
+    if (used == 0) {
+        lines_put_long(&f->lines, b);
+    }
+    return FOLLOW_MORE;
 }
 
-/* -- the contract ------------------------------------------------------------------------------ */
+/* -- opening and closing ----------------------------------------------------------------------- */
 
-struct follow *follow_open(struct tailer *t, const struct follow_options *options)
+static void try_to_begin(struct follow *f)
+{
+    begin_try(&f->begin, &f->intake, pipeline_position(f->env->pipeline, feed_key(f->progress.feed)));
+    if (f->begin.done) {
+        progress_begin(&f->progress, &f->begin.replay, f->begin.mid_line);
+    }
+    if (f->chain.head) {
+        ready(f);
+    }
+}
+
+static void set_up(struct follow *f, const struct follow_env *env, const struct follow_options *options)
+{
+    f->env = env;
+    f->turn.follow = f;
+    f->grace_ns = options->grace_ns;
+    progress_open(&f->progress, env->pipeline, options->key, options->tags, &f->chain);
+    f->lines = (struct lines){options->decoder, env->cfg, &f->progress};
+    f->ownership =
+        (struct ownership){f->path, feed_key(f->progress.feed), &f->chain, env->pipeline, env->others};
+    f->intake = (struct intake){
+        .path = f->path, .cfg = env->cfg, .filter = {ownership_wanted, &f->ownership}, .chain = &f->chain};
+    f->begin.from_end = options->from_end;
+    if (options->from) {
+        f->begin.initial = (struct position){.kind = POSITION_FILE, .at.file = *options->from};
+    }
+}
+
+struct follow *follow_open(const struct follow_env *env, const struct follow_options *options)
 {
     struct follow *f = calloc(1, sizeof(*f));
     if (!f || !(f->path = strdup(options->path))) {
         free(f);
         return NULL;
     }
-    f->tailer = t;
-    f->decoder = options->decoder;
-    f->feed = feed_open(t->pl, options->key, options->tags, (struct feed_calls){on_released, f});
-    f->from_end = options->from_end;
-    f->grace_ns = options->grace_ns;
-    if (options->from) {
-        f->initial = (struct position){.kind = POSITION_FILE, .at.file = *options->from};
-    }
-    TAILQ_INSERT_TAIL(&t->all, f, all_link);
-    chain_begin(f);
-    if (options->claim && f->head && f->head->id.head_len > 0 && !pipeline_position(t->pl, options->key)) {
-        mark(f);
+    set_up(f, env, options);
+    try_to_begin(f);
+    const struct segment *head = f->chain.head;
+    if (options->mark_at_open && head && head->id.head_len > 0 &&
+        !pipeline_position(env->pipeline, options->key)) {
+        progress_mark(&f->progress);
     }
     return f;
 }
 
-/* The process ends: what is open and has no name any more goes with it. What of that was not delivered is
- * lost. */
-static void say_lost(const struct follow *f)
+void follow_close(struct follow *f)
 {
-    const struct position *pos = checkpoint_get(f->tailer->checkpoint, feed_key(f->feed));
+    chain_close(&f->chain);
+    progress_close(&f->progress);
+    free(f->path);
+    free(f);
+}
+
+void follow_report_lost(const struct follow *f)
+{
+    const struct position *pos = checkpoint_get(f->env->checkpoint, feed_key(f->progress.feed));
     const struct file_id *at = pos && pos->kind == POSITION_FILE ? &pos->at.file.file : NULL;
     uint64_t lost = 0;
-    for (const struct segment *seg = f->head; seg; seg = seg->next) {
+    for (const struct segment *seg = f->chain.head; seg; seg = seg->next) {
         struct stat st;
         if (fstat(seg->fd, &st) < 0) {
             continue;
         }
-        bool here = at && at->ino == st.st_ino && at->dev == st.st_dev;
+        bool here = at && same_inode(at, st.st_dev, st.st_ino);
         uint64_t delivered = here ? pos->at.file.offset : 0;
         uint64_t size = seg->gz ? seg->size : (uint64_t)st.st_size;
         if (here) {
@@ -415,39 +306,25 @@ static void say_lost(const struct follow *f)
     }
 }
 
-void follow_close(struct follow *f)
-{
-    if (!f) {
-        return;
-    }
-    if (f->tailer->stopped) {
-        say_lost(f);
-    }
-    if (f->dirty) {
-        TAILQ_REMOVE(&f->tailer->dirty, f, dirty_link);
-    }
-    TAILQ_REMOVE(&f->tailer->all, f, all_link);
-    chain_close(f);
-    feed_close(f->feed);
-    free(f->path);
-    free(f);
-}
+/* -- what the source tells and asks ------------------------------------------------------------ */
 
 void follow_wake(struct follow *f)
 {
-    tailer_queue(f);
+    ready(f);
 }
 
 void follow_look(struct follow *f)
 {
-    chain_look(f);
-    uint64_t lag = 0;
-    for (struct segment *seg = f->head; seg; seg = seg->next) {
-        lag += seg->size > seg->offset ? seg->size - seg->offset : 0;
+    if (!f->begin.done) {
+        try_to_begin(f);
+    } else if (newer_look(&f->intake)) {
+        ready(f);
     }
-    feed_set_lag(f->feed, lag);
-    if (lag > 0 || f->segments > 1 || f->unsettled || f->gone || (f->head && was_empty(f->head))) {
-        tailer_queue(f);
+    uint64_t lag = chain_unread(&f->chain);
+    feed_set_lag(f->progress.feed, lag);
+    if (lag > 0 || f->chain.count > 1 || f->truncation.undecided || f->gone ||
+        (f->chain.head && segment_was_empty(f->chain.head))) {
+        ready(f);
     }
 }
 
@@ -456,7 +333,7 @@ void follow_finish(struct follow *f, void (*done)(void *arg), void *arg)
     f->gone = true;
     f->finished = done;
     f->finished_arg = arg;
-    tailer_queue(f);
+    ready(f);
 }
 
 void follow_keep(struct follow *f)
@@ -464,19 +341,29 @@ void follow_keep(struct follow *f)
     f->gone = false;
 }
 
+enum owner follow_owner(const struct follow *f, const char *path, struct file_pos *from)
+{
+    return ownership_of(&f->ownership, path, from);
+}
+
+bool follow_holds(const struct follow *f, dev_t dev, ino_t ino)
+{
+    return chain_holds(&f->chain, dev, ino);
+}
+
 void follow_retag(struct follow *f, struct tags *tags)
 {
-    feed_retag(f->feed, tags);
+    feed_retag(f->progress.feed, tags);
 }
 
 bool follow_deleted(const struct follow *f, uint64_t *size)
 {
     struct stat path;
     *size = 0;
-    if (f->behind || stat(f->path, &path) == 0 || errno != ENOENT) {
+    if (f->intake.behind || stat(f->path, &path) == 0 || errno != ENOENT) {
         return false; /* it is there, but could not be opened yet */
     }
-    for (const struct segment *seg = f->head; seg; seg = seg->next) {
+    for (const struct segment *seg = f->chain.head; seg; seg = seg->next) {
         struct stat st;
         if (fstat(seg->fd, &st) < 0 || st.st_nlink > 0) {
             return false;
@@ -484,4 +371,19 @@ bool follow_deleted(const struct follow *f, uint64_t *size)
         *size += (uint64_t)st.st_size;
     }
     return true;
+}
+
+struct turn *follow_turn(struct follow *f)
+{
+    return &f->turn;
+}
+
+const char *follow_path(const struct follow *f)
+{
+    return f->path;
+}
+
+bool follow_in_grace(const struct follow *f)
+{
+    return f->grace_since_ns > 0;
 }

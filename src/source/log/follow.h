@@ -1,27 +1,20 @@
-/* Following one log file through its rotations, from where the checkpoint says; many of them share one
- * tailer.
+/* Following one log file through its rotations, from where the checkpoint says.
  *
  * Promises: every byte that exists is put into the pipeline once and in order, across renames (several
  * between two looks), .gz, truncation in place, deletion and reuse of inodes, while running and across
- * restarts. What could not be read is counted in metrics.lost_bytes or metrics.gaps and said. */
+ * restarts. What could not be read is counted in metrics.lost_bytes or metrics.gaps, and logged. */
 #ifndef SIDETAIL_SOURCE_LOG_FOLLOW_H
 #define SIDETAIL_SOURCE_LOG_FOLLOW_H
 
-#include <stdbool.h>
-#include <sys/stat.h>
+#include <sys/queue.h>
 
+#include "checkpoint/checkpoint.h"
+#include "config/config.h"
 #include "decode/decode.h"
-#include "source/source.h"
+#include "ownership.h"
+#include "read_buffer.h"
 
-struct tailer;
 struct follow;
-
-/* Reads the follows that have something new, in turn, as long as the pipeline has room. NULL: memory. */
-struct tailer *tailer_new(const struct source_env *env, struct error *err);
-void tailer_resume(struct tailer *t);                       /* the pipeline has room again */
-void tailer_stop(struct tailer *t);                         /* reads nothing more */
-bool tailer_knows(const struct tailer *t, const char *key); /* is there a position of it? */
-void tailer_free(struct tailer *t);                         /* after all its follows are closed */
 
 struct follow_options {
     const char *key;               /* in the checkpoint */
@@ -33,13 +26,11 @@ struct follow_options {
     /* A rotated file is read for so long after the next one was seen to be written to: not all of several
      * writers go over to the new one at once. 0: there is one writer. */
     int64_t grace_ns;
-    bool claim; /* note from the start that it is followed, so that it stays a log of its own: see claim.c */
+    /* Put a position into the checkpoint at once, so that it stays a log of its own: see ownership.h */
+    bool mark_at_open;
 };
 
-/* Opens what there is to read and queues it. NULL: memory. */
-struct follow *follow_open(struct tailer *t, const struct follow_options *options);
-/* Stops reading where it is; the position stays in the checkpoint. */
-void follow_close(struct follow *f);
+/* -- for the sources --------------------------------------------------------------------------- */
 
 /* The live file was written to. */
 void follow_wake(struct follow *f);
@@ -52,21 +43,53 @@ void follow_finish(struct follow *f, void (*done)(void *arg), void *arg);
 /* It is there again: takes that back, where it has not come about yet. */
 void follow_keep(struct follow *f);
 
-/* Whose is the file at `path`, whose name is that of a rotated file of this log, with a number or date before
- * its ending? Where it is its own, some of it may have been read as this log's: up to `from`, where that has
- * a file. */
-enum claim {
-    CLAIM_OPEN,  /* internal: nothing is known */
-    CLAIM_OWN,   /* a log of its own */
-    CLAIM_LATER, /* cannot be told yet */
-    CLAIM_LOG,   /* this log's, or read already */
-};
-enum claim follow_claim(struct follow *f, const char *path, struct file_pos *from);
-/* Is this file open in it? */
-bool follow_holds(const struct follow *f, const struct stat *st);
+/* Whose is the file at `path`, whose name is that of a rotated file of this log? See ownership_of. */
+enum owner follow_owner(const struct follow *f, const char *path, struct file_pos *from);
+/* Is this plain file open in it? */
+bool follow_holds(const struct follow *f, dev_t dev, ino_t ino);
 
 void follow_retag(struct follow *f, struct tags *tags);
-/* Nothing of it has a name any more. *size: of what is open of it, for it may be written to all the same. */
+/* Nothing of it has a name any more. *size: bytes of what is open of it, which may still be written to. */
 bool follow_deleted(const struct follow *f, uint64_t *size);
+
+/* -- for the tailer, which opens, reads and closes them ---------------------------------------- */
+
+/* A follow's place in the tailer's queue. Only tailer.c writes it. */
+struct turn {
+    struct follow *follow;
+    bool queued;
+    TAILQ_ENTRY(turn) queue_link, all_link;
+};
+
+/* What all follows of a tailer share. */
+struct follow_env {
+    struct pipeline *pipeline;
+    struct checkpoint *checkpoint;
+    const struct config *cfg;
+    struct read_buffer *buffer;
+    struct followed_logs others;
+    /* There is something to read: follow_read is due. */
+    void (*ready)(void *arg, struct turn *turn);
+    /* follow_read is due again in `ns`, where follow_in_grace is true then. */
+    void (*ready_later)(void *arg, int64_t ns);
+    void *arg; /* of both */
+};
+
+/* Opens what there is to read and calls `ready`. The env outlives it. NULL: memory. */
+struct follow *follow_open(const struct follow_env *env, const struct follow_options *options);
+/* Stops reading where it is; the position stays in the checkpoint. */
+void follow_close(struct follow *f);
+
+enum follow_state { FOLLOW_MORE, FOLLOW_IDLE };
+/* Reads one chunk; only while the pipeline has room. IDLE: it may be closed by now, see follow_finish. */
+enum follow_state follow_read(struct follow *f);
+
+struct turn *follow_turn(struct follow *f);
+const char *follow_path(const struct follow *f);
+/* Does it wait for the last writers of a rotated file? */
+bool follow_in_grace(const struct follow *f);
+/* The process ends: what is open and has no name any more goes with it. What of that was not delivered is
+ * lost: counted and logged. */
+void follow_report_lost(const struct follow *f);
 
 #endif

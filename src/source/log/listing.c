@@ -2,10 +2,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "pipeline/pipeline.h"
 
 static bool stat_live(const char *path, struct generation *live)
 {
@@ -24,7 +24,7 @@ static bool is_live_file(const struct listing *l, const struct generation *gen)
     return l->live && !gen->name.gz && l->files[0].at.dev == gen->dev && l->files[0].at.ino == gen->ino;
 }
 
-/* Is the log not there, or could only not be looked at? Then what it has left behind says little. */
+/* Is it unknown whether the log is there? Then its rotated files alone say little. */
 static bool cannot_tell(const struct listing *l)
 {
     return !l->live && errno != ENOENT && errno != ENOTDIR;
@@ -56,7 +56,7 @@ int listing_read(struct listing *l, const char *path, size_t most, struct listin
     return 0;
 }
 
-/* Closes the newest open one, but for file `i`, where as many are open as may be. */
+/* Closes the newest open file other than `i`, where as many are open as may be. */
 static void make_room(struct listing *l, size_t i)
 {
     size_t open = 0;
@@ -117,6 +117,26 @@ size_t listing_newer(const struct listing *l, int64_t mtime_ns)
         n++;
     }
     return n;
+}
+
+/* Of several the oldest that was written to since: those before it were complete by then. A damaged one only
+ * where there is no other. One that was last written to before the position was taken is another file that
+ * begins alike: a copy is newer, and gzip keeps the time, some of it whole seconds. */
+ssize_t listing_find_content(struct listing *l, size_t from, const struct file_pos *pos)
+{
+    ssize_t best = -1, damaged = -1;
+    for (size_t i = from; i < l->count; i++) {
+        bool older = l->files[i].at.mtime_ns <= pos->mtime_ns - NS_PER_S;
+        struct segment *seg = older ? NULL : listing_open(l, i);
+        enum segment_match match = seg ? segment_match_at(seg, pos) : SEGMENT_OTHER;
+        if (match == SEGMENT_SAME && (best < 0 || l->files[i].at.mtime_ns > pos->mtime_ns)) {
+            best = (ssize_t)i;
+        }
+        if (match == SEGMENT_DAMAGED && damaged < 0) {
+            damaged = (ssize_t)i;
+        }
+    }
+    return best >= 0 ? best : damaged;
 }
 
 void listing_free(struct listing *l)

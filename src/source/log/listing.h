@@ -1,13 +1,14 @@
-/* The files of one log as they are named now, the newest first; opened as they are asked for, and no more of
- * them at a time than may be held. */
+/* The files of one log as they are named now, the newest first. They are opened as they are asked for, and no
+ * more of them at a time than may be held. */
 #ifndef SIDETAIL_SOURCE_LOG_LISTING_H
 #define SIDETAIL_SOURCE_LOG_LISTING_H
 
+#include "source/log/rotation.h"
 #include "source/log/segment.h"
 
 struct listed {
     struct generation at;
-    struct segment *seg; /* NULL: not open; whoever takes it sets that */
+    struct segment *seg; /* NULL: not open. Whoever takes it over sets that */
     int fault;           /* errno: why it cannot be opened; 0: nothing is known against it */
     bool copying;        /* a copy of the log, which still holds the same itself: not to be read */
 };
@@ -36,6 +37,9 @@ void listing_close(struct listing *l, size_t count);
 bool listing_holds(const struct listing *l, const char *path);
 /* How many of the newest were written to after `mtime_ns`. */
 size_t listing_newer(const struct listing *l, int64_t mtime_ns);
+/* Of the files from `from` on the one in which a position was taken, by content: a copy, or gzipped. -1:
+ * there is none. */
+ssize_t listing_find_content(struct listing *l, size_t from, const struct file_pos *pos);
 void listing_free(struct listing *l);
 
 #endif

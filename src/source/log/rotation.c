@@ -1,10 +1,13 @@
+#include "source/log/rotation.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
-#include "source/log/segment.h"
 
 /* Newest first: numbers from the lowest, then dates from the last; of the same age the plain file before its
  * .gz. */
@@ -24,7 +27,7 @@ static int compare(const void *a, const void *b)
     return (int)x->gz - (int)y->gz;
 }
 
-/* Numbers before the ending are counted up by some (Log4j 2), the lowest the oldest then; which it is, the
+/* Some (Log4j 2) count the numbers before the ending up, so that the lowest is the oldest. Which it is, the
  * times tell. */
 static void tell_direction(struct generation *list, size_t count)
 {
@@ -106,7 +109,7 @@ int rotation_list(const char *path, struct generation **out, size_t *count)
     int failed = 0;
     while (!failed && (errno = 0, entry = readdir(dir))) {
         struct rotated_name rotated;
-        if (rotation_parse(entry->d_name, &rotated) && rotation_of(&rotated, entry->d_name, name)) {
+        if (rotation_parse(entry->d_name, &rotated) && rotation_belongs(&rotated, entry->d_name, name)) {
             failed = add(out, count, path, dir_len, entry->d_name);
         }
     }

@@ -1,9 +1,9 @@
-/* What names tell of rotated files. */
+#include "source/log/rotation_name.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#include "source/log/segment.h"
+#include <string.h>
 
 /* A group of digits in a date. */
 struct group {
@@ -131,7 +131,7 @@ bool rotation_parse(const char *name, struct rotated_name *out)
     return ending > 0 && find_stamp(name, ending, out);
 }
 
-bool rotation_of(const struct rotated_name *rotated, const char *name, const char *log)
+bool rotation_belongs(const struct rotated_name *rotated, const char *name, const char *log)
 {
     return strncmp(name, log, rotated->stem) == 0 && strlen(log + rotated->stem) == rotated->ending_len &&
            strncmp(log + rotated->stem, rotated->ending, rotated->ending_len) == 0;

@@ -118,12 +118,22 @@ int segment_refresh(struct segment *seg)
     }
     if (seg->id.head_len > 0 &&
         (len < (ssize_t)seg->id.head_len || XXH3_64bits(head, seg->id.head_len) != seg->id.head_hash)) {
-        return 0; /* truncated and written anew: the identity stays that of what was read, see segment_intact
-                   */
+        return 0; /* written anew: the identity stays that of what was read, see segment_intact */
     }
     seg->id.head_len = (uint32_t)len;
     seg->id.head_hash = XXH3_64bits(head, (size_t)len);
     return 0;
+}
+
+bool segment_look(struct segment *seg, const struct stat *st)
+{
+    uint64_t size = (uint64_t)st->st_size;
+    bool emptied = size == 0 && clock_of_timespec(st->st_mtim) != seg->mtime_ns;
+    bool changed = size != seg->size || emptied;
+    if (size > seg->size && (seg->id.head_len == 0 || segment_intact(seg) == 1)) {
+        seg->size = size; /* of one that was truncated it would count as unread */
+    }
+    return changed;
 }
 
 struct segment *segment_open(const char *path, struct error *err)
@@ -253,9 +263,27 @@ int segment_intact(struct segment *seg)
     return same == 1 && !seg->gz ? tail_is(seg, seg->tail_at, &seg->tail) : same;
 }
 
+bool segment_was_empty(struct segment *seg)
+{
+    if (seg->offset > 0 || seg->empty_ns <= 0) {
+        return false;
+    }
+    return seg->size > 0 ? seg->id.head_len > 0 && segment_intact(seg) == 1 : seg->mtime_ns != seg->empty_ns;
+}
+
+void segment_reset_empty(struct segment *seg)
+{
+    seg->empty_ns = seg->size > 0 ? 0 : seg->mtime_ns;
+}
+
 bool segment_matches(struct segment *seg, const struct file_id *id, uint64_t offset)
 {
     return id->head_len > 0 && (seg->gz || seg->size >= offset) && head_is(seg, id) == 1;
+}
+
+bool segment_is(struct segment *seg, const struct file_id *id)
+{
+    return same_inode(id, seg->id.dev, seg->id.ino) && segment_matches(seg, id, 0);
 }
 
 enum segment_match segment_match_at(struct segment *seg, const struct file_pos *pos)
@@ -309,7 +337,7 @@ bool segment_same_content(const struct segment *gz, const struct segment *plain)
     return n == 0 && read_trailer(gz, &crc, &size) == 0 && crc == (uint32_t)sum;
 }
 
-/* When it was made; where the file system does not know, when it was last written to, which was before a file
+/* When it was made. Where the file system does not know: when it was last written to, which was before a file
  * of its own was made that took its name. */
 static int64_t made_ns(const struct segment *seg)
 {

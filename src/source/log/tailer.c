@@ -1,7 +1,9 @@
+#include "tailer.h"
+
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
-#include "follow_internal.h"
 
 #define READ_CHUNK 262144 /* fits a core's cache; larger ones measured slower */
 
@@ -10,86 +12,116 @@ static void run_soon(struct tailer *t)
     event_active(t->run, EV_TIMEOUT, 0);
 }
 
+static void queue(void *arg, struct turn *turn)
+{
+    struct tailer *t = arg;
+    if (turn->queued) {
+        return;
+    }
+    if (TAILQ_EMPTY(&t->queue)) {
+        run_soon(t);
+    }
+    TAILQ_INSERT_TAIL(&t->queue, turn, queue_link);
+    turn->queued = true;
+}
+
+static void unqueue(struct tailer *t, struct turn *turn)
+{
+    TAILQ_REMOVE(&t->queue, turn, queue_link);
+    turn->queued = false;
+}
+
 static void on_run(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     struct tailer *t = arg;
-    struct follow *f = TAILQ_FIRST(&t->dirty);
-    if (!f || t->stopped || !pipeline_room(t->pl)) {
-        return; /* tailer_queue or tailer_resume set this going again */
+    struct turn *turn = TAILQ_FIRST(&t->queue);
+    if (!turn || t->stopped || !pipeline_room(t->env.pipeline)) {
+        return; /* queue or tailer_resume set this going again */
     }
-    TAILQ_REMOVE(&t->dirty, f, dirty_link);
-    f->dirty = false;
-    if (follow_read(f) == FOLLOW_MORE) {
-        tailer_queue(f);
+    unqueue(t, turn);
+    if (follow_read(turn->follow) == FOLLOW_MORE) {
+        queue(t, turn);
     }
-    if (!TAILQ_EMPTY(&t->dirty)) {
+    if (!TAILQ_EMPTY(&t->queue)) {
         run_soon(t); /* the loop sees to it that others have their turn */
     }
-}
-
-void tailer_queue(struct follow *f)
-{
-    struct tailer *t = f->tailer;
-    if (f->dirty) {
-        return;
-    }
-    if (TAILQ_EMPTY(&t->dirty)) {
-        run_soon(t);
-    }
-    TAILQ_INSERT_TAIL(&t->dirty, f, dirty_link);
-    f->dirty = true;
 }
 
 static void on_later(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     struct tailer *t = arg;
-    struct follow *f;
-    TAILQ_FOREACH(f, &t->all, all_link)
+    struct turn *turn;
+    TAILQ_FOREACH(turn, &t->all, all_link)
     {
-        if (f->leaving_ns > 0) {
-            tailer_queue(f);
+        if (follow_in_grace(turn->follow)) {
+            queue(t, turn);
         }
     }
 }
 
-void tailer_look_again(struct tailer *t, int64_t ns)
+static void queue_later(void *arg, int64_t ns)
 {
+    struct tailer *t = arg;
     struct timeval tv = {ns / NS_PER_S, ns % NS_PER_S / NS_PER_US + 1};
     if (!evtimer_pending(t->later, NULL)) { /* those who come meanwhile are asked then, and ask again */
         evtimer_add(t->later, &tv);
     }
 }
 
-int tailer_grow(struct tailer *t, size_t cap)
+/* -- what a follow asks about the others ------------------------------------------------------- */
+
+bool tailer_knows(const struct tailer *t, const char *key)
 {
-    if (cap <= t->cap) {
-        return 0;
-    }
-    char *buf = realloc(t->buf, cap + DECODE_PAD);
-    if (!buf) {
-        return -1;
-    }
-    t->buf = buf;
-    t->cap = cap;
-    return 0;
+    return pipeline_position(t->env.pipeline, key) != NULL;
 }
+
+static bool is_known(void *arg, const char *path)
+{
+    const struct tailer *t = arg;
+    const struct turn *turn;
+    bool known = tailer_knows(t, path);
+    TAILQ_FOREACH(turn, &t->all, all_link)
+    {
+        known = known || strcmp(follow_path(turn->follow), path) == 0;
+    }
+    return known;
+}
+
+static bool is_open(void *arg, dev_t dev, ino_t ino)
+{
+    const struct tailer *t = arg;
+    const struct turn *turn;
+    TAILQ_FOREACH(turn, &t->all, all_link)
+    {
+        if (follow_holds(turn->follow, dev, ino)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* -- the contract ------------------------------------------------------------------------------ */
 
 struct tailer *tailer_new(const struct source_env *env, struct error *err)
 {
     struct tailer *t = calloc(1, sizeof(*t));
     if (t) {
-        t->base = env->base;
-        t->pl = env->pipeline;
-        t->checkpoint = env->checkpoint;
-        t->cfg = env->cfg;
-        TAILQ_INIT(&t->dirty);
+        t->env = (struct follow_env){.pipeline = env->pipeline,
+                                     .checkpoint = env->checkpoint,
+                                     .cfg = env->cfg,
+                                     .buffer = &t->buffer,
+                                     .others = {is_known, is_open, t},
+                                     .ready = queue,
+                                     .ready_later = queue_later,
+                                     .arg = t};
+        TAILQ_INIT(&t->queue);
         TAILQ_INIT(&t->all);
         t->run = event_new(env->base, -1, 0, on_run, t);
         t->later = evtimer_new(env->base, on_later, t);
     }
-    if (!t || !t->run || !t->later || tailer_grow(t, READ_CHUNK) < 0) {
+    if (!t || !t->run || !t->later || read_buffer_grow(&t->buffer, READ_CHUNK) < 0) {
         error_set(err, "out of memory");
         tailer_free(t);
         return NULL;
@@ -97,9 +129,34 @@ struct tailer *tailer_new(const struct source_env *env, struct error *err)
     return t;
 }
 
+struct follow *tailer_follow(struct tailer *t, const struct follow_options *options)
+{
+    struct follow *f = follow_open(&t->env, options);
+    if (f) {
+        TAILQ_INSERT_TAIL(&t->all, follow_turn(f), all_link);
+    }
+    return f;
+}
+
+void tailer_unfollow(struct tailer *t, struct follow *f)
+{
+    if (!f) {
+        return;
+    }
+    struct turn *turn = follow_turn(f);
+    if (t->stopped) {
+        follow_report_lost(f);
+    }
+    if (turn->queued) {
+        unqueue(t, turn);
+    }
+    TAILQ_REMOVE(&t->all, turn, all_link);
+    follow_close(f);
+}
+
 void tailer_resume(struct tailer *t)
 {
-    if (!TAILQ_EMPTY(&t->dirty)) {
+    if (!TAILQ_EMPTY(&t->queue)) {
         run_soon(t);
     }
 }
@@ -120,7 +177,6 @@ void tailer_free(struct tailer *t)
     if (t->later) {
         event_free(t->later);
     }
-    free(t->buf);
-    buf_free(&t->scratch);
+    read_buffer_free(&t->buffer);
     free(t);
 }

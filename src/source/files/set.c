@@ -1,8 +1,10 @@
-/* One log of source files: whose it is, and whether it is followed. */
+#include "set.h"
+
 #include <errno.h>
 #include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,15 +12,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "files.h"
-#include "source/log/segment.h"
 
 #define DELETED_FOR (60 * NS_PER_S)   /* a deleted file that is not written to for so long is let go */
 #define GRACE       (200 * NS_PER_MS) /* in which the last of a log's writers opens the new file */
 
-void file_free(struct file *file)
+static void file_free(struct file *file)
 {
-    follow_close(file->follow);
+    tailer_unfollow(file->set->tailer, file->follow);
     tags_unref(file->tags);
     free(file->path);
     free(file);
@@ -28,15 +28,15 @@ void file_free(struct file *file)
  * tags.c), else the file's name without its ending. */
 static void default_service(struct file *file)
 {
-    if (!*file->source->cfg->service && *file->caps.text[CAPTURE_CONTAINER]) {
+    const char *configured = file->set->cfg->service;
+    if (!*configured && *file->caps.text[CAPTURE_CONTAINER]) {
         return;
     }
     char *service = file->caps.text[CAPTURE_SERVICE];
-    const char *name =
-        *file->source->cfg->service ? file->source->cfg->service : strrchr(file->path, '/') + 1;
+    const char *name = *configured ? configured : strrchr(file->path, '/') + 1;
     snprintf(service, sizeof(file->caps.text[0]), "%s", name);
     char *dot = strrchr(service, '.');
-    if (!*file->source->cfg->service && dot && dot != service) {
+    if (!*configured && dot && dot != service) {
         *dot = '\0';
     }
 }
@@ -50,42 +50,42 @@ static void file_follow(struct file *file)
 {
     static const char *const formats[] = {
         [FILE_AUTO] = "", [FILE_JSON_FILE] = "json-file", [FILE_PLAIN] = "plain", [FILE_CRI] = "cri"};
-    struct files *src = file->source;
+    struct file_set *set = file->set;
     struct follow_options options = {
         .key = file->path,
         .path = file->path,
-        .decoder = decoder_find(formats[src->cfg->files_format]),
+        .decoder = decoder_find(formats[set->cfg->files_format]),
         .tags = file->tags,
-        .from_end = file->first_look && src->cfg->start_at == START_END,
+        .from_end = file->first_look && set->cfg->start_at == START_END,
         .from = file->from.file.head_len > 0 ? &file->from : NULL,
         .grace_ns = GRACE,
     };
-    char *log = rotation_log(file->path, &options.claim);
-    options.claim = log && options.claim;
+    char *log = rotation_log(file->path, &options.mark_at_open);
+    options.mark_at_open = log && options.mark_at_open;
     free(log);
-    file->follow = follow_open(src->tailer, &options);
+    file->follow = tailer_follow(set->tailer, &options);
     if (!file->follow) {
         die_out_of_memory();
     }
 }
 
-void file_tag(struct file *file)
+static void file_tag(struct file *file)
 {
-    struct files *src = file->source;
+    struct file_set *set = file->set;
     struct identity who = {
         .service = captured(file, CAPTURE_SERVICE),
         .name = captured(file, CAPTURE_CONTAINER),
         .namespace_ = captured(file, CAPTURE_NAMESPACE),
         .pod = captured(file, CAPTURE_POD),
     };
-    struct tags *tags = tags_new(&who, src->cfg);
+    struct tags *tags = tags_new(&who, set->cfg);
     if (!tags) {
         die_out_of_memory();
     }
     tags_unref(file->tags);
     file->tags = tags;
-    if (!tags_wanted(tags, &who, src->cfg, NULL)) {
-        follow_close(file->follow);
+    if (!tags_wanted(tags, &who, set->cfg, NULL)) {
+        tailer_unfollow(set->tailer, file->follow);
         file->follow = NULL;
     } else if (file->follow) {
         follow_retag(file->follow, tags);
@@ -101,17 +101,17 @@ static bool is_fd_of(int fd, const struct stat *st)
 }
 
 /* What we write ourselves must not be followed: that would never end. */
-static bool is_own_output(const struct files *src, const struct stat *st)
+static bool is_own_output(const struct file_set *set, const struct stat *st)
 {
-    const struct file_pos *out = checkpoint_output(src->checkpoint);
+    const struct file_pos *out = checkpoint_output(set->checkpoint);
     return is_fd_of(STDOUT_FILENO, st) || is_fd_of(STDERR_FILENO, st) ||
            (out && out->file.dev == st->st_dev && out->file.ino == st->st_ino);
 }
 
-static bool excluded(const struct files *src, const char *path)
+static bool excluded(const struct file_set *set, const char *path)
 {
-    for (size_t i = 0; i < src->cfg->files_exclude.count; i++) {
-        if (fnmatch(src->cfg->files_exclude.items[i], path, FNM_PATHNAME | FNM_PERIOD) == 0) {
+    for (size_t i = 0; i < set->cfg->files_exclude.count; i++) {
+        if (fnmatch(set->cfg->files_exclude.items[i], path, FNM_PATHNAME | FNM_PERIOD) == 0) {
             return true;
         }
     }
@@ -121,17 +121,17 @@ static bool excluded(const struct files *src, const char *path)
 static void on_finished(void *arg)
 {
     struct file *file = arg;
-    HASH_DEL(file->source->files, file);
+    HASH_DEL(file->set->by_path, file);
     file_free(file);
 }
 
-/* The log that the file's name is a rotated one of, where it is followed or known; NULL: it is not. */
-static struct file *log_of(const struct files *src, const char *path, bool *inside)
+/* The log of which this is a rotated file, by its name. NULL: there is none, or it is not in the set. */
+static struct file *log_of(const struct file_set *set, const char *path, bool *inside)
 {
     struct file *log = NULL;
     char *name = rotation_log(path, inside);
     if (name) {
-        HASH_FIND_STR(src->files, name, log);
+        HASH_FIND_STR(set->by_path, name, log);
     }
     free(name);
     return log;
@@ -139,26 +139,26 @@ static struct file *log_of(const struct files *src, const char *path, bool *insi
 
 /* Is it a rotated file of a log that is there or followed, or gzipped? Those are read by the log's own
  * follow. */
-static enum claim whose(const struct files *src, const char *path, struct file_pos *from)
+static enum owner owner_of(const struct file_set *set, const char *path, struct file_pos *from)
 {
     bool inside = false;
     size_t len = strlen(path);
     *from = (struct file_pos){0};
     if (len > 3 && strcmp(path + len - 3, ".gz") == 0) {
-        return CLAIM_LOG;
+        return OWNER_LOG;
     }
-    const struct file *log = log_of(src, path, &inside);
+    const struct file *log = log_of(set, path, &inside);
     if (inside) {
-        bool known = tailer_knows(src->tailer, path);
-        return log && log->follow && !known ? follow_claim(log->follow, path, from) : CLAIM_OWN;
+        bool known = tailer_knows(set->tailer, path);
+        return log && log->follow && !known ? follow_owner(log->follow, path, from) : OWNER_ITSELF;
     }
     char *live = log ? NULL : rotation_log(path, &inside);
     bool left = log || (live && access(live, F_OK) == 0);
     free(live);
-    return left ? CLAIM_LOG : CLAIM_OWN;
+    return left ? OWNER_LOG : OWNER_ITSELF;
 }
 
-/* It was to be let go, and is there again. */
+/* Keeps a file that was to be let go, and is there again. */
 static void keep_what_is_there(struct file *file)
 {
     uint64_t size;
@@ -168,19 +168,20 @@ static void keep_what_is_there(struct file *file)
     }
 }
 
-/* Looks at a log again, but where a rotation gave its name to another log's file: that is not for it. */
+/* Looks at a log again, unless a rotation gave its name to a file of another log. */
 static void look(struct file *file)
 {
     struct stat st;
     struct file_pos from;
     bool inside = false;
-    const struct file *log = log_of(file->source, file->path, &inside);
-    if (log && inside && log->follow && stat(file->path, &st) == 0 && !follow_holds(file->follow, &st)) {
-        enum claim claim = follow_claim(log->follow, file->path, &from);
-        if (claim == CLAIM_LOG) {
+    const struct file *log = log_of(file->set, file->path, &inside);
+    if (log && inside && log->follow && stat(file->path, &st) == 0 &&
+        !follow_holds(file->follow, st.st_dev, st.st_ino)) {
+        enum owner owner = follow_owner(log->follow, file->path, &from);
+        if (owner == OWNER_LOG) {
             follow_finish(file->follow, on_finished, file);
         }
-        if (claim != CLAIM_OWN) {
+        if (owner != OWNER_ITSELF) {
             return;
         }
     }
@@ -188,30 +189,30 @@ static void look(struct file *file)
     keep_what_is_there(file);
 }
 
-static void follow_new(struct files *src, const char *path, const struct captures *caps, bool first_look,
+static void follow_new(struct file_set *set, const char *path, const struct captures *caps, bool first_look,
                        const struct file_pos *from)
 {
     struct file *file = calloc(1, sizeof(*file));
     if (!file || !(file->path = strdup(path))) {
         die_out_of_memory();
     }
-    file->source = src;
+    file->set = set;
     file->caps = *caps;
     file->first_look = first_look;
     file->from = *from;
     if (!*file->caps.text[CAPTURE_SERVICE]) {
         default_service(file);
     }
-    HASH_ADD_KEYPTR(hh, src->files, file->path, strlen(file->path), file);
+    HASH_ADD_KEYPTR(hh, set->by_path, file->path, strlen(file->path), file);
     file_tag(file);
 }
 
-bool file_add(struct files *src, const char *path, const struct captures *caps, bool first_look)
+bool file_set_add(struct file_set *set, const char *path, const struct captures *caps, bool first_look)
 {
     struct file *file;
     struct stat st;
     struct file_pos from;
-    HASH_FIND_STR(src->files, path, file);
+    HASH_FIND_STR(set->by_path, path, file);
     if (file) {
         if (file->follow) {
             look(file);
@@ -220,23 +221,23 @@ bool file_add(struct files *src, const char *path, const struct captures *caps, 
     }
     bool there = stat(path, &st) == 0;
     /* A log that was read before and is not there now has left files behind, in the middle of a rotation. */
-    if (!(there ? S_ISREG(st.st_mode) : checkpoint_get(src->checkpoint, path) != NULL) ||
-        excluded(src, path)) {
+    if (!(there ? S_ISREG(st.st_mode) : checkpoint_get(set->checkpoint, path) != NULL) ||
+        excluded(set, path)) {
         return true;
     }
-    enum claim claim = whose(src, path, &from);
-    if (claim != CLAIM_OWN) {
-        return claim != CLAIM_LATER;
+    enum owner owner = owner_of(set, path, &from);
+    if (owner != OWNER_ITSELF) {
+        return owner != OWNER_UNKNOWN;
     }
-    if (there && is_own_output(src, &st)) {
+    if (there && is_own_output(set, &st)) {
         log_warn("not following the collector's own output", KV("path", path));
     } else {
-        follow_new(src, path, caps, first_look, &from);
+        follow_new(set, path, caps, first_look, &from);
     }
     return true;
 }
 
-/* One that is not collected is known as long as it is there. */
+/* A file that is not collected is forgotten when it is gone. */
 static void look_at_left_out(struct file *file)
 {
     if (access(file->path, F_OK) < 0 && errno == ENOENT) {
@@ -244,7 +245,7 @@ static void look_at_left_out(struct file *file)
     }
 }
 
-void file_look(struct file *file)
+static void file_look(struct file *file)
 {
     uint64_t size;
     if (!file->follow) {
@@ -263,12 +264,12 @@ void file_look(struct file *file)
     }
 }
 
-void file_event(struct files *src, const char *path, uint32_t mask)
+void file_set_event(struct file_set *set, const char *path, uint32_t mask)
 {
     struct file *file;
     bool inside;
-    HASH_FIND_STR(src->files, path, file);
-    file = file ? file : log_of(src, path, &inside);
+    HASH_FIND_STR(set->by_path, path, file);
+    file = file ? file : log_of(set, path, &inside);
     if (!file || !file->follow) {
         return;
     }
@@ -279,10 +280,40 @@ void file_event(struct files *src, const char *path, uint32_t mask)
     }
 }
 
-bool file_undecided(const struct files *src, const char *path)
+bool file_set_undecided(const struct file_set *set, const char *path)
 {
     struct file *file;
     bool inside = false;
-    HASH_FIND_STR(src->files, path, file);
-    return !file && log_of(src, path, &inside) && inside;
+    HASH_FIND_STR(set->by_path, path, file);
+    return !file && log_of(set, path, &inside) && inside;
+}
+
+void file_set_look(struct file_set *set)
+{
+    struct file *file, *next;
+    HASH_ITER(hh, set->by_path, file, next)
+    {
+        file_look(file);
+    }
+}
+
+void file_set_reload(struct file_set *set, const struct config *cfg)
+{
+    struct file *file, *next;
+    set->cfg = cfg;
+    HASH_ITER(hh, set->by_path, file, next)
+    {
+        file->first_look = false; /* what is wanted from now on is read from its beginning */
+        file_tag(file);
+    }
+}
+
+void file_set_close(struct file_set *set)
+{
+    struct file *file, *next;
+    HASH_ITER(hh, set->by_path, file, next)
+    {
+        HASH_DEL(set->by_path, file);
+        file_free(file);
+    }
 }

@@ -1,0 +1,26 @@
+/* The rotated files of a log, as they are found beside it. */
+#ifndef SIDETAIL_SOURCE_LOG_ROTATION_H
+#define SIDETAIL_SOURCE_LOG_ROTATION_H
+
+#include <sys/types.h>
+
+#include "source/log/rotation_name.h"
+
+/* One file that a log's path has left behind, by its name: PATH.1, PATH.2.gz, PATH-20261124.gz … */
+struct generation {
+    char *path; /* owned */
+    dev_t dev;
+    ino_t ino;
+    int64_t mtime_ns;
+    struct rotated_name name; /* points into path */
+};
+
+/* Lists those of the log at `path`, newest first. A .gz that is still being made from a plain file of the
+ * same number is left out. 0, also when the directory is gone: free the list by rotation_free. -1 (errno):
+ * the directory cannot be listed, or memory is out; there is nothing to free. */
+int rotation_list(const char *path, struct generation **out, size_t *count);
+void rotation_free(struct generation *list, size_t count);
+/* Is it the same file, under the same name? */
+bool generation_same(const struct generation *a, const struct generation *b);
+
+#endif

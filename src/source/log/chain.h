@@ -1,0 +1,52 @@
+/* The chain of a log's files that are held open, the oldest unread first, and the ends of those that were
+ * read before them. */
+#ifndef SIDETAIL_SOURCE_LOG_CHAIN_H
+#define SIDETAIL_SOURCE_LOG_CHAIN_H
+
+#include "source/log/segment.h"
+
+#define CHAIN_ENDS 16 /* files read to their end that are remembered */
+
+/* An offset in one of a log's files, comparable across them. */
+struct chain_offset {
+    uint64_t order; /* the segment's */
+    uint64_t offset;
+};
+
+/* Only chain.c writes this. */
+struct chain {
+    struct segment *head, *tail; /* being read … newest; NULL: none */
+    unsigned count;
+    uint64_t next_order;
+    struct file_pos ends[CHAIN_ENDS]; /* a ring; unused ones are 0 */
+    unsigned next_end;
+};
+
+/* Takes the segment over. */
+void chain_append(struct chain *c, struct segment *seg);
+/* Closes the head. The one behind it, if any, is the head then. */
+void chain_drop_head(struct chain *c);
+void chain_close(struct chain *c);
+
+/* A chain of one file: takes it out, or back in with the order that it had. */
+struct segment *chain_detach(struct chain *c);
+void chain_reattach(struct chain *c, struct segment *seg);
+/* Its one file was truncated: goes on at the beginning of that, as if it were a newer file. */
+void chain_restart(struct chain *c);
+
+/* Remembers a file as read to its end, however much of it was. */
+void chain_remember(struct chain *c, struct segment *seg);
+void chain_remember_end(struct chain *c, const struct file_pos *end);
+
+/* Does the chain end with this file, or was it read before? It may be gzipped by now. */
+bool chain_knows(const struct chain *c, struct segment *seg);
+/* Does an archive begin like a file that was read? It may still be packed. */
+bool chain_knows_head(const struct chain *c, struct segment *gz);
+/* Is this plain file one of the chain? */
+bool chain_holds(const struct chain *c, dev_t dev, ino_t ino);
+/* Bytes not yet read, by the sizes last seen. */
+uint64_t chain_unread(const struct chain *c);
+
+int chain_offset_compare(struct chain_offset a, struct chain_offset b); /* as memcmp */
+
+#endif

@@ -1,0 +1,159 @@
+#include "intake.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+
+#define PATIENCE (3 * NS_PER_S) /* with a rotated file that cannot be read */
+
+/* The rotated ones that are allowed, and the newest. */
+size_t intake_room(const struct intake *in)
+{
+    size_t most = (size_t)in->cfg->hold_files + 1;
+    return in->chain->count < most ? most - in->chain->count : 0;
+}
+
+int intake_list(struct intake *in, struct listing *l)
+{
+    size_t most = intake_room(in);
+    int result = listing_read(l, in->path, most > 0 ? most : 1, in->filter);
+    if (result < 0) {
+        metrics.read_errors++;
+    }
+    if (result < 0 && !in->unlisted) {
+        log_error("cannot look for a log's rotated files, trying again", KV("path", in->path),
+                  KV("error", strerror(errno)));
+    }
+    in->unlisted = result < 0;
+    return result;
+}
+
+static bool is_live(const struct listing *l, size_t i)
+{
+    return l->live && i == 0;
+}
+
+/* Is there nothing to hope for from a file that could not be opened? Of the log itself there always is, and
+ * what we lack ourselves says nothing about the file. */
+static bool hopeless(const struct intake *in, const struct listing *l, size_t i)
+{
+    int fault = l->files[i].fault;
+    if (is_live(l, i) || fault == ENOENT || fault == EMFILE || fault == ENFILE || fault == ENOMEM) {
+        return false;
+    }
+    return fault == EBADMSG || (in->waiting_since > 0 && clock_monotonic() - in->waiting_since > PATIENCE);
+}
+
+/* Logs once that it waits for a file. */
+static void wait_for(struct intake *in, const struct listed *file)
+{
+    metrics.read_errors++;
+    if (in->waiting_since == 0) {
+        in->waiting_since = clock_monotonic();
+        log_error("cannot follow a log file, trying again", KV("path", file->at.path),
+                  KV("error", strerror(file->fault)));
+    }
+}
+
+void intake_stop_waiting(struct intake *in)
+{
+    in->waiting_since = 0;
+}
+
+enum intake_result intake_check(struct intake *in, const struct listing *l, size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++) {
+        if (l->files[i].fault && !hopeless(in, l, i)) {
+            if (l->files[i].fault == ENOENT) {
+                return INTAKE_AGAIN;
+            }
+            wait_for(in, &l->files[i]);
+            return INTAKE_LATER;
+        }
+    }
+    return INTAKE_DONE;
+}
+
+/* Between the copying and the truncating of copytruncate both files hold the same. The copy is found when it
+ * is the only one, see truncation.h. */
+static void find_copying(struct listing *l)
+{
+    if (l->live && l->count > 1 && l->files[0].seg && l->files[1].seg) {
+        l->files[1].copying = segment_copies(l->files[1].seg, l->files[0].seg);
+    }
+}
+
+/* Was the log truncated since it was opened? Its content may be in the copies now. */
+static bool is_stale(const struct listing *l)
+{
+    struct segment *live = l->live && l->count > 0 ? l->files[0].seg : NULL;
+    return live && live->id.head_len > 0 && segment_intact(live) != 1;
+}
+
+enum intake_result intake_prepare(struct intake *in, struct listing *l, size_t count)
+{
+    size_t left = intake_room(in);
+    size_t last = count;
+    listing_close(l, count);
+    while (last > 0 && left > 0) {
+        last--;
+        left -= listing_open(l, last) ? 1 : 0;
+    }
+    find_copying(l);
+    /* The log itself, where it cannot be opened yet, does not hold up what is older. */
+    size_t from = last == 0 && count > 1 && l->live && l->files[0].fault != ENOENT ? 1 : last;
+    enum intake_result result = intake_check(in, l, from, count);
+    return result == INTAKE_DONE && (is_stale(l) || !listing_holds(l, in->path)) ? INTAKE_AGAIN : result;
+}
+
+void intake_give_up(const struct intake *in, const struct listed *file)
+{
+    metrics.gaps++;
+    log_error("a rotated file cannot be read: what it holds is lost", KV("path", file->at.path),
+              KV("log", in->path), KV("error", strerror(file->fault)));
+}
+
+/* The files from `i` on to the newest wait on the disk: they are taken up as those before them are read. */
+static void leave_behind(struct intake *in, struct listing *l, size_t i)
+{
+    struct segment *next = listing_open(l, i);
+    if (!in->behind && intake_room(in) == 0) {
+        log_warn("more rotated files are unread than hold_files allows: the newer ones wait on the disk",
+                 KV("path", in->path));
+    }
+    in->behind = true;
+    in->next_up = next ? next->id : (struct file_id){0};
+}
+
+size_t intake_take(struct intake *in, struct listing *l, size_t count)
+{
+    size_t taken = 0;
+    in->behind = in->behind && count > 0;
+    for (size_t i = count; i-- > 0;) {
+        struct listed *file = &l->files[i];
+        if (intake_room(in) == 0 || (is_live(l, i) && file->fault)) {
+            leave_behind(in, l, i);
+            if (intake_room(in) > 0) {
+                wait_for(in, file);
+            }
+            return taken;
+        }
+        if (file->copying) {
+            continue;
+        }
+        if (file->seg) {
+            chain_append(in->chain, file->seg);
+            file->seg = NULL;
+            taken++;
+        } else {
+            intake_give_up(in, file);
+        }
+    }
+    in->behind = false;
+    in->next_up = (struct file_id){0};
+    intake_stop_waiting(in);
+    return taken;
+}

@@ -1,0 +1,49 @@
+/* From what a log has on the disk to what is held open of it: the files of a listing are opened and appended
+ * to the chain, oldest first, no more of them at a time than the setting hold_files allows. The others wait
+ * on the disk. A rotation may go on meanwhile, and a file may not be readable. */
+#ifndef SIDETAIL_SOURCE_LOG_INTAKE_H
+#define SIDETAIL_SOURCE_LOG_INTAKE_H
+
+#include "chain.h"
+#include "config/config.h"
+#include "listing.h"
+
+enum intake_result {
+    INTAKE_DONE,
+    INTAKE_AGAIN, /* names changed: list again, no more than INTAKE_TRIES times */
+    INTAKE_LATER, /* at the next look. That a file cannot be opened has been logged then */
+};
+#define INTAKE_TRIES 5
+
+/* Set up by the log's follow; from then on only intake.c writes it. */
+struct intake {
+    const char *path; /* of the log */
+    const struct config *cfg;
+    struct listing_filter filter;
+    struct chain *chain;
+
+    bool behind;            /* newer files are there than the chain holds */
+    struct file_id next_up; /* the oldest of those, where that is known */
+    int64_t waiting_since;  /* monotonic: a file could not be opened since then; 0: none */
+    bool unlisted;          /* its directory could not be listed, which was logged */
+};
+
+/* How many more files may be held open. */
+size_t intake_room(const struct intake *in);
+
+/* As listing_read; a failure is counted and logged. */
+int intake_list(struct intake *in, struct listing *l);
+/* Files from … to - 1 that could not be opened: DONE where there is nothing to hope for from any of them. */
+enum intake_result intake_check(struct intake *in, const struct listing *l, size_t from, size_t to);
+/* Opens the oldest of the newest `count` files, as many as may be held. DONE: they may be taken. */
+enum intake_result intake_prepare(struct intake *in, struct listing *l, size_t count);
+/* Appends what was prepared, and returns how many files; the rest stays behind. A file that cannot be read is
+ * a gap: counted and logged. */
+size_t intake_take(struct intake *in, struct listing *l, size_t count);
+
+/* Counts and logs that a file cannot be read: what it holds is lost. */
+void intake_give_up(const struct intake *in, const struct listed *file);
+/* Nothing is waited for any more: the next file that cannot be opened is logged again. */
+void intake_stop_waiting(struct intake *in);
+
+#endif

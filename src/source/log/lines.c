@@ -1,0 +1,98 @@
+#include "lines.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "base/metrics.h"
+#include "base/utf8.h"
+
+#define FIRST_LINE_MAX 131072 /* longer than an entry of json-file or CRI, but for one of escapes only */
+
+/* The format as the first line of the file being read tells it, where reading begins behind that. NULL: it
+ * cannot be had: of an archive, or where it is very long. */
+static const struct decoder *guess_by_head(const struct segment *seg)
+{
+    char *head = seg->offset > 0 && !seg->gz ? calloc(1, FIRST_LINE_MAX + DECODE_PAD) : NULL;
+    if (!head) {
+        return NULL;
+    }
+    size_t most = seg->offset < FIRST_LINE_MAX ? (size_t)seg->offset : FIRST_LINE_MAX;
+    ssize_t got = pread(seg->fd, head, most, 0);
+    const struct decoder *found = got > 0 ? decoder_guess(head, head + got) : NULL;
+    free(head);
+    return found;
+}
+
+/* What decodes the line at p. NULL: its format is not known, and there is no whole line yet to tell it.
+ * `last`: nor will there be. */
+static const struct decoder *decoder_at(struct lines *l, const char *p, const char *end, bool last)
+{
+    if (l->progress->mid_line) {
+        return &decoder_plain;
+    }
+    if (!l->decoder) {
+        l->decoder = guess_by_head(l->progress->chain->head);
+    }
+    if (!l->decoder) {
+        l->decoder = decoder_guess(p, end);
+    }
+    if (!l->decoder && last) {
+        l->decoder = &decoder_plain;
+    }
+    return l->decoder;
+}
+
+size_t lines_put(struct lines *l, struct read_buffer *b, size_t len, bool last)
+{
+    struct progress *progress = l->progress;
+    bool full = len == b->cap;
+    const char *p = b->data, *end = b->data + len;
+    struct record rec;
+    memset(b->data + len, 0, DECODE_PAD); /* decoders look ahead: at nothing, not at what was there before */
+    while (p < end) {
+        const struct decoder *decoder = decoder_at(l, p, end, full ? p == b->data : last);
+        size_t used = decoder ? decoder->next(p, end, &rec, &b->scratch) : 0;
+        if (used == 0) {
+            break;
+        }
+        progress_put(progress, &rec, used, false);
+        p += used;
+        if (pipeline_full(progress->pipeline)) {
+            progress_mark(progress);
+            if (!pipeline_room(progress->pipeline)) {
+                break;
+            }
+        }
+    }
+    return (size_t)(p - b->data);
+}
+
+/* The raw text of a line, or of a piece of one. */
+static void put_text(struct lines *l, const char *text, size_t len, bool cut)
+{
+    struct record rec;
+    decode_as_text(text, len, &rec);
+    rec.malformed = !l->progress->mid_line && l->decoder != &decoder_plain;
+    rec.partial = cut;
+    progress_put(l->progress, &rec, len, cut);
+}
+
+void lines_put_long(struct lines *l, struct read_buffer *b)
+{
+    size_t line_max = (size_t)l->cfg->line_max;
+    size_t limit = 2 * line_max;
+    if (b->cap >= limit) {
+        metrics.cut_lines++;
+        put_text(l, b->data, utf8_cut(b->data, line_max), true);
+        progress_mark(l->progress);
+    } else if (read_buffer_grow(b, b->cap * 2 < limit ? b->cap * 2 : limit) < 0) {
+        die_out_of_memory();
+    }
+}
+
+void lines_put_rest(struct lines *l, const char *rest, size_t len)
+{
+    put_text(l, rest, len, false);
+}

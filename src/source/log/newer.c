@@ -1,0 +1,105 @@
+#include "newer.h"
+
+#include "base/log.h"
+#include "base/metrics.h"
+
+/* How many of the files are newer than what the chain ends with, and what was read before. `reached`: that
+ * was met among them. */
+static size_t count_newer(const struct chain *c, struct listing *l, bool *reached)
+{
+    *reached = false;
+    for (size_t i = l->live; i < l->count; i++) {
+        const struct generation *at = &l->files[i].at;
+        *reached = c->tail && !at->name.gz && same_inode(&c->tail->id, at->dev, at->ino);
+        if (!*reached) {
+            struct segment *seg = listing_open(l, i);
+            *reached = seg && chain_knows(c, seg);
+        }
+        if (*reached) {
+            return i;
+        }
+    }
+    return l->count;
+}
+
+static bool unlinked(const struct segment *seg)
+{
+    struct stat st;
+    return fstat(seg->fd, &st) == 0 && st.st_nlink == 0;
+}
+
+/* The file that the chain ends with is gone. Is the oldest of the newer ones the one that came next? */
+static bool follows_on(const struct intake *in, struct listing *l, size_t count)
+{
+    if (!in->behind) {
+        return count <= 1; /* deleted, and made anew */
+    }
+    struct segment *oldest = count > 0 ? listing_open(l, count - 1) : NULL;
+    return oldest &&
+           (segment_is(oldest, &in->next_up) || (oldest->gz && segment_matches(oldest, &in->next_up, 0)));
+}
+
+static enum intake_result take_once(struct intake *in, struct listing *l, size_t *taken)
+{
+    const struct segment *tail = in->chain->tail;
+    bool reached;
+    if (intake_list(in, l) < 0) {
+        return INTAKE_LATER;
+    }
+    if (!l->live && !in->behind) {
+        return INTAKE_LATER; /* in the middle of a rotation: its last step, or the next look, comes back */
+    }
+    size_t count = count_newer(in->chain, l, &reached);
+    bool gap = false;
+    if (!reached && tail) {
+        size_t newer = listing_newer(l, tail->mtime_ns);
+        count = newer > 0 || count == 0 ? newer : 1;
+        gap = unlinked(tail) && !follows_on(in, l, count);
+    }
+    enum intake_result result = intake_prepare(in, l, count);
+    if (result != INTAKE_DONE) {
+        return result;
+    }
+    if (gap) {
+        metrics.gaps++;
+        log_error("files were rotated away before they could be read", KV("path", in->path));
+    }
+    *taken = intake_take(in, l, count);
+    metrics.rotations += *taken;
+    return INTAKE_DONE;
+}
+
+size_t newer_take(struct intake *in)
+{
+    size_t taken = 0;
+    enum intake_result result = INTAKE_AGAIN;
+    if (in->chain->tail) {
+        segment_refresh(in->chain->tail);
+    }
+    if (intake_room(in) == 0 && in->behind) {
+        return 0;
+    }
+    for (int i = 0; i < INTAKE_TRIES && result == INTAKE_AGAIN; i++) {
+        struct listing l;
+        result = take_once(in, &l, &taken);
+        listing_free(&l);
+    }
+    return taken;
+}
+
+bool newer_look(struct intake *in)
+{
+    struct segment *tail = in->chain->tail;
+    struct stat st;
+    bool there = stat(in->path, &st) == 0;
+    if (there && tail && same_inode(&tail->id, st.st_dev, st.st_ino)) {
+        return segment_look(tail, &st);
+    }
+    if (there || in->behind) {
+        return newer_take(in) > 0;
+    }
+    if (tail) {
+        segment_refresh(tail); /* deleted, which does not keep it from being written to */
+    }
+    return false;
+}

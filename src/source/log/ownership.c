@@ -1,0 +1,157 @@
+#include "ownership.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+
+#define COPYING_FOR (10 * NS_PER_S) /* a file that was not written to for so long is no copy being made */
+#define SEEN_WITHIN (10 * NS_PER_S) /* a log of its own has a position of its own by then */
+
+static const struct position *position_of(const struct ownership *o)
+{
+    const struct position *pos = pipeline_position(o->pipeline, o->key);
+    return pos && pos->kind == POSITION_FILE ? pos : NULL;
+}
+
+/* Is it followed under its own name, or was it? A gzipped one: the file that it was packed from. */
+static bool is_known_itself(const struct ownership *o, const struct generation *gen)
+{
+    size_t len = strlen(gen->path) - (gen->name.gz ? 3 : 0);
+    char *path = strndup(gen->path, len);
+    if (!path) {
+        die_out_of_memory();
+    }
+    bool known = o->others.known(o->others.arg, path);
+    free(path);
+    return known;
+}
+
+/* Was the position taken in the file that is the live one now? */
+static bool is_in_live_file(const struct ownership *o, const struct file_pos *pos)
+{
+    struct segment *live = segment_open(o->path, NULL);
+    bool same = live && segment_match_at(live, pos) == SEGMENT_SAME;
+    segment_close(live);
+    return same;
+}
+
+/* By the ends that are remembered. False: they tell nothing. */
+static bool told_by_ends(const struct ownership *o, struct segment *seg, enum owner *owner,
+                         struct file_pos *from)
+{
+    for (int i = 0; i < CHAIN_ENDS; i++) {
+        const struct file_pos *end = &o->chain->ends[i];
+        bool same = same_inode(&end->file, seg->id.dev, seg->id.ino);
+        if (end->file.head_len == 0 || (!same && seg->size != end->offset) ||
+            segment_match_at(seg, end) != SEGMENT_SAME) {
+            continue;
+        }
+        *owner = OWNER_LOG;
+        if (seg->size > end->offset) { /* written to under its new name, long after */
+            *from = *end;
+            *owner = OWNER_ITSELF;
+        }
+        return true;
+    }
+    return false;
+}
+
+/* By what was read of the log. False: that tells nothing. A file that begins like the live one may be a copy
+ * that is being made, or another log that begins alike. */
+static bool told_by_reading(const struct ownership *o, struct segment *seg, enum owner *owner,
+                            struct file_pos *from)
+{
+    if (told_by_ends(o, seg, owner, from)) {
+        return true;
+    }
+    const struct position *pos = position_of(o);
+    bool here = pos && segment_match_at(seg, &pos->at.file) == SEGMENT_SAME;
+    if (here &&
+        (same_inode(&pos->at.file.file, seg->id.dev, seg->id.ino) || !is_in_live_file(o, &pos->at.file))) {
+        *owner = OWNER_LOG;
+        return true;
+    }
+    struct segment *tail = o->chain->tail;
+    bool alike = here || (tail && !tail->gz && segment_matches(tail, &seg->id, 0));
+    *owner = OWNER_UNKNOWN;
+    return alike && clock_now() - seg->mtime_ns < COPYING_FOR;
+}
+
+static int64_t ns_of(const struct statx_timestamp *t)
+{
+    return t->tv_sec * NS_PER_S + t->tv_nsec;
+}
+
+/* Was it complete when the log's live file was made? */
+static bool is_older(const char *log, const char *path)
+{
+    struct statx live, it;
+    unsigned want = STATX_MTIME | STATX_BTIME;
+    if (statx(AT_FDCWD, log, 0, want, &live) < 0 || statx(AT_FDCWD, path, 0, want, &it) < 0 ||
+        !(live.stx_mask & STATX_BTIME) || !(it.stx_mask & STATX_BTIME)) {
+        return false;
+    }
+    int64_t made = ns_of(&live.stx_btime), written = ns_of(&it.stx_mtime);
+    return written < made || (written == made && ns_of(&it.stx_btime) < made);
+}
+
+/* By when it was written, where what was read tells nothing. */
+static enum owner owner_by_time(const struct ownership *o, const struct generation *gen)
+{
+    struct stat live;
+    if (stat(o->path, &live) < 0) {
+        return OWNER_UNKNOWN; /* in the middle of a rotation */
+    }
+    if (live.st_dev == gen->dev && live.st_ino == gen->ino) {
+        return OWNER_LOG; /* another name of the same file */
+    }
+    const struct position *pos = position_of(o);
+    bool passed = pos && gen->mtime_ns + SEEN_WITHIN <= pos->at.file.mtime_ns;
+    return passed ? OWNER_LOG : OWNER_ITSELF;
+}
+
+static enum owner owner_of(const struct ownership *o, const struct generation *gen, struct file_pos *from)
+{
+    *from = (struct file_pos){0};
+    if (gen->name.gz || o->others.open(o->others.arg, gen->dev, gen->ino) || is_older(o->path, gen->path)) {
+        return OWNER_LOG;
+    }
+    struct segment *seg = segment_open(gen->path, NULL);
+    if (!seg && errno == ENOENT) {
+        return OWNER_UNKNOWN; /* it has another name by now */
+    }
+    enum owner owner;
+    bool empty = seg && seg->size == 0;
+    bool told = seg && !empty && told_by_reading(o, seg, &owner, from);
+    segment_close(seg);
+    if (!told) {
+        owner = owner_by_time(o, gen);
+    }
+    return empty && owner == OWNER_ITSELF ? OWNER_UNKNOWN : owner;
+}
+
+bool ownership_wanted(void *arg, const struct generation *gen)
+{
+    const struct ownership *o = arg;
+    struct file_pos from;
+    return !gen->name.inside || (!is_known_itself(o, gen) && owner_of(o, gen, &from) != OWNER_ITSELF);
+}
+
+enum owner ownership_of(const struct ownership *o, const char *path, struct file_pos *from)
+{
+    struct stat st;
+    if (stat(path, &st) < 0) {
+        return OWNER_UNKNOWN;
+    }
+    struct generation gen = {.dev = st.st_dev, .ino = st.st_ino, .mtime_ns = clock_of_timespec(st.st_mtim)};
+    if (!rotation_parse(strrchr(path, '/') + 1, &gen.name) || !(gen.path = strdup(path))) {
+        return OWNER_ITSELF;
+    }
+    enum owner owner = owner_of(o, &gen, from);
+    free(gen.path);
+    return owner;
+}

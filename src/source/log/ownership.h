@@ -1,0 +1,43 @@
+/* Whose is a file with a number or date before its ending, app-2026-11-25.log beside app.log? Rotation makes
+ * such names (Logback, Log4j, logrotate's `extension`), but others write logs of their own under them.
+ *
+ * It is app.log's where app.log was that file, or where it was complete before the app.log of now was made.
+ * All else is a log of its own. A file that was complete, and is written to all the same, becomes one from
+ * there on. */
+#ifndef SIDETAIL_SOURCE_LOG_OWNERSHIP_H
+#define SIDETAIL_SOURCE_LOG_OWNERSHIP_H
+
+#include "chain.h"
+#include "pipeline/pipeline.h"
+#include "source/log/rotation.h"
+
+enum owner {
+    OWNER_ITSELF,  /* a log of its own */
+    OWNER_LOG,     /* the log's: a rotated file of it, or read already */
+    OWNER_UNKNOWN, /* it cannot be told yet: ask again later */
+};
+
+/* What is known of all logs that are followed. */
+struct followed_logs {
+    bool (*known)(void *arg, const char *path);    /* is the log followed, or was it? */
+    bool (*open)(void *arg, dev_t dev, ino_t ino); /* is the plain file in any chain? */
+    void *arg;
+};
+
+/* What tells of one log's files. Set up by its follow. */
+struct ownership {
+    const char *path; /* of the log */
+    const char *key;  /* of its position */
+    const struct chain *chain;
+    struct pipeline *pipeline;
+    struct followed_logs others;
+};
+
+/* Whose is the file at `path`, whose name is that of a rotated file of this log? Where it is its own, some of
+ * it may have been read as this log's: up to *from, if that has a file. */
+enum owner ownership_of(const struct ownership *o, const char *path, struct file_pos *from);
+
+/* As listing_filter.wanted, of a struct ownership: is the file to be read as one of this log's? */
+bool ownership_wanted(void *arg, const struct generation *gen);
+
+#endif

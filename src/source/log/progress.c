@@ -1,0 +1,96 @@
+#include "progress.h"
+
+static union source_offset head_offset(const struct chain *c)
+{
+    const struct segment *head = c->head;
+    return (union source_offset){
+        .file = {.file = head->id, .offset = head->offset, .mtime_ns = head->mtime_ns}};
+}
+
+/* During a replay the position that is known already says more: what is put then is only held again. */
+void progress_mark(struct progress *p)
+{
+    if (p->replay.active) {
+        return;
+    }
+    struct position pos = {.kind = POSITION_FILE, .mid_line = p->mid_line};
+    struct segment *head = p->chain->head;
+    if (head->id.head_len < FILE_ID_HEAD) {
+        segment_refresh(head); /* the file grew: the more of it is known, the surer it is found again */
+    }
+    pos.at.file = segment_note(head);
+    for (int s = 0; s < STREAM_COUNT; s++) {
+        pos.held_set[s] = pending_any(&p->holds[s]);
+        if (pos.held_set[s]) {
+            pos.held[s] = *pending_since(&p->holds[s]);
+        }
+    }
+    p->moved = false;
+    feed_mark(p->feed, &pos);
+}
+
+static void on_released(void *arg, enum stream stream)
+{
+    struct progress *p = arg;
+    p->holds[stream].grouping = false;
+    if (p->chain->head) {
+        progress_mark(p);
+    }
+}
+
+void progress_open(struct progress *p, struct pipeline *pipeline, const char *key, struct tags *tags,
+                   const struct chain *chain)
+{
+    *p = (struct progress){.pipeline = pipeline, .chain = chain};
+    p->feed = feed_open(pipeline, key, tags, (struct feed_calls){on_released, p});
+}
+
+void progress_close(struct progress *p)
+{
+    feed_close(p->feed);
+}
+
+void progress_begin(struct progress *p, const struct replay *replay, bool mid_line)
+{
+    p->replay = *replay;
+    p->mid_line = mid_line;
+}
+
+void progress_start_line(struct progress *p)
+{
+    p->mid_line = false;
+}
+
+static bool delivered_before(struct progress *p, enum stream stream)
+{
+    const struct segment *head = p->chain->head;
+    return replay_delivered(&p->replay, stream, (struct chain_offset){head->order, head->offset});
+}
+
+static void put(struct progress *p, struct record *rec)
+{
+    if (p->replay.active && delivered_before(p, rec->stream)) {
+        return;
+    }
+    unsigned result = feed_put(p->feed, rec);
+    struct pending *hold = &p->holds[rec->stream];
+    if (result != PUT_DONE || pending_any(hold)) {
+        union source_offset here = head_offset(p->chain);
+        pending_update(hold, result, &here);
+    }
+    p->moved = true;
+}
+
+void progress_put(struct progress *p, struct record *rec, size_t len, bool cut)
+{
+    put(p, rec);
+    p->mid_line = cut;
+    segment_consume(p->chain->head, len);
+}
+
+void progress_forget(struct progress *p)
+{
+    feed_flush(p->feed);
+    feed_mark(p->feed, &(struct position){.kind = POSITION_NONE});
+    pipeline_save_soon(p->pipeline);
+}

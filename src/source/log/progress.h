@@ -1,0 +1,40 @@
+/* How far a log has got: puts its records into the pipeline and marks the position behind them. */
+#ifndef SIDETAIL_SOURCE_LOG_PROGRESS_H
+#define SIDETAIL_SOURCE_LOG_PROGRESS_H
+
+#include "chain.h"
+#include "pipeline/pipeline.h"
+#include "record/pending.h"
+#include "replay.h"
+
+/* Only progress.c writes this. */
+struct progress {
+    struct pipeline *pipeline;
+    struct feed *feed;
+    const struct chain *chain;
+    struct pending holds[STREAM_COUNT];
+    struct replay replay;
+    bool mid_line; /* the head's offset lies inside a line too long for the buffer, which is being cut */
+    bool moved;    /* something was put since the last mark */
+};
+
+/* `p` stays where it is until progress_close. `key`: the log's name in the checkpoint. The chain's head is
+ * what is being read. */
+void progress_open(struct progress *p, struct pipeline *pipeline, const char *key, struct tags *tags,
+                   const struct chain *chain);
+void progress_close(struct progress *p);
+
+/* Reading begins at the head's offset, as the position said. */
+void progress_begin(struct progress *p, const struct replay *replay, bool mid_line);
+/* What comes next is in another file: it begins with a line. */
+void progress_start_line(struct progress *p);
+
+/* Puts the record that was made of the next `len` bytes of the head, and moves the head's offset behind them.
+ * `cut`: the line goes on there. Records that are delivered already are left out. */
+void progress_put(struct progress *p, struct record *rec, size_t len, bool cut);
+/* Marks the position: all before the head's offset is put, but for what the pipeline holds. */
+void progress_mark(struct progress *p);
+/* The log is gone: emits what the pipeline holds and forgets the position. */
+void progress_forget(struct progress *p);
+
+#endif

@@ -1,0 +1,17 @@
+/* What is read into: one for all logs, since each is dealt with before the next one is read. */
+#ifndef SIDETAIL_SOURCE_LOG_READ_BUFFER_H
+#define SIDETAIL_SOURCE_LOG_READ_BUFFER_H
+
+#include "base/buf.h"
+
+struct read_buffer {
+    char *data; /* cap + DECODE_PAD bytes */
+    size_t cap;
+    struct buf scratch; /* the decoders' */
+};
+
+/* Grows to `cap` bytes. 0 or -1 (memory). */
+int read_buffer_grow(struct read_buffer *b, size_t cap);
+void read_buffer_free(struct read_buffer *b);
+
+#endif

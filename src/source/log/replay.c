@@ -1,0 +1,21 @@
+#include "replay.h"
+
+struct chain_offset replay_start(struct replay *r)
+{
+    struct chain_offset start = r->until;
+    for (int s = 0; s < STREAM_COUNT; s++) {
+        if (r->from_set[s] && chain_offset_compare(r->from[s], start) < 0) {
+            start = r->from[s];
+        }
+    }
+    r->active = chain_offset_compare(start, r->until) != 0;
+    return start;
+}
+
+bool replay_delivered(struct replay *r, enum stream stream, struct chain_offset at)
+{
+    if (r->active && chain_offset_compare(at, r->until) >= 0) {
+        r->active = false;
+    }
+    return r->active && (!r->from_set[stream] || chain_offset_compare(at, r->from[stream]) < 0);
+}
