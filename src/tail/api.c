@@ -61,7 +61,7 @@ static void on_changed(void *arg, struct engine_container *c, enum watch_change 
         if (v) {
             view_started(v);
         } else if (a->follow) {
-            engine_watch_look(a->watch, c); /* where its earlier runs end */
+            engine_watch_inspect(c); /* where its earlier runs end */
         }
         break;
     case WATCH_DIED:
@@ -72,7 +72,7 @@ static void on_changed(void *arg, struct engine_container *c, enum watch_change 
     case WATCH_RENAMED:
         rename_view(a, c);
         break;
-    case WATCH_LOOKED:
+    case WATCH_INSPECTED:
         if (v) {
             view_looked(v);
         } else if (a->listed && c->started_ns >= a->now_ns) {

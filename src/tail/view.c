@@ -133,14 +133,14 @@ static bool is_unknown(const struct view *v)
 {
     const struct api *a = v->api;
     bool terminal = v->stream && log_stream_tty(v->stream);
-    return v->container && v->container->brief &&
+    return v->container && v->container->list_only &&
            (v->phase != PAST || terminal || (a->o->since_ns > 0 && engine_api_minor(a->engine) < 42));
 }
 
 static void look(struct view *v)
 {
     v->looking = true;
-    engine_watch_look(v->api->watch, v->container);
+    engine_watch_inspect(v->container);
 }
 
 static void on_opened(void *arg)
@@ -154,7 +154,7 @@ static void on_opened(void *arg)
 static bool told_twice(const struct view *v, const struct log_entry *e)
 {
     return e->time_ns < v->cursor.stream[e->stream].last.time_ns && v->container &&
-           engine_container_fragile(v->api->engine, v->container);
+           engine_container_follow_skips(v->api->engine, v->container);
 }
 
 static bool put(struct view *v, const struct log_entry *e, int64_t time_ns)
@@ -182,12 +182,12 @@ static bool on_entry(void *arg, const struct log_entry *e)
         return true;
     }
     struct api_cursor before = v->cursor;
-    union source_offset place;
+    union source_offset offset;
     if (told_twice(v, e)) {
         v->cursor.stream[e->stream].skipping = true;
         v->cursor.stream[e->stream].skipped = 0;
     }
-    if (!cursor_take(&v->cursor, e->stream, e->time_ns, &place)) {
+    if (!cursor_take(&v->cursor, e->stream, e->time_ns, &offset)) {
         return true;
     }
     if (v->begun && e->time_ns > v->died_ns) {
@@ -234,9 +234,9 @@ static struct log_options options_of(struct view *v)
     struct log_options options = {.tail = -1,
                                   .follow = v->phase != PAST && !v->died,
                                   .tty = c->tty,
-                                  .tty_unknown = c->brief,
-                                  .bare_end = !c->brief && engine_bare_end(a->engine, c->driver),
-                                  .own_times = !c->brief && engine_own_times(c->driver),
+                                  .tty_unknown = c->list_only,
+                                  .bare_end = !c->list_only && engine_bare_end(a->engine, c->driver),
+                                  .own_times = !c->list_only && engine_own_times(c->driver),
                                   .started_ns = c->started_ns,
                                   .known_ns = cursor_newest(&v->cursor),
                                   .since_ns = cursor_open(&v->cursor),
