@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "command/command.h"
 #include "config/config.h"
-#include "monitor/monitor.h"
+#include "monitor/client.h"
 
 static const char usage[] =
     "usage: sidetail health [-c FILE] [--ready] [ADDRESS:PORT]\n"
@@ -56,7 +56,7 @@ static int ask(const char *listen, bool ready)
         fputs("sidetail health: metrics.listen is empty, so there is nothing to ask\n", stderr);
         return EXIT_FAULT;
     }
-    if (monitor_ask(listen, ready ? "/readyz" : "/healthz", &err) < 0) {
+    if (monitor_get(listen, ready ? "/readyz" : "/healthz", &err) < 0) {
         fprintf(stderr, "sidetail health: %s\n", err.text);
         return EXIT_FAULT;
     }

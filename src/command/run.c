@@ -16,7 +16,7 @@
 #include "base/privilege.h"
 #include "command/command.h"
 #include "config/config.h"
-#include "monitor/monitor.h"
+#include "monitor/server.h"
 #include "pipeline/pipeline.h"
 #include "sink/sink.h"
 #include "source/source.h"

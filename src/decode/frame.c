@@ -2,8 +2,8 @@
 
 #include "base/clock.h"
 
-#define STAMP_MIN 21 /* 2006-01-02T15:04:05Z and a space */
-#define STAMP_MAX 36 /* nine fraction digits, an offset, and the space */
+#define TIME_MIN 21 /* 2006-01-02T15:04:05Z and a space */
+#define TIME_MAX 36 /* nine fraction digits, an offset, and the space */
 
 ssize_t frame_next(const char *p, const char *end, struct frame *out, size_t *need, struct error *err)
 {
@@ -28,15 +28,14 @@ ssize_t frame_next(const char *p, const char *end, struct frame *out, size_t *ne
     return (ssize_t)(FRAME_HEADER + len);
 }
 
-/* The time and the space behind it that [p, end) begins with: bytes of both, or 0. */
-static size_t stamp_at(const char *p, const char *end, int64_t *ns)
+/* Length of the time and the space behind it with which [p, end) begins; 0: it begins with none. */
+static size_t time_at(const char *p, const char *end, int64_t *ns)
 {
     size_t room = (size_t)(end - p);
-    if (room < STAMP_MIN || p[4] != '-' || p[10] != 'T') {
+    if (room < TIME_MIN || p[4] != '-' || p[10] != 'T') {
         return 0;
     }
-    const char *space =
-        memchr(p + STAMP_MIN - 1, ' ', (room < STAMP_MAX ? room : STAMP_MAX) - (STAMP_MIN - 1));
+    const char *space = memchr(p + TIME_MIN - 1, ' ', (room < TIME_MAX ? room : TIME_MAX) - (TIME_MIN - 1));
     if (!space || clock_parse(slice_of(p, (size_t)(space - p)), ns) < 0) {
         return 0;
     }
@@ -46,23 +45,24 @@ static size_t stamp_at(const char *p, const char *end, int64_t *ns)
 bool message_parse(struct slice payload, struct message *out)
 {
     const char *end = payload.ptr + payload.len;
-    size_t stamp = stamp_at(payload.ptr, end, &out->time_ns);
-    out->stamp = slice_of(payload.ptr, stamp ? stamp - 1 : 0);
-    out->text = slice_of(payload.ptr + stamp, payload.len - stamp);
+    size_t time_len = time_at(payload.ptr, end, &out->time_ns);
+    out->time = slice_of(payload.ptr, time_len ? time_len - 1 : 0);
+    out->text = slice_of(payload.ptr + time_len, payload.len - time_len);
     out->newline = out->text.len > 0 && end[-1] == '\n';
     out->text.len -= out->newline;
-    if (!stamp) {
+    if (!time_len) {
         out->time_ns = 0;
     }
-    return stamp > 0;
+    return time_len > 0;
 }
 
 /* -- terminals --------------------------------------------------------------------------------- */
 
-/* Where the next piece of the line begins, whose text is [text, limit): where the time of its first piece
- * stands again, or with times of their own, where a piece has its full length and a time follows. */
+/* Where the next piece of a line begins; [text, limit) is what follows the time of its first piece, `time` with
+ * its space. The pieces bear that same time again; with times of their own, the next one begins where a piece
+ * has its full length and a time follows. NULL: the line has no further piece here. */
 static const char *next_piece(const struct tty_cutter *cut, const char *text, const char *limit,
-                              struct slice stamp, int64_t time_ns)
+                              struct slice time, int64_t time_ns)
 {
     int64_t later;
     if (limit - text <= PIECE_MIN) {
@@ -70,13 +70,13 @@ static const char *next_piece(const struct tty_cutter *cut, const char *text, co
     }
     const char *from = text + PIECE_MIN;
     if (cut->own_times) {
-        return stamp_at(from, limit, &later) && later >= time_ns ? from : NULL;
+        return time_at(from, limit, &later) && later >= time_ns ? from : NULL;
     }
-    return memmem(from, (size_t)(limit - from), stamp.ptr, stamp.len);
+    return memmem(from, (size_t)(limit - from), time.ptr, time.len);
 }
 
-/* May a later time inside a message that began at `first` be the Engine's own, the message's newline being
- * missing? Only where newlines are known to miss, for containers may write times too. */
+/* Can `later`, found inside a message of the time `first`, be the Engine's, the message's newline being lost?
+ * Only where newlines are known to get lost, for containers write times too. */
 static bool may_end_bare(const struct tty_cutter *cut, int64_t first, int64_t later)
 {
     if (later <= first) {
@@ -86,17 +86,17 @@ static bool may_end_bare(const struct tty_cutter *cut, int64_t first, int64_t la
            (cut->started_ns && first < cut->started_ns && later >= cut->started_ns);
 }
 
-/* Where in [from, end) the next message begins though this one has no newline. */
+/* Where in [from, end) the next message begins although this one has no newline. NULL: nowhere. */
 static const char *bare_end(const struct tty_cutter *cut, const char *from, const char *end, int64_t first)
 {
     bool possible = may_end_bare(cut, first, INT64_MAX);
-    for (const char *p = from; possible && end - p > STAMP_MIN; p++) {
+    for (const char *p = from; possible && end - p > TIME_MIN; p++) {
         p = memchr(p, 'T', (size_t)(end - p));
         if (!p) {
             break;
         }
         int64_t later;
-        if (p - from >= 10 && stamp_at(p - 10, end, &later) && may_end_bare(cut, first, later)) {
+        if (p - from >= 10 && time_at(p - 10, end, &later) && may_end_bare(cut, first, later)) {
             return p - 10;
         }
     }
@@ -108,13 +108,13 @@ ssize_t tty_next(struct tty_cutter *cut, const char *p, const char *end, bool la
 {
     const char *newline = memchr(p, '\n', (size_t)(end - p));
     const char *limit = newline ? newline : end;
-    size_t stamp = stamp_at(p, limit, &out->time_ns);
-    const char *text = p + stamp, *next = NULL;
+    size_t time_len = time_at(p, limit, &out->time_ns);
+    const char *text = p + time_len, *next = NULL;
     bool continues = false;
-    out->stamp = slice_of(p, stamp ? stamp - 1 : 0);
-    if (stamp) {
+    out->time = slice_of(p, time_len ? time_len - 1 : 0);
+    if (time_len) {
         next = bare_end(cut, text, limit, out->time_ns);
-        const char *again = next_piece(cut, text, next ? next : limit, slice_of(p, stamp), out->time_ns);
+        const char *again = next_piece(cut, text, next ? next : limit, slice_of(p, time_len), out->time_ns);
         continues = again != NULL;
         next = again ? again : next;
     } else {

@@ -4,45 +4,46 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "engine_container.h"
+#include "engine/events.h"
+#include "engine_answer.h"
 
-#define EVENTS_OVERLAP_S                                                                                     \
-    2 /* events are asked for since that long before: the Engine's clock is known to the second */
-#define LOOK_RETRY_S 1
+/* Events are asked for from that long ago on: the Engine's clock is known to the second only. */
+#define EVENTS_OVERLAP_S 2
+#define INSPECT_RETRY_S  1
 
 struct entry {
     struct engine_container c; /* first member */
     struct engine_watch *watch;
-    struct engine_call *call; /* asking about it */
-    bool known;               /* the owner was told */
-    bool look;                /* it wants to be asked about */
-    bool again;               /* once more: something happened while it was asked about */
+    struct engine_call *call; /* inspects it now */
+    bool known;               /* it was reported */
+    bool due;                 /* to be inspected */
+    bool again;               /* once more: something happened while it was inspected */
     bool listed;              /* in the list just read */
-    unsigned round;           /* of lists, when it came up */
-    int64_t listed_ns; /* the Engine's clock when the list that told of it was asked for; 0: none did */
+    unsigned round;           /* of lists, in which it came up */
+    int64_t listed_ns; /* the Engine's clock when the list that reported it was requested; 0: none did */
 };
 
 struct engine_watch {
     struct event_base *base;
     struct engine *engine;
     struct watch_calls calls;
-    struct event *timer; /* next try to connect, or next list */
-    struct event *look_timer;
+    struct event *timer;       /* next try to connect, or next list */
+    struct event *retry_timer; /* next try to inspect */
     struct entry **entries;
     size_t count, cap;
     struct engine_call *call; /* ping, or list */
     struct event_stream *events;
-    int parallel, asking;
-    size_t cursor; /* where in entries the search for the next to ask about goes on */
+    int parallel, inspecting;
+    size_t cursor; /* where in entries the search for the next one to inspect goes on */
     int64_t backoff;
     unsigned round;
-    int64_t asked_ns;   /* the Engine's clock when the list was asked for */
-    bool brief;         /* the next list is told of without asking further */
-    bool up, told_down; /* what the owner was told */
-    bool listing;       /* the first list of this connection is not told of in full yet */
+    int64_t requested_ns;   /* the Engine's clock when the list was requested */
+    bool list_only;         /* the next list is reported without inspecting */
+    bool up, reported_down; /* as `up` was called */
+    bool listing;           /* not all of this connection's first list is reported yet */
 };
 
-static void ask_more(struct engine_watch *w);
+static void inspect_more(struct engine_watch *w);
 
 static void arm(struct event *timer, int64_t ns)
 {
@@ -91,7 +92,7 @@ static struct entry *add(struct engine_watch *w, const char *id)
 static void entry_free(struct entry *e)
 {
     engine_cancel(e->call);
-    engine_container_free(&e->c);
+    engine_answer_free(&e->c);
     free(e);
 }
 
@@ -104,7 +105,7 @@ static void drop(struct entry *e)
             break;
         }
     }
-    w->asking -= e->call != NULL;
+    w->inspecting -= e->call != NULL;
     if (e->known) {
         w->calls.gone(w->calls.arg, &e->c);
     }
@@ -118,26 +119,26 @@ static void changed(struct entry *e, enum watch_change change)
     }
 }
 
-/* -- asking about one -------------------------------------------------------------------------- */
+/* -- inspecting one ---------------------------------------------------------------------------- */
 
-static void look(struct entry *e)
+static void inspect(struct entry *e)
 {
     if (e->call) {
         e->again = true;
     } else {
-        e->look = true;
-        ask_more(e->watch);
+        e->due = true;
+        inspect_more(e->watch);
     }
 }
 
-/* The list is told of in full once nothing is left to ask about. */
+/* The list is reported in full once nothing is left to inspect. */
 static void check_listed(struct engine_watch *w)
 {
-    if (!w->listing || w->asking > 0 || w->call) {
+    if (!w->listing || w->inspecting > 0 || w->call) {
         return;
     }
     for (size_t i = 0; i < w->count; i++) {
-        if (w->entries[i]->look) {
+        if (w->entries[i]->due) {
             return;
         }
     }
@@ -145,73 +146,73 @@ static void check_listed(struct engine_watch *w)
     w->calls.listed(w->calls.arg);
 }
 
-static void take_over(struct entry *e, const json_t *json)
+static void take_answer(struct entry *e, const json_t *json)
 {
     struct engine_watch *w = e->watch;
-    if (!engine_container_update(&e->c, json)) {
-        e->look = true;
+    if (!engine_answer_inspected(&e->c, json)) {
+        e->due = true;
         return;
     }
     if (e->known) {
-        w->calls.changed(w->calls.arg, &e->c, WATCH_LOOKED);
+        w->calls.changed(w->calls.arg, &e->c, WATCH_INSPECTED);
     } else {
         e->known = true;
         w->calls.found(w->calls.arg, &e->c);
     }
 }
 
-static void on_looked(void *arg, int status, const json_t *json, const struct error *err)
+static void on_inspected(void *arg, int status, const json_t *json, const struct error *err)
 {
     struct entry *e = arg;
     struct engine_watch *w = e->watch;
     e->call = NULL;
-    w->asking--;
+    w->inspecting--;
     if (status == 404) {
         drop(e);
     } else if (err) {
-        e->look = true; /* asked again after a while: the Engine may be gone at this moment */
-        if (!evtimer_pending(w->look_timer, NULL)) {
-            arm(w->look_timer, LOOK_RETRY_S * NS_PER_S);
+        e->due = true; /* tried again after a while: the Engine may be gone at this moment */
+        if (!evtimer_pending(w->retry_timer, NULL)) {
+            arm(w->retry_timer, INSPECT_RETRY_S * NS_PER_S);
         }
         return;
     } else {
-        e->look = e->again;
+        e->due = e->again;
         e->again = false;
-        take_over(e, json);
+        take_answer(e, json);
     }
-    ask_more(w);
+    inspect_more(w);
     check_listed(w);
 }
 
-static void ask_more(struct engine_watch *w)
+static void inspect_more(struct engine_watch *w)
 {
-    if (!w->up || evtimer_pending(w->look_timer, NULL)) {
+    if (!w->up || evtimer_pending(w->retry_timer, NULL)) {
         return;
     }
-    for (size_t n = w->count; n > 0 && w->asking < w->parallel; n--, w->cursor++) {
+    for (size_t n = w->count; n > 0 && w->inspecting < w->parallel; n--, w->cursor++) {
         if (w->cursor >= w->count) {
             w->cursor = 0;
         }
         struct entry *e = w->entries[w->cursor];
-        if (!e->look || e->call) {
+        if (!e->due || e->call) {
             continue;
         }
         char path[128];
         snprintf(path, sizeof(path), "/containers/%s/json", e->c.id);
-        e->call = engine_get(w->engine, path, on_looked, e);
+        e->call = engine_get(w->engine, path, on_inspected, e);
         if (!e->call) {
-            arm(w->look_timer, LOOK_RETRY_S * NS_PER_S);
+            arm(w->retry_timer, INSPECT_RETRY_S * NS_PER_S);
             return;
         }
-        e->look = false;
-        w->asking++;
+        e->due = false;
+        w->inspecting++;
     }
 }
 
-static void on_look_timer(evutil_socket_t fd, short what, void *arg)
+static void on_retry_timer(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
-    ask_more(arg);
+    inspect_more(arg);
 }
 
 /* -- the connection ---------------------------------------------------------------------------- */
@@ -222,8 +223,8 @@ static void went_down(struct engine_watch *w, const struct error *err)
     w->call = NULL;
     event_stream_close(w->events);
     w->events = NULL;
-    if (w->up || !w->told_down) {
-        w->told_down = true;
+    if (w->up || !w->reported_down) {
+        w->reported_down = true;
         w->up = false;
         w->calls.up(w->calls.arg, false, err);
     }
@@ -238,7 +239,7 @@ static void out_of_memory(struct engine_watch *w)
     went_down(w, &err);
 }
 
-/* One that only the list told of. */
+/* One that was not known before. */
 static void add_listed(struct engine_watch *w, const char *id, const json_t *json)
 {
     struct entry *e = add(w, id);
@@ -246,12 +247,12 @@ static void add_listed(struct engine_watch *w, const char *id, const json_t *jso
         return;
     }
     e->listed = true;
-    if (!w->brief || !engine_container_list(&e->c, json)) {
-        e->look = true;
+    if (!w->list_only || !engine_answer_listed(&e->c, json)) {
+        e->due = true;
         return;
     }
     e->known = true;
-    e->listed_ns = w->asked_ns;
+    e->listed_ns = w->requested_ns;
     w->calls.found(w->calls.arg, &e->c);
 }
 
@@ -259,7 +260,7 @@ static void add_listed(struct engine_watch *w, const char *id, const json_t *jso
 static void note_listed(struct engine_watch *w, const json_t *json)
 {
     const char *id = json_string_value(json_object_get(json, "Id"));
-    bool running = engine_container_listed_running(json);
+    bool running = engine_answer_running(json);
     struct entry *e = id ? find(w, id) : NULL;
     if (!id) {
         return;
@@ -272,15 +273,15 @@ static void note_listed(struct engine_watch *w, const json_t *json)
     if (e->known && e->c.running != running) {
         e->c.running = running;
         if (!running) {
-            e->c.exit_code = engine_container_listed_exit(json);
+            e->c.exit_code = engine_answer_exit_code(json);
             e->c.finished_ns = engine_clock(w->engine); /* at the latest */
         }
         changed(e, running ? WATCH_STARTED : WATCH_DIED);
-        look(e);
+        inspect(e);
     }
 }
 
-/* What came up before this list was asked for, and is not in it, is gone. */
+/* What came up before this list was requested, and is not in it, is gone. */
 static void drop_unlisted(struct engine_watch *w)
 {
     for (size_t i = w->count; i-- > 0;) {
@@ -309,18 +310,18 @@ static void on_list(void *arg, int status, const json_t *json, const struct erro
     {
         note_listed(w, one);
     }
-    w->brief = false;
+    w->list_only = false;
     drop_unlisted(w);
     w->backoff = WATCH_BACKOFF_MIN;
     arm(w->timer, WATCH_LIST_S * NS_PER_S);
-    ask_more(w);
+    inspect_more(w);
     check_listed(w);
 }
 
-static void ask_list(struct engine_watch *w)
+static void request_list(struct engine_watch *w)
 {
     w->round++;
-    w->asked_ns = engine_clock(w->engine);
+    w->requested_ns = engine_clock(w->engine);
     w->call = engine_get(w->engine, "/containers/json?all=1", on_list, w);
     if (!w->call) {
         out_of_memory(w);
@@ -333,7 +334,7 @@ static void on_events_opened(void *arg)
     w->up = true;
     w->listing = true;
     w->calls.up(w->calls.arg, true, NULL);
-    ask_list(w);
+    request_list(w);
 }
 
 static void on_event(void *arg, const struct engine_event *event)
@@ -342,7 +343,7 @@ static void on_event(void *arg, const struct engine_event *event)
     struct entry *e = find(w, event->id);
     if (!e) {
         if (strcmp(event->action, "start") == 0 && (e = add(w, event->id))) {
-            look(e);
+            inspect(e);
         }
         return;
     }
@@ -350,7 +351,7 @@ static void on_event(void *arg, const struct engine_event *event)
     if (strcmp(event->action, "destroy") == 0) {
         drop(e);
     } else if (event->time_ns < e->c.started_ns || event->time_ns < e->listed_ns) {
-        return; /* of an earlier run: told again because events overlap */
+        return; /* of an earlier run: it comes again because events overlap */
     } else if (strcmp(event->action, "start") == 0) {
         e->c.running = true;
         e->c.started_ns = event->time_ns;
@@ -402,7 +403,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
         return; /* a list is under way */
     }
     if (w->events) {
-        ask_list(w);
+        request_list(w);
         return;
     }
     w->call = engine_ping(w->engine, on_ping, w);
@@ -411,10 +412,10 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-/* -- for the owner ----------------------------------------------------------------------------- */
+/* -- the contract ------------------------------------------------------------------------------ */
 
 struct engine_watch *engine_watch_new(struct event_base *base, struct engine *engine, int parallel,
-                                      bool brief, const struct watch_calls *calls)
+                                      bool list_only, const struct watch_calls *calls)
 {
     struct engine_watch *w = calloc(1, sizeof(*w));
     if (!w) {
@@ -424,11 +425,11 @@ struct engine_watch *engine_watch_new(struct event_base *base, struct engine *en
     w->engine = engine;
     w->calls = *calls;
     w->parallel = parallel;
-    w->brief = brief;
+    w->list_only = list_only;
     w->backoff = WATCH_BACKOFF_MIN;
     w->timer = evtimer_new(base, on_timer, w);
-    w->look_timer = evtimer_new(base, on_look_timer, w);
-    if (!w->timer || !w->look_timer) {
+    w->retry_timer = evtimer_new(base, on_retry_timer, w);
+    if (!w->timer || !w->retry_timer) {
         engine_watch_free(w);
         return NULL;
     }
@@ -450,16 +451,15 @@ void engine_watch_free(struct engine_watch *w)
     if (w->timer) {
         event_free(w->timer);
     }
-    if (w->look_timer) {
-        event_free(w->look_timer);
+    if (w->retry_timer) {
+        event_free(w->retry_timer);
     }
     free(w);
 }
 
-void engine_watch_look(struct engine_watch *w, struct engine_container *c)
+void engine_watch_inspect(struct engine_container *c)
 {
-    (void)w;
-    look((struct entry *)c);
+    inspect((struct entry *)c);
 }
 
 void engine_watch_each(struct engine_watch *w, void (*fn)(void *arg, struct engine_container *c), void *arg)

@@ -1,3 +1,5 @@
+#include "engine/engine.h"
+
 #include <event2/dns.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +9,7 @@
 #include "base/clock.h"
 #include "config/config.h"
 #include "context.h"
-#include "internal.h"
+#include "request.h"
 #include "tls.h"
 
 static const char *env_or_empty(const char *name)
@@ -16,7 +18,7 @@ static const char *env_or_empty(const char *name)
     return value ? value : "";
 }
 
-/* "1.41" → 41; 0: it is no version of the API's. */
+/* "1.41" → 41; 0: that is no version of the API. */
 static int parse_minor(const char *text)
 {
     int minor, used = 0;
@@ -35,7 +37,7 @@ static int resolve_version(struct engine *e, struct error *err)
                : error_set(err, "DOCKER_API_VERSION is '%s', which is no version like 1.41: unset it", text);
 }
 
-/* As configured, or as the environment says; "": neither says it. */
+/* By the configuration, else by the environment; "": by neither. */
 static const char *given_host(const struct config *cfg)
 {
     return cfg->docker_host[0] ? cfg->docker_host : env_or_empty("DOCKER_HOST");
@@ -47,7 +49,7 @@ bool engine_is_chosen(const struct config *cfg)
     return *given_host(cfg) || engine_context_find(&context, NULL) < 0 || context.name[0];
 }
 
-/* Where the Engine is. *context is empty unless it says so. */
+/* Where the Engine is. *context stays empty unless the address is taken from it. */
 static int resolve_address(struct engine *e, const struct config *cfg, struct engine_context *context,
                            struct error *err)
 {
@@ -68,8 +70,8 @@ static int resolve_address(struct engine *e, const struct config *cfg, struct en
     return 0;
 }
 
-/* The directory of certificates: as configured, that of the context, as the environment says, or where
- * `docker` looks by default. */
+/* The directory of certificates: the configuration's, else the context's, else the environment's, else the one
+ * where `docker` looks by default. "": there is none. */
 static int cert_dir(const struct config *cfg, const struct engine_context *context, char *out, size_t size)
 {
     const char *dir = cfg->docker_cert_path, *home = getenv("HOME");
@@ -104,8 +106,7 @@ static int resolve_tls(struct engine *e, const struct config *cfg, const struct 
     if (e->address.port == 0) {
         e->address.port = tls ? 2376 : 2375;
     }
-    /* Without name servers there is none: names are then resolved by the C library, which may block a moment.
-     */
+    /* NULL without name servers. The C library then resolves names, which may block for a moment. */
     e->peer.dns =
         evdns_base_new(e->peer.base, EVDNS_BASE_INITIALIZE_NAMESERVERS | EVDNS_BASE_DISABLE_WHEN_INACTIVE);
     return 0;
@@ -160,26 +161,6 @@ int64_t engine_clock(const struct engine *e)
     return clock_now() + e->clock_skew;
 }
 
-bool engine_bare_end(const struct engine *e, const char *driver)
-{
-    /* Other drivers than these two are read back from a cache in the local driver's format. */
-    return e->minor < 42 && strcmp(driver, "json-file") != 0 && strcmp(driver, "journald") != 0;
-}
-
-bool engine_own_times(const char *driver)
-{
-    return strcmp(driver, "journald") == 0;
-}
-
-struct http_request *engine_request(struct engine *e, const char *path, bool answer,
-                                    const struct http_calls *calls)
-{
-    char target[PATH_MAX_LEN + 16];
-    int minor = e->minor ? e->minor : 41;
-    snprintf(target, sizeof(target), "/v1.%d%s", minor, path);
-    return http_get(&e->peer, target, answer, calls);
-}
-
 /* -- answers as JSON --------------------------------------------------------------------------- */
 
 #define ANSWER_MAX (64u << 20) /* bytes; /containers/json of thousands of containers takes a few MiB */
@@ -215,25 +196,7 @@ static void on_body(void *arg, const char *bytes, size_t len)
     }
 }
 
-void engine_refusal(const struct engine *e, int status, const char *body, size_t len, struct error *err)
-{
-    json_t *json = body ? json_loadb(body, len, 0, NULL) : NULL;
-    const char *message = json_string_value(json_object_get(json, "message"));
-    if (status == 400 && message && strstr(message, "API version")) {
-        error_set(err,
-                  "the Engine at %s and sidetail have no API version in common (%s); sidetail speaks 1.41 to "
-                  "1.%d%s",
-                  e->address.text, message, ENGINE_API_MAX_MINOR,
-                  e->forced_minor ? ": unset DOCKER_API_VERSION" : "");
-    } else {
-        struct slice said = message ? slice_str(message) : slice_of(body, len);
-        error_set(err, "the Engine at %s answered %d: %.*s", e->address.text, status,
-                  (int)(said.len < 300 ? said.len : 300), said.ptr ? said.ptr : "");
-    }
-    json_decref(json);
-}
-
-/* The version to speak from now on. */
+/* Settles the version to speak, and how far the Engine's clock is ahead of ours. */
 static int negotiate(struct engine *e, const struct http_head *head, struct error *err)
 {
     int theirs = parse_minor(head->api_version);

@@ -1,9 +1,11 @@
+#include "engine/events.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "internal.h"
+#include "request.h"
 
 #define EVENT_MAX (1u << 20) /* bytes of one event; labels are in it */
 

@@ -1,10 +1,12 @@
+#include "engine/logs.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "decode/frame.h"
-#include "internal.h"
+#include "request.h"
 
 #define REFUSAL_MAX 4096 /* bytes kept of what the Engine says when it refuses */
 
@@ -47,8 +49,8 @@ static void finish(struct log_stream *s, enum log_end end, const struct error *e
 /* The time as records have it: UTC, no trailing zeros in the fraction. */
 static struct slice normal_time(struct log_stream *s, const struct message *m)
 {
-    if (m->stamp.len == 30 && m->stamp.ptr[29] == 'Z' && m->stamp.ptr[28] != '0') {
-        return m->stamp;
+    if (m->time.len == 30 && m->time.ptr[29] == 'Z' && m->time.ptr[28] != '0') {
+        return m->time;
     }
     return slice_of(s->time, clock_format(m->time_ns, s->time));
 }
@@ -75,7 +77,7 @@ static bool deliver(struct log_stream *s, enum stream stream, const struct messa
         .stream = stream,
         .time_ns = m->time_ns,
         .text = m->text,
-        .malformed = m->stamp.len == 0,
+        .malformed = m->time.len == 0,
         .more = !m->newline && m->text.len >= PIECE_MIN,
     };
     if (!entry.malformed) {
@@ -116,7 +118,7 @@ static ssize_t next_tty(struct log_stream *s, const char *p, const char *end, si
         return taken;
     }
     static const char grabbing[] = "Error grabbing logs: ";
-    if (m.stamp.len == 0 && m.text.len >= sizeof(grabbing) - 1 &&
+    if (m.time.len == 0 && m.text.len >= sizeof(grabbing) - 1 &&
         memcmp(m.text.ptr, grabbing, sizeof(grabbing) - 1) == 0) {
         fault(s, m.text);
         return taken;
@@ -361,4 +363,17 @@ void log_stream_close(struct log_stream *s)
     } else {
         stream_free(s);
     }
+}
+
+/* -- quirks of drivers -------------------------------------------------------------------------- */
+
+bool engine_bare_end(const struct engine *e, const char *driver)
+{
+    /* Other drivers than these two are read back from a cache in the local driver's format. */
+    return e->minor < 42 && strcmp(driver, "json-file") != 0 && strcmp(driver, "journald") != 0;
+}
+
+bool engine_own_times(const char *driver)
+{
+    return strcmp(driver, "journald") == 0;
 }

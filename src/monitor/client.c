@@ -1,16 +1,19 @@
+#include "monitor/client.h"
+
 #include <errno.h>
 #include <event2/buffer.h>
+#include <event2/event.h>
 #include <event2/http.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/address.h"
-#include "monitor/monitor.h"
 
 #define PATIENCE_S 2
 
-struct question {
-    const char *where, *path;
+struct request {
+    const char *where, *path; /* `where` is metrics.listen */
     struct event_base *base;
     bool answered;
     int result;
@@ -28,53 +31,53 @@ static void first_line(struct evbuffer *body, char *out, size_t cap)
     out[len] = '\0';
 }
 
-static int judge(const struct question *q, struct evhttp_request *req)
+static int check_answer(const struct request *r, struct evhttp_request *http)
 {
     char text[256];
-    const char *server = evhttp_find_header(evhttp_request_get_input_headers(req), "Server");
+    const char *server = evhttp_find_header(evhttp_request_get_input_headers(http), "Server");
     if (!server || strncmp(server, "sidetail/", 9) != 0) {
-        return error_set(q->err, "what answers at %s is no sidetail", q->where);
+        return error_set(r->err, "what answers at %s is no sidetail", r->where);
     }
-    if (evhttp_request_get_response_code(req) == HTTP_OK) {
+    if (evhttp_request_get_response_code(http) == HTTP_OK) {
         return 0;
     }
-    first_line(evhttp_request_get_input_buffer(req), text, sizeof(text));
-    return error_set(q->err, "%s at %s says %d: %s", q->path, q->where, evhttp_request_get_response_code(req),
-                     text);
+    first_line(evhttp_request_get_input_buffer(http), text, sizeof(text));
+    return error_set(r->err, "%s at %s says %d: %s", r->path, r->where,
+                     evhttp_request_get_response_code(http), text);
 }
 
-static void on_answer(struct evhttp_request *req, void *arg)
+static void on_answer(struct evhttp_request *http, void *arg)
 {
-    struct question *q = arg;
-    q->answered = true;
-    if (req && evhttp_request_get_response_code(req) > 0) {
-        q->result = judge(q, req);
+    struct request *r = arg;
+    r->answered = true;
+    if (http && evhttp_request_get_response_code(http) > 0) {
+        r->result = check_answer(r, http);
     } else {
-        q->result =
-            error_set(q->err, "no answer from %s: is sidetail running, with that metrics.listen?", q->where);
+        r->result =
+            error_set(r->err, "no answer from %s: is sidetail running, with that metrics.listen?", r->where);
     }
-    event_base_loopbreak(q->base);
+    event_base_loopbreak(r->base);
 }
 
-/* Sends the request; the connection owns it. */
-static int ask(struct question *q, struct evhttp_connection *con)
+/* Sends the request, which the connection then owns, and waits for the answer. */
+static int exchange(struct request *r, struct evhttp_connection *con)
 {
-    struct evhttp_request *req = evhttp_request_new(on_answer, q);
-    if (!req) {
-        return error_set(q->err, "out of memory");
+    struct evhttp_request *http = evhttp_request_new(on_answer, r);
+    if (!http) {
+        return error_set(r->err, "out of memory");
     }
-    evhttp_add_header(evhttp_request_get_output_headers(req), "Host", q->where);
-    evhttp_add_header(evhttp_request_get_output_headers(req), "Connection", "close");
-    if (evhttp_make_request(con, req, EVHTTP_REQ_GET, q->path) < 0) {
-        return error_set(q->err, "cannot ask %s: %s", q->where, strerror(errno));
+    evhttp_add_header(evhttp_request_get_output_headers(http), "Host", r->where);
+    evhttp_add_header(evhttp_request_get_output_headers(http), "Connection", "close");
+    if (evhttp_make_request(con, http, EVHTTP_REQ_GET, r->path) < 0) {
+        return error_set(r->err, "cannot ask %s: %s", r->where, strerror(errno));
     }
     struct timeval patience = {PATIENCE_S, 0};
-    event_base_loopexit(q->base, &patience);
-    event_base_dispatch(q->base);
-    return q->answered ? q->result : error_set(q->err, "no answer from %s within %d s", q->where, PATIENCE_S);
+    event_base_loopexit(r->base, &patience);
+    event_base_dispatch(r->base);
+    return r->answered ? r->result : error_set(r->err, "no answer from %s within %d s", r->where, PATIENCE_S);
 }
 
-int monitor_ask(const char *listen, const char *path, struct error *err)
+int monitor_get(const char *listen, const char *path, struct error *err)
 {
     struct address at;
     if (address_parse(listen, &at, err) < 0) {
@@ -85,22 +88,22 @@ int monitor_ask(const char *listen, const char *path, struct error *err)
     } else if (!strcmp(at.host, "::")) {
         strcpy(at.host, "::1");
     }
-    struct question q = {.where = listen, .path = path, .base = event_base_new(), .err = err};
+    struct request r = {.where = listen, .path = path, .base = event_base_new(), .err = err};
     struct evhttp_connection *con = NULL;
-    if (q.base) {
-        con = evhttp_connection_base_new(q.base, NULL, at.host, (unsigned short)atoi(at.port));
+    if (r.base) {
+        con = evhttp_connection_base_new(r.base, NULL, at.host, (unsigned short)atoi(at.port));
     }
     int result;
     if (con) {
         evhttp_connection_set_max_body_size(con, 65536);
         evhttp_connection_set_max_headers_size(con, 65536);
-        result = ask(&q, con);
+        result = exchange(&r, con);
         evhttp_connection_free(con);
     } else {
         result = error_set(err, "cannot ask %s: out of memory", listen);
     }
-    if (q.base) {
-        event_base_free(q.base);
+    if (r.base) {
+        event_base_free(r.base);
     }
     return result;
 }

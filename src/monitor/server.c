@@ -1,3 +1,5 @@
+#include "monitor/server.h"
+
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/http.h>
@@ -11,13 +13,12 @@
 #include "base/address.h"
 #include "base/clock.h"
 #include "base/metrics.h"
-#include "monitor/monitor.h"
 
 #define HEADERS_MAX 8192
 #define BODY_MAX    1024 /* requests that are served have none */
-#define SINK_PATIENCE                                                                                        \
-    (10 * NS_PER_S)   /* twice the longest kafka.commit_age, before which nothing is acknowledged */
-#define CLIENT_WAIT 5 /* seconds that a client may take for its next bytes */
+#define CLIENT_WAIT 5    /* seconds that a client may take for its next bytes */
+/* Twice the longest kafka.commit_age, before which nothing is acknowledged. */
+#define SINK_PATIENCE (10 * NS_PER_S)
 
 struct monitor {
     struct evhttp *http;
@@ -32,7 +33,7 @@ static void answer(struct evhttp_request *req, int code, const char *type, const
     struct evbuffer *body = evhttp_request_get_output_buffer(req);
     evhttp_add_header(headers, "Content-Type", type);
     evhttp_add_header(headers, "Server", "sidetail/" VERSION);
-    evhttp_add_header(headers, "Connection", "close"); /* idle clients shall not hold descriptors */
+    evhttp_add_header(headers, "Connection", "close"); /* idle clients must not hold descriptors */
     if (evbuffer_add(body, text, len) < 0) {
         code = HTTP_INTERNAL;
     }
@@ -55,7 +56,7 @@ static void on_metrics(struct evhttp_request *req)
     buf_free(&page);
 }
 
-/* What keeps the collector from doing its work now; its length, 0 when nothing does. */
+/* Writes what keeps the collector from its work now. Returns the length of that; 0: nothing does. */
 static int find_fault(const struct monitor *m, char *why, size_t cap)
 {
     int64_t waiting = standing.sink_since_ns > 0 ? clock_monotonic() - standing.sink_since_ns : 0;

@@ -1,4 +1,4 @@
-#include "tail/merge.h"
+#include "merge.h"
 
 #include <stdlib.h>
 

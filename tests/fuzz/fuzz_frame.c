@@ -29,9 +29,9 @@ static size_t walk_frames(const char *begin, const char *end, size_t torn, size_
         CHECK(frame.payload.ptr == p + FRAME_HEADER && taken == (ssize_t)(frame.payload.len + FRAME_HEADER));
         struct message m;
         bool timed = message_parse(frame.payload, &m);
-        CHECK(timed == (m.stamp.len > 0));
+        CHECK(timed == (m.time.len > 0));
         CHECK(m.text.ptr + m.text.len + m.newline == frame.payload.ptr + frame.payload.len);
-        CHECK(m.text.ptr == frame.payload.ptr + m.stamp.len + timed);
+        CHECK(m.text.ptr == frame.payload.ptr + m.time.len + timed);
         p += taken;
         (*count)++;
     }

@@ -22,7 +22,8 @@
 #include "base/buf.h"
 #include "config/config.h"
 #include "engine/address.h"
-#include "engine/engine.h"
+#include "engine/events.h"
+#include "engine/logs.h"
 
 #define STAMP "2026-11-24T13:00:15.674264929Z "
 

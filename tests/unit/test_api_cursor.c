@@ -41,13 +41,13 @@ static void test_begin(void **state)
 {
     (void)state;
     struct api_cursor c;
-    union source_offset place;
+    union source_offset offset;
     cursor_start(&c, NULL);
     assert_true(cursor_open(&c) == 0);
-    assert_true(cursor_take(&c, STREAM_STDOUT, 5 * S, &place));
-    assert_true(place.api.time_ns == 5 * S && place.api.lines == 0);
-    assert_true(cursor_take(&c, STREAM_STDOUT, 5 * S, &place));
-    assert_true(place.api.time_ns == 5 * S && place.api.lines == 1);
+    assert_true(cursor_take(&c, STREAM_STDOUT, 5 * S, &offset));
+    assert_true(offset.api.time_ns == 5 * S && offset.api.lines == 0);
+    assert_true(cursor_take(&c, STREAM_STDOUT, 5 * S, &offset));
+    assert_true(offset.api.time_ns == 5 * S && offset.api.lines == 1);
     assert_true(cursor_newest(&c) == 5 * S);
     struct position file = {.kind = POSITION_FILE, .at.file.offset = 77};
     cursor_start(&c, &file);
@@ -58,12 +58,12 @@ static void test_since(void **state)
 {
     (void)state;
     struct api_cursor c;
-    union source_offset place;
+    union source_offset offset;
     cursor_start_at(&c, 100 * S);
     assert_true(cursor_open(&c) == 100 * S);
-    assert_false(cursor_take(&c, STREAM_STDOUT, 100 * S - 1, &place));
-    assert_true(cursor_take(&c, STREAM_STDOUT, 100 * S, &place));
-    assert_true(cursor_take(&c, STREAM_STDOUT, 500 * S, &place));
+    assert_false(cursor_take(&c, STREAM_STDOUT, 100 * S - 1, &offset));
+    assert_true(cursor_take(&c, STREAM_STDOUT, 100 * S, &offset));
+    assert_true(cursor_take(&c, STREAM_STDOUT, 500 * S, &offset));
     /* The silent stream does not hold `since` back, but for the slack. */
     assert_true(cursor_open(&c) == 500 * S - CURSOR_SLACK_NS);
     struct position pos = cursor_position(&c);
@@ -76,37 +76,37 @@ static void test_equal_times(void **state)
 {
     (void)state;
     struct api_cursor c;
-    union source_offset place;
+    union source_offset offset;
     struct position pos = {.kind = POSITION_API, .held_set = {true, true}};
     pos.held[STREAM_STDOUT].api = (struct api_pos){.time_ns = 9 * S, .lines = 2};
     pos.held[STREAM_STDERR].api = (struct api_pos){.time_ns = 8 * S, .lines = 0};
     cursor_start(&c, &pos);
     assert_true(cursor_open(&c) == 8 * S);
-    assert_false(cursor_take(&c, STREAM_STDOUT, 9 * S, &place));
-    assert_true(cursor_take(&c, STREAM_STDERR, 9 * S, &place)); /* each stream counts for itself */
-    assert_false(cursor_take(&c, STREAM_STDOUT, 9 * S, &place));
-    assert_true(cursor_take(&c, STREAM_STDOUT, 9 * S, &place));
-    assert_true(place.api.lines == 2);
+    assert_false(cursor_take(&c, STREAM_STDOUT, 9 * S, &offset));
+    assert_true(cursor_take(&c, STREAM_STDERR, 9 * S, &offset)); /* each stream counts for itself */
+    assert_false(cursor_take(&c, STREAM_STDOUT, 9 * S, &offset));
+    assert_true(cursor_take(&c, STREAM_STDOUT, 9 * S, &offset));
+    assert_true(offset.api.lines == 2);
     assert_true(
-        cursor_take(&c, STREAM_STDOUT, 8 * S, &place)); /* live, and the clock was set back: not lost */
+        cursor_take(&c, STREAM_STDOUT, 8 * S, &offset)); /* live, and the clock was set back: not lost */
 }
 
 static void test_set_back(void **state)
 {
     (void)state;
     struct api_cursor c;
-    union source_offset place;
+    union source_offset offset;
     cursor_start(&c, NULL);
     cursor_open(&c);
-    assert_true(cursor_take(&c, STREAM_STDERR, 100 * S, &place));
-    assert_true(cursor_take(&c, STREAM_STDOUT, 5000 * S, &place));
+    assert_true(cursor_take(&c, STREAM_STDERR, 100 * S, &offset));
+    assert_true(cursor_take(&c, STREAM_STDOUT, 5000 * S, &offset));
     cursor_set_back(&c, 1000 * S);
     assert_true(cursor_open(&c) < 1000 * S - CURSOR_BACK_NS);
     assert_true(cursor_open(&c) >= 1000 * S - CURSOR_BACK_NS - CURSOR_SLACK_NS);
-    assert_false(cursor_take(&c, STREAM_STDOUT, 1000 * S - CURSOR_BACK_NS - 1, &place));
-    assert_true(cursor_take(&c, STREAM_STDOUT, 1000 * S - CURSOR_BACK_NS, &place));
-    assert_true(cursor_take(&c, STREAM_STDERR, 999 * S, &place));
-    assert_true(cursor_take(&c, STREAM_STDOUT, 1000 * S, &place));
+    assert_false(cursor_take(&c, STREAM_STDOUT, 1000 * S - CURSOR_BACK_NS - 1, &offset));
+    assert_true(cursor_take(&c, STREAM_STDOUT, 1000 * S - CURSOR_BACK_NS, &offset));
+    assert_true(cursor_take(&c, STREAM_STDERR, 999 * S, &offset));
+    assert_true(cursor_take(&c, STREAM_STDOUT, 1000 * S, &offset));
     assert_true(cursor_newest(&c) == 1000 * S);
 }
 
@@ -115,29 +115,29 @@ static void test_rotated_away(void **state)
 {
     (void)state;
     struct api_cursor c;
-    union source_offset place;
+    union source_offset offset;
     struct position pos = {.kind = POSITION_API, .held_set = {true, true}};
     pos.held[0].api = pos.held[1].api = (struct api_pos){.time_ns = 9 * S, .lines = 3};
     cursor_start(&c, &pos);
     cursor_open(&c);
-    assert_false(cursor_take(&c, STREAM_STDOUT, 9 * S, &place));
-    assert_true(cursor_take(&c, STREAM_STDOUT, 10 * S, &place));
-    assert_true(cursor_take(&c, STREAM_STDOUT, 10 * S, &place));
+    assert_false(cursor_take(&c, STREAM_STDOUT, 9 * S, &offset));
+    assert_true(cursor_take(&c, STREAM_STDOUT, 10 * S, &offset));
+    assert_true(cursor_take(&c, STREAM_STDOUT, 10 * S, &offset));
 }
 
 static void test_held(void **state)
 {
     (void)state;
     struct api_cursor c;
-    union source_offset place;
+    union source_offset offset;
     cursor_start(&c, NULL);
     cursor_open(&c);
-    cursor_take(&c, STREAM_STDOUT, 5 * S, &place);
-    cursor_put(&c, STREAM_STDOUT, PUT_JOINING, &place);
-    cursor_take(&c, STREAM_STDOUT, 5 * S, &place);
-    cursor_put(&c, STREAM_STDOUT, PUT_JOINING, &place);
-    cursor_take(&c, STREAM_STDERR, 60 * S, &place);
-    cursor_put(&c, STREAM_STDERR, PUT_DONE, &place);
+    cursor_take(&c, STREAM_STDOUT, 5 * S, &offset);
+    cursor_put(&c, STREAM_STDOUT, PUT_JOINING, &offset);
+    cursor_take(&c, STREAM_STDOUT, 5 * S, &offset);
+    cursor_put(&c, STREAM_STDOUT, PUT_JOINING, &offset);
+    cursor_take(&c, STREAM_STDERR, 60 * S, &offset);
+    cursor_put(&c, STREAM_STDERR, PUT_DONE, &offset);
     struct position pos = cursor_position(&c);
     assert_true(pos.held[STREAM_STDOUT].api.time_ns == 5 * S && pos.held[STREAM_STDOUT].api.lines == 0);
     assert_true(pos.held[STREAM_STDERR].api.time_ns == 60 * S && pos.held[STREAM_STDERR].api.lines == 1);
@@ -191,7 +191,7 @@ static struct position live(struct sim *sim, struct position pos, unsigned *seed
     int steps = (int)random_below(seed, 300), reopen = (int)random_below(seed, 300);
     for (int i = 0; i < sim->count && steps > 0; i++) {
         const struct entry *e = &sim->log[i];
-        union source_offset place;
+        union source_offset offset;
         if (e->time < since) {
             continue;
         }
@@ -200,13 +200,13 @@ static struct position live(struct sim *sim, struct position pos, unsigned *seed
             i = -1;
             continue;
         }
-        if (!cursor_take(&c, e->stream, e->time, &place)) {
+        if (!cursor_take(&c, e->stream, e->time, &offset)) {
             continue;
         }
         steps--;
         assert_int_equal(e->seq, next[e->stream]); /* neither lost nor doubled nor out of order */
         next[e->stream]++;
-        cursor_put(&c, e->stream, e->more ? PUT_JOINING : PUT_DONE, &place);
+        cursor_put(&c, e->stream, e->more ? PUT_JOINING : PUT_DONE, &offset);
         if (!e->more) {
             safe[e->stream] = next[e->stream];
         }

@@ -80,7 +80,7 @@ static void test_message(void **state)
     struct message m;
     assert_true(message_parse(SLICE(T0 "some text\n"), &m));
     assert_text(m.text, "some text");
-    assert_text(m.stamp, "2026-11-24T13:00:15.674264929Z");
+    assert_text(m.time, "2026-11-24T13:00:15.674264929Z");
     assert_true(m.newline && m.time_ns == ns_of(T0));
     assert_true(message_parse(SLICE(T0 "piece"), &m));
     assert_true(!m.newline);
@@ -107,7 +107,7 @@ static void test_message_without_time(void **state)
     for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
         struct message m;
         assert_false(message_parse(slice_str(odd[i]), &m));
-        assert_int_equal(m.stamp.len, 0);
+        assert_int_equal(m.time.len, 0);
         assert_true(m.time_ns == 0);
     }
 }
@@ -264,7 +264,7 @@ static void test_tty_rest(void **state)
     assert_text(m.text, "line");
     p += tty_next(&cutter, p, end, false, &m, NULL);
     assert_text(m.text, "no time here");
-    assert_true(m.stamp.len == 0 && m.time_ns == 0);
+    assert_true(m.time.len == 0 && m.time_ns == 0);
     assert_int_equal(tty_next(&cutter, p, end, false, &m, NULL), 0);
     assert_int_equal(tty_next(&cutter, p, end, true, &m, NULL), end - p);
     assert_text(m.text, "no end");

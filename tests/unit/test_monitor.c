@@ -16,7 +16,8 @@
 #include "base/address.h"
 #include "base/clock.h"
 #include "base/metrics.h"
-#include "monitor/monitor.h"
+#include "monitor/client.h"
+#include "monitor/server.h"
 
 static struct event_base *base;
 static struct monitor *monitor;
@@ -75,7 +76,7 @@ static void do_job(struct job *job)
 
 static void work_ask(struct job *job)
 {
-    job->result = monitor_ask(where, job->text, &job->err);
+    job->result = monitor_get(where, job->text, &job->err);
 }
 
 static int dial(void)
@@ -194,7 +195,7 @@ static void work_silent(struct job *job)
     int fd = dial();
     int64_t began = clock_monotonic();
     (void)!write(fd, "GET /metr", 9);
-    job->result = monitor_ask(where, "/healthz", &job->err);
+    job->result = monitor_get(where, "/healthz", &job->err);
     char byte;
     struct timeval limit = {15, 0};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
@@ -247,7 +248,7 @@ static void test_nobody_there(void **state)
     struct monitor *m = monitor_open(base, "127.0.0.1:0", &err);
     snprintf(text, sizeof(text), "127.0.0.1:%u", monitor_port(m));
     monitor_close(m);
-    assert_int_equal(monitor_ask(text, "/healthz", &err), -1);
+    assert_int_equal(monitor_get(text, "/healthz", &err), -1);
     assert_non_null(strstr(err.text, "is sidetail running"));
     assert_true(clock_monotonic() - began < NS_PER_S);
 }
@@ -258,7 +259,7 @@ static void test_stuck_loop(void **state)
     (void)state;
     struct error err;
     int64_t began = clock_monotonic();
-    assert_int_equal(monitor_ask(where, "/healthz", &err), -1);
+    assert_int_equal(monitor_get(where, "/healthz", &err), -1);
     assert_non_null(strstr(err.text, "within 2 s"));
     int64_t took = clock_monotonic() - began;
     assert_true(took >= 1900 * NS_PER_MS && took < 3000 * NS_PER_MS);
@@ -289,7 +290,7 @@ static void test_impostor(void **state)
     char text[32];
     struct error err;
     snprintf(text, sizeof(text), "127.0.0.1:%u", ntohs(at.sin_port));
-    assert_int_equal(monitor_ask(text, "/healthz", &err), -1);
+    assert_int_equal(monitor_get(text, "/healthz", &err), -1);
     assert_non_null(strstr(err.text, "no sidetail"));
     pthread_join(thread, NULL);
     close(fd);

@@ -1,11 +1,11 @@
-/* Where reading stands in one container's log when it comes from the Engine's API, which has no offsets: for
- * each stream the time of the last entry taken, and how many entries with exactly that time were (the pieces
- * of a long line all bear one). Within a stream the Engine keeps the order in which entries were written;
- * between the two, times may be out of order by a little, for two threads of the Engine's stamp and then
- * write them.
+/* Where reading stands in one container's log when it comes from the Engine's API. The API has no offsets, so for
+ * each stream it is the time of the last entry taken, and how many entries with exactly that time were taken
+ * (the pieces of a long line all bear one). Within a stream the Engine keeps entries in the order in which they
+ * were written. Between the two, times may be out of order by a little: two threads of the Engine take an
+ * entry's time and then write it.
  *
- * As a struct position: held[s] is where stream s goes on (always set), which is before what the pipeline
- * holds of it. */
+ * As a struct position: held[s] is where stream s goes on (always set), which is before what the pipeline holds
+ * of it. All times are the Engine's, in ns since 1970. */
 #ifndef SIDETAIL_SOURCE_DOCKER_API_CURSOR_H
 #define SIDETAIL_SOURCE_DOCKER_API_CURSOR_H
 
@@ -21,41 +21,41 @@
 struct api_cursor {
     struct {
         struct api_pos last; /* of the entries taken; before any: {0, 0} */
-        bool skipping;       /* after (re)opening: what comes may be taken already */
-        uint32_t skipped;    /* entries with exactly last.time_ns passed over since */
+        bool skipping;       /* the log was opened (again): what comes may have been taken already */
+        uint32_t skipped;    /* entries with exactly last.time_ns that were passed over since */
         struct pending hold;
     } stream[STREAM_COUNT];
-    bool single;     /* a terminal's log: there is only stdout. Set by the owner after cursor_start */
+    bool single;     /* a terminal's log: there is only stdout. The owner sets it after cursor_start */
     int64_t seen_ns; /* time of the entry that came last, taken or not; 0: none */
 };
 
-/* At a position that was kept; NULL, or one of another kind: the beginning. */
+/* Starts at a position that was kept. NULL, or one of another kind: at the beginning. */
 void cursor_start(struct api_cursor *c, const struct position *pos);
-/* Only entries of that time and later. */
+/* Starts with the entries of that time and later. */
 void cursor_start_at(struct api_cursor *c, int64_t time_ns);
 
-/* The clock was set back to `now_ns`, and the last entry taken is of a time to come: asked for what follows
- * it, the Engine would leave out all that is written until then. From now on entries are taken from
- * CURSOR_BACK_NS before now on. */
+/* The clock was set back to `now_ns`, and the last entry taken is of a time to come: asked for what follows it,
+ * the Engine would leave out all that is written until then. From now on entries are taken that are of
+ * CURSOR_BACK_NS before now, and later. */
 void cursor_set_back(struct api_cursor *c, int64_t now_ns);
 #define CURSOR_BACK_NS INT64_C(2000000000)
 
-/* A stream is about to be opened (anew): since when to ask for entries; 0: all. What was taken already is
- * passed over. */
+/* The log is about to be opened (again). Returns since when to ask for entries; 0: all. Those that were taken
+ * already will be passed over. */
 int64_t cursor_open(struct api_cursor *c);
 
-/* After opening: is an entry to come that was taken already? (unless the log was rotated meanwhile) */
+/* After opening: is an entry to come that was taken already? It does not come if it was rotated away. */
 bool cursor_expects(const struct api_cursor *c);
 
-/* Will cursor_take say that this entry is taken already? */
+/* Will cursor_take say that this entry was taken already? */
 bool cursor_passes(const struct api_cursor *c, enum stream stream, int64_t time_ns);
 
-/* An entry came. False: it is taken already. True: it is taken now; *place is where it begins, for
+/* An entry came. False: it was taken already. True: it is taken now; *offset is where it begins, for
  * cursor_put. */
-bool cursor_take(struct api_cursor *c, enum stream stream, int64_t time_ns, union source_offset *place);
+bool cursor_take(struct api_cursor *c, enum stream stream, int64_t time_ns, union source_offset *offset);
 
-/* What pipeline_put returned for it. */
-void cursor_put(struct api_cursor *c, enum stream stream, unsigned result, const union source_offset *place);
+/* The entry was put into the pipeline: `result` is what pipeline_put returned. */
+void cursor_put(struct api_cursor *c, enum stream stream, unsigned result, const union source_offset *offset);
 
 /* The pipeline emitted what it held (feed_calls.released). */
 void cursor_released(struct api_cursor *c, enum stream stream);

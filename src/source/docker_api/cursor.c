@@ -22,8 +22,7 @@ void cursor_start_at(struct api_cursor *c, int64_t time_ns)
     }
 }
 
-/* Where the stream goes on: at its last entry, but no earlier than what the other one's progress allows for.
- */
+/* Where the stream goes on: at its last entry, but no earlier than the other stream's progress allows for. */
 static struct api_pos tight(const struct api_cursor *c, int s)
 {
     struct api_pos at = c->stream[s].last;
@@ -77,7 +76,7 @@ bool cursor_expects(const struct api_cursor *c)
     return false;
 }
 
-bool cursor_take(struct api_cursor *c, enum stream stream, int64_t time_ns, union source_offset *place)
+bool cursor_take(struct api_cursor *c, enum stream stream, int64_t time_ns, union source_offset *offset)
 {
     c->seen_ns = time_ns;
     struct api_pos *last = &c->stream[stream].last;
@@ -86,15 +85,15 @@ bool cursor_take(struct api_cursor *c, enum stream stream, int64_t time_ns, unio
         return false;
     }
     c->stream[stream].skipping = false;
-    place->api = (struct api_pos){.time_ns = time_ns, .lines = time_ns == last->time_ns ? last->lines : 0};
-    *last = place->api;
+    offset->api = (struct api_pos){.time_ns = time_ns, .lines = time_ns == last->time_ns ? last->lines : 0};
+    *last = offset->api;
     last->lines++;
     return true;
 }
 
-void cursor_put(struct api_cursor *c, enum stream stream, unsigned result, const union source_offset *place)
+void cursor_put(struct api_cursor *c, enum stream stream, unsigned result, const union source_offset *offset)
 {
-    pending_update(&c->stream[stream].hold, result, place);
+    pending_update(&c->stream[stream].hold, result, offset);
 }
 
 void cursor_released(struct api_cursor *c, enum stream stream)

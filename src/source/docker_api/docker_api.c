@@ -1,5 +1,4 @@
-/* The Engine's HTTP API as a source: works from afar, and for every log driver that the Engine can read back.
- */
+/* The Engine's HTTP API as a source: works from afar, and for every log driver that the Engine can read back. */
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -7,26 +6,22 @@
 #include "base/metrics.h"
 #include "config/config.h"
 #include "feed.h"
+#include "source/source.h"
 
-/* -- which are opened -------------------------------------------------------------------------- */
-
-void docker_api_kick(struct docker_api *src)
-{
-    while (src->queue && src->up && !src->stopped && !src->starved &&
-           src->opening < src->cfg->docker_max_opening) {
-        struct api_feed *f = src->queue;
-        src->queue = f->queued;
-        if (!src->queue) {
-            src->queue_end = &src->queue;
-        }
-        api_feed_open(f);
-    }
-}
+struct docker_api {
+    struct source source; /* first member */
+    const struct config *cfg;
+    struct api_env env;
+    struct engine_watch *watch;
+    struct event *tick; /* once a second */
+    LIST_HEAD(api_feeds, api_feed) feeds;
+    bool listed; /* all containers that were there at first are known */
+};
 
 static void each_feed(struct docker_api *src, void (*fn)(struct api_feed *f))
 {
-    for (struct api_feed *f = src->feeds, *next; f; f = next) {
-        next = f->next; /* fn may end this one */
+    for (struct api_feed *f = LIST_FIRST(&src->feeds), *next; f; f = next) {
+        next = LIST_NEXT(f, link); /* fn may free this one */
         fn(f);
     }
 }
@@ -35,25 +30,23 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     struct docker_api *src = arg;
-    if (src->up) {
+    if (!queue_held(&src->env.queue, HOLD_NO_ENGINE)) {
         each_feed(src, api_feed_tick);
     }
 }
 
 /* -- which containers are collected ------------------------------------------------------------ */
 
-static bool same_text(const struct buf *a, const struct buf *b)
+static struct api_feed *begin(struct docker_api *src, struct engine_container *c, struct tags *tags)
 {
-    return slice_eq(slice_of(a->data, a->len), slice_of(b->data, b->len));
-}
-
-static bool same_tags(const struct tags *a, const struct tags *b)
-{
-    return same_text(&a->json_tail, &b->json_tail) && same_text(&a->json_head[0], &b->json_head[0]);
+    bool at_end = !src->listed && src->cfg->start_at == START_END;
+    struct api_feed *f = api_feed_new(&src->env, c, tags, at_end);
+    LIST_INSERT_HEAD(&src->feeds, f, link);
+    return f;
 }
 
 /* Tags the container anew, and begins or ends to collect it. */
-static void judge(void *arg, struct engine_container *c)
+static void select_container(void *arg, struct engine_container *c)
 {
     struct docker_api *src = arg;
     struct api_feed *f = c->user;
@@ -67,8 +60,8 @@ static void judge(void *arg, struct engine_container *c)
             api_feed_free(f);
         }
     } else if (!f) {
-        c->user = api_feed_new(src, c, tags);
-    } else if (!same_tags(f->tags, tags)) {
+        c->user = begin(src, c, tags);
+    } else {
         api_feed_retag(f, tags);
     }
     tags_unref(tags);
@@ -86,12 +79,12 @@ static void on_changed(void *arg, struct engine_container *c, enum watch_change 
     case WATCH_DIED:
         break; /* its stream ends by itself */
     case WATCH_RENAMED:
-        judge(arg, c);
+        select_container(arg, c);
         break;
-    case WATCH_LOOKED:
-        judge(arg, c);
+    case WATCH_INSPECTED:
+        select_container(arg, c);
         if (c->user) {
-            api_feed_looked(c->user);
+            api_feed_inspected(c->user);
         }
         break;
     }
@@ -105,18 +98,11 @@ static void on_gone(void *arg, struct engine_container *c)
     }
 }
 
-static void look_again(struct api_feed *f)
-{
-    if (f->state == API_IDLE) {
-        api_feed_enqueue(f); /* it may have run while the Engine was out of sight */
-    }
-}
-
 static void on_listed(void *arg)
 {
     struct docker_api *src = arg;
     if (src->listed) {
-        each_feed(src, look_again);
+        each_feed(src, api_feed_relisted);
     }
     src->listed = true;
 }
@@ -124,15 +110,16 @@ static void on_listed(void *arg)
 static void on_up(void *arg, bool up, const struct error *err)
 {
     struct docker_api *src = arg;
-    src->up = up;
     standing.source_failing = !up;
     if (!up) {
+        queue_hold(&src->env.queue, HOLD_NO_ENGINE);
         log_error("cannot follow the Engine, trying again", KV("error", err->text));
         return;
     }
-    log_info("the Engine answers", KV("address", engine_address(src->engine)),
-             KN("api_minor", engine_api_minor(src->engine)));
-    docker_api_kick(src);
+    log_info("the Engine answers", KV("address", engine_address(src->env.engine)),
+             KN("api_minor", engine_api_minor(src->env.engine)));
+    queue_release(&src->env.queue, HOLD_NO_ENGINE);
+    queue_open_next(&src->env.queue);
 }
 
 /* -- the contract ------------------------------------------------------------------------------ */
@@ -140,10 +127,10 @@ static void on_up(void *arg, bool up, const struct error *err)
 static void docker_api_close(struct source *source)
 {
     struct docker_api *src = (struct docker_api *)source;
-    src->stopped = true;
+    queue_hold(&src->env.queue, HOLD_STOPPED);
     each_feed(src, api_feed_free);
     engine_watch_free(src->watch);
-    engine_free(src->engine);
+    engine_free(src->env.engine);
     if (src->tick) {
         event_free(src->tick);
     }
@@ -159,17 +146,21 @@ static struct source *docker_api_open(const struct source_env *env, struct error
     }
     src->source.ops = &source_docker_api;
     src->cfg = env->cfg;
-    src->base = env->base;
-    src->pipeline = env->pipeline;
-    src->queue_end = &src->queue;
-    src->engine = engine_new(env->base, env->cfg, err);
-    if (!src->engine) {
+    src->env = (struct api_env){.base = env->base, .pipeline = env->pipeline};
+    queue_init(&src->env.queue, env->cfg->docker_max_opening, HOLD_NO_ENGINE, api_feed_open);
+    src->env.engine = engine_new(env->base, env->cfg, err);
+    if (!src->env.engine) {
         docker_api_close(&src->source);
         return NULL;
     }
-    struct watch_calls calls = {
-        .found = judge, .changed = on_changed, .gone = on_gone, .listed = on_listed, .up = on_up, .arg = src};
-    src->watch = engine_watch_new(env->base, src->engine, (int)env->cfg->docker_max_opening, false, &calls);
+    struct watch_calls calls = {.found = select_container,
+                                .changed = on_changed,
+                                .gone = on_gone,
+                                .listed = on_listed,
+                                .up = on_up,
+                                .arg = src};
+    src->watch =
+        engine_watch_new(env->base, src->env.engine, (int)env->cfg->docker_max_opening, false, &calls);
     src->tick = event_new(env->base, -1, EV_PERSIST, on_tick, src);
     if (!src->watch || !src->tick || event_add(src->tick, &(struct timeval){1, 0}) < 0) {
         error_set(err, "out of memory");
@@ -183,9 +174,9 @@ static struct source *docker_api_open(const struct source_env *env, struct error
 static void docker_api_resume(struct source *source)
 {
     struct docker_api *src = (struct docker_api *)source;
-    src->starved = false;
+    queue_release(&src->env.queue, HOLD_NO_ROOM);
     each_feed(src, api_feed_resume);
-    docker_api_kick(src);
+    queue_open_next(&src->env.queue);
 }
 
 static int docker_api_reload(struct source *source, const struct config *cfg, struct error *err)
@@ -194,21 +185,15 @@ static int docker_api_reload(struct source *source, const struct config *cfg, st
     struct docker_api *src = (struct docker_api *)source;
     src->cfg = cfg;
     src->listed = true; /* what is wanted from now on is read from its beginning */
-    engine_watch_each(src->watch, judge, src);
+    engine_watch_each(src->watch, select_container, src);
     return 0;
-}
-
-static void forget_container(struct api_feed *f)
-{
-    f->container = NULL;
 }
 
 static void docker_api_stop(struct source *source)
 {
     struct docker_api *src = (struct docker_api *)source;
-    src->stopped = true;
+    queue_hold(&src->env.queue, HOLD_STOPPED);
     event_del(src->tick);
-    each_feed(src, forget_container);
     each_feed(src, api_feed_stop);
     engine_watch_free(src->watch);
     src->watch = NULL;

@@ -1,27 +1,14 @@
-/* Merges the lines of several containers by time. Each container has a lane: a bounded queue. While a lane is
- * past (what it was asked for of before now is not all there yet), no line may leave before the lane has one,
- * for an earlier one may come. */
+/* Merges the lines of several containers by time. Each container has a lane: a bounded queue. While a lane is past
+ * (of what it was asked for, not all that was written before now is there yet), no line may leave before the lane
+ * has one, for an earlier one may come. */
 #ifndef SIDETAIL_TAIL_MERGE_H
 #define SIDETAIL_TAIL_MERGE_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
-#include "record/record.h"
+#include "line.h"
 
 #define MERGE_LANE_MAX  (256u << 10) /* bytes queued in a lane, and a line more */
 #define MERGE_LANE_MIN  (16u << 10)  /* likewise where there are many lanes */
 #define MERGE_BYTES_MAX (16u << 20)  /* of all lanes, as long as MERGE_LANE_MIN allows */
-
-enum tail_line_kind { TAIL_LINE, TAIL_NOTICE, TAIL_NOTICE_GOOD, TAIL_NOTICE_BAD };
-
-struct tail_line {
-    int64_t time_ns;
-    struct slice text;
-    enum stream stream;
-    enum tail_line_kind kind;
-    bool partial; /* cut here */
-};
 
 struct merge;
 struct lane;
@@ -41,14 +28,14 @@ bool lane_full(const struct lane *lane);
 bool lane_low(const struct lane *lane);  /* half full at the most: go on filling it */
 bool merge_empty(const struct merge *m); /* no line is queued */
 
-/* Queues a copy at the end. Lines of a lane leave in the order they were put. 0 or -1 (memory). */
+/* Queues a copy at the end. Lines of a lane leave in the order in which they were put. 0, or -1: memory. */
 int lane_put(struct lane *lane, const struct tail_line *line);
 
 /* Would a line of this lane, put now, leave at once? Then it need not be put. */
 bool lane_passes(const struct lane *lane);
 
-/* Takes the next line; its text is valid until its lane is touched again. NULL: none may leave now; else the
- * owner of its lane. */
+/* Takes the next line; its text is valid until its lane is touched again. Returns the owner of its lane, or NULL:
+ * none may leave now. */
 void *merge_next(struct merge *m, struct tail_line *out);
 
 #endif

@@ -1,0 +1,284 @@
+#include "intake.h"
+
+#include <xxhash.h>
+
+#include "base/clock.h"
+
+/* Bytes a second that a container is assumed to write at most, see suspicious_jump. */
+#define WRITE_RATE 20000000
+
+/* -- positions --------------------------------------------------------------------------------- */
+
+/* Tells the pipeline the position at once: what was put goes out with it. */
+static void mark(struct api_intake *in)
+{
+    struct position pos = cursor_position(&in->cursor);
+    feed_mark(in->feed, &pos);
+}
+
+static void on_released(void *arg, enum stream stream)
+{
+    struct api_intake *in = arg;
+    cursor_released(&in->cursor, stream);
+    mark(in);
+}
+
+/* How long a time without entries must be to be suspicious: as long as it takes to fill a file. */
+static int64_t suspicious_jump(int64_t max_size)
+{
+    int64_t ns = max_size * (NS_PER_S / WRITE_RATE);
+    return ns < NS_PER_MS ? NS_PER_MS : ns > NS_PER_S ? NS_PER_S : ns;
+}
+
+void intake_init(struct api_intake *in, struct engine *engine, struct pipeline *pipeline,
+                 const struct engine_container *c, struct tags *tags, bool at_end)
+{
+    *in = (struct api_intake){
+        .engine = engine,
+        .pipeline = pipeline,
+        .tags = tags_ref(tags),
+        .own_times = engine_own_times(c->driver),
+        .follow_skips = engine_container_follow_skips(engine, c),
+        .since_skips = engine_container_since_skips(engine, c),
+        .jump_ns = suspicious_jump(c->max_size),
+    };
+    in->feed = feed_open(pipeline, c->id, tags, (struct feed_calls){on_released, in});
+    const struct position *pos = pipeline_position(pipeline, c->id);
+    if (!pos && at_end) {
+        cursor_start_at(&in->cursor, engine_clock(engine));
+        mark(in); /* so that a stop before the next line does not lose that line */
+    } else {
+        cursor_start(&in->cursor, pos);
+    }
+    in->cursor.single = c->tty;
+}
+
+void intake_close(struct api_intake *in)
+{
+    feed_close(in->feed);
+    tags_unref(in->tags);
+}
+
+static bool same_text(const struct buf *a, const struct buf *b)
+{
+    return slice_eq(slice_of(a->data, a->len), slice_of(b->data, b->len));
+}
+
+static bool same_tags(const struct tags *a, const struct tags *b)
+{
+    return same_text(&a->json_tail, &b->json_tail) && same_text(&a->json_head[0], &b->json_head[0]);
+}
+
+void intake_retag(struct api_intake *in, struct tags *tags)
+{
+    if (!same_tags(in->tags, tags)) {
+        tags_unref(in->tags);
+        in->tags = tags_ref(tags);
+        feed_retag(in->feed, tags);
+    }
+}
+
+/* -- opening ----------------------------------------------------------------------------------- */
+
+/* Is it set back to before that time? Only where the Engine's clock is ours: another's is not known so well, and
+ * not all the time. */
+static bool clock_set_back(const struct api_intake *in, int64_t expected_ns)
+{
+    return engine_is_local(in->engine) && expected_ns > engine_clock(in->engine) + CURSOR_BACK_NS;
+}
+
+bool intake_catch_clock(struct api_intake *in)
+{
+    int64_t newest = cursor_newest(&in->cursor);
+    if (!clock_set_back(in, newest)) {
+        return false;
+    }
+    in->ahead_ns = newest;
+    cursor_set_back(&in->cursor, engine_clock(in->engine));
+    return true;
+}
+
+int64_t intake_open(struct api_intake *in)
+{
+    int64_t since = cursor_open(&in->cursor);
+    in->from_zero = in->want_zero;
+    in->want_zero = false;
+    in->since_ns = in->from_zero ? 0 : since; /* what was taken is passed over here */
+    in->reached = !cursor_expects(&in->cursor);
+    in->fresh = false;
+    /* A second back: another machine's clock is known to the second only. */
+    in->opened_ns = engine_clock(in->engine) - (engine_is_local(in->engine) ? 0 : NS_PER_S);
+    return in->since_ns;
+}
+
+bool intake_is_behind_clock(const struct api_intake *in)
+{
+    return clock_set_back(in, in->since_ns);
+}
+
+void intake_checked(struct api_intake *in, int64_t until_ns)
+{
+    in->checked_ns = until_ns;
+}
+
+void intake_missed(struct api_intake *in)
+{
+    in->want_zero = in->since_skips;
+}
+
+bool intake_was_misled(struct api_intake *in)
+{
+    if (!in->reached && in->since_skips && !in->from_zero) {
+        in->want_zero = true;
+        return true;
+    }
+    return false;
+}
+
+/* -- entries ----------------------------------------------------------------------------------- */
+
+static int64_t last_time(const struct api_intake *in, enum stream stream)
+{
+    return in->cursor.stream[stream].last.time_ns;
+}
+
+static void put(struct api_intake *in, const struct log_entry *e, const union source_offset *offset)
+{
+    struct record rec = {
+        .text = e->text, .time = e->time, .stream = e->stream, .more = e->more, .malformed = e->malformed};
+    unsigned result = feed_put(in->feed, &rec);
+    cursor_put(&in->cursor, e->stream, result, offset);
+}
+
+/* The line being joined ends here although its last piece had no newline: an empty piece ends it. */
+static void end_line(struct api_intake *in, enum stream stream)
+{
+    const struct log_entry nothing = {.stream = stream};
+    union source_offset offset = {.api = in->cursor.stream[stream].last};
+    in->more[stream] = false;
+    put(in, &nothing, &offset);
+}
+
+/* Of a time to come: written, and taken, before the clock was set back. */
+static bool is_of_before(const struct api_intake *in, const struct log_entry *e)
+{
+    return e->time_ns <= in->ahead_ns && e->time_ns > engine_clock(in->engine) + CURSOR_BACK_NS;
+}
+
+/* follow_skips: streams of old Engines bring entries a second time when the file rotates. */
+static bool is_repeated(const struct api_intake *in, const struct log_entry *e)
+{
+    int64_t last = last_time(in, e->stream);
+    if (!in->follow_skips || e->time_ns > last || cursor_newest(&in->cursor) < in->opened_ns) {
+        return false; /* up to the time of opening the Engine reads its files, and makes no such mistake */
+    }
+    if (e->time_ns == last) {
+        return !in->more[e->stream];
+    }
+    return last <= engine_clock(in->engine); /* else the clock was set back, and the entry is new */
+}
+
+/* Likewise a piece of a line that is still being joined. Its text may be the same by chance, so it is not passed
+ * over: a new stream reads the files. */
+static bool is_repeated_piece(struct api_intake *in, const struct log_entry *e)
+{
+    if (!in->follow_skips || !(e->more || in->more[e->stream])) {
+        return false;
+    }
+    struct line_pieces *p = &in->pieces[e->stream];
+    uint64_t hash = XXH3_64bits(e->text.ptr, e->text.len);
+    bool same_line = in->more[e->stream] && e->time_ns == last_time(in, e->stream);
+    bool read_live = cursor_newest(&in->cursor) >= in->opened_ns;
+    p->count = same_line ? p->count : 0;
+    for (unsigned i = 0; i < p->count && i < INTAKE_PIECES && read_live; i++) {
+        if (p->hash[i] == hash) {
+            return true;
+        }
+    }
+    p->hash[p->count++ % INTAKE_PIECES] = hash;
+    return false;
+}
+
+/* follow_skips: streams of old Engines lose entries when the file rotates, which shows as a jump in time. */
+static bool is_jump(const struct api_intake *in, const struct log_entry *e)
+{
+    int64_t newest = cursor_newest(&in->cursor);
+    return in->follow_skips && e->time_ns > in->opened_ns && newest > 0 &&
+           e->time_ns - newest > in->jump_ns && e->time_ns > in->checked_ns;
+}
+
+static enum intake_result take(struct api_intake *in, const struct log_entry *e)
+{
+    union source_offset offset;
+    bool gap = !in->reached; /* the last entry taken did not come: files were deleted in between */
+    bool ends = in->more[e->stream] && !in->own_times && e->time_ns != last_time(in, e->stream);
+    in->reached = true;
+    cursor_take(&in->cursor, e->stream, e->time_ns, &offset);
+    if (ends) {
+        end_line(in, e->stream);
+    }
+    in->fresh = true;
+    in->more[e->stream] = e->more;
+    put(in, e, &offset);
+    mark(in);
+    return gap ? INTAKE_TAKEN_AFTER_GAP : INTAKE_TAKEN;
+}
+
+enum intake_result intake_entry(struct api_intake *in, const struct log_entry *e)
+{
+    union source_offset offset = {.api = in->cursor.stream[e->stream].last};
+    if (!pipeline_room(in->pipeline)) {
+        return INTAKE_NO_ROOM;
+    }
+    if (e->malformed) {
+        put(in, e, &offset);
+        return INTAKE_TAKEN;
+    }
+    if (is_of_before(in, e) || is_repeated(in, e)) {
+        return INTAKE_PASSED;
+    }
+    if (is_jump(in, e)) {
+        return INTAKE_JUMP;
+    }
+    if (cursor_passes(&in->cursor, e->stream, e->time_ns)) {
+        in->reached = true;
+        cursor_take(&in->cursor, e->stream, e->time_ns, &offset);
+        return INTAKE_PASSED;
+    }
+    if (intake_was_misled(in) || is_repeated_piece(in, e)) {
+        return INTAKE_REOPEN;
+    }
+    return take(in, e);
+}
+
+/* -- ends -------------------------------------------------------------------------------------- */
+
+bool intake_is_unfinished(const struct api_intake *in)
+{
+    return in->more[STREAM_STDOUT] || in->more[STREAM_STDERR];
+}
+
+bool intake_end_lines(struct api_intake *in)
+{
+    for (int s = 0; s < STREAM_COUNT; s++) {
+        if (!in->more[s]) {
+            continue;
+        }
+        if (!pipeline_room(in->pipeline)) {
+            return false;
+        }
+        end_line(in, (enum stream)s);
+        mark(in);
+    }
+    return true;
+}
+
+bool intake_forget(struct api_intake *in)
+{
+    if (!pipeline_room(in->pipeline)) {
+        return false;
+    }
+    feed_flush(in->feed);
+    feed_mark(in->feed, &(struct position){.kind = POSITION_NONE});
+    return true;
+}

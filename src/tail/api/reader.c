@@ -1,0 +1,486 @@
+#include "reader.h"
+
+#include <limits.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "discover/engine_watch.h"
+
+#define RETRY_MIN (100 * NS_PER_MS)
+#define RETRY_MAX (5 * NS_PER_S)
+/* How long after its container's death a stream may bring nothing and not end; the second one: a stream that was
+ * opened after it. */
+#define LAST_WORDS (1 * NS_PER_S)
+#define LAST_READ  (30 * NS_PER_S)
+
+static void arm(struct event *timer, int64_t ns)
+{
+    struct timeval tv = {ns / NS_PER_S, ns % NS_PER_S / NS_PER_US};
+    event_add(timer, &tv);
+}
+
+static void enqueue(struct reader *r)
+{
+    if (!r->stream && !r->inspecting) {
+        log_queue_add(&r->all->queue, &r->place);
+    }
+}
+
+static void close_stream(struct reader *r)
+{
+    api_check_stop(&r->check);
+    log_stream_close(r->stream);
+    r->stream = NULL;
+    log_queue_settled(&r->all->queue, &r->place);
+}
+
+static void retry(struct reader *r)
+{
+    arm(r->timer, r->backoff);
+    r->backoff = r->backoff * 2 < RETRY_MAX ? r->backoff * 2 : RETRY_MAX;
+}
+
+static void reader_free(struct reader *r)
+{
+    close_stream(r);
+    log_queue_leave(&r->all->queue, &r->place);
+    LIST_REMOVE(r, link);
+    event_free(r->timer);
+    tail_feed_close(r->feed);
+    if (r->container) {
+        r->container->user = NULL;
+    }
+    free(r);
+}
+
+void readers_open_next(struct readers *all)
+{
+    log_queue_open_next(&all->queue);
+}
+
+void readers_check_done(struct readers *all)
+{
+    if (all->listed && all->queue.past == 0 && !all->env->follow) {
+        all->env->finish(all->env->arg);
+    }
+}
+
+/* -- from one phase to the next ---------------------------------------------------------------- */
+
+static void leave_past(struct reader *r)
+{
+    struct readers *all = r->all;
+    if (r->phase != PAST) {
+        return;
+    }
+    /* A stream that had nothing to say goes on where the other one is, or now. */
+    int64_t from = r->cursor.seen_ns > 0 ? r->cursor.seen_ns : all->now_ns;
+    for (int s = 0; s < STREAM_COUNT; s++) {
+        if (r->cursor.stream[s].last.time_ns == 0) {
+            r->cursor.stream[s].last.time_ns = from;
+        }
+    }
+    r->cursor.seen_ns = from;
+    r->phase = PRESENT;
+    log_queue_past_read(&all->queue, &r->place);
+    tail_feed_present(r->feed);
+}
+
+/* The last words of the run that ended are read. */
+static void show_stop(struct reader *r)
+{
+    event_del(r->timer);
+    lifecycle_show(&r->life, r->feed);
+}
+
+/* The stream has ended, or there is none to be had: what next? */
+static void go_on(struct reader *r)
+{
+    bool running = r->container && r->container->running;
+    if (r->life.stopped) {
+        show_stop(r);
+        r->phase = RESTING;
+    } else if (r->phase == PRESENT && !running) {
+        r->phase = RESTING;
+    }
+    if (!r->container && r->phase != PAST) {
+        reader_free(r);
+    } else if (r->phase == PRESENT && r->all->env->follow) {
+        retry(r);
+    } else if (r->phase == RESTING && running && r->all->env->follow) {
+        r->phase = PRESENT; /* it was started again while its last words were read */
+        enqueue(r);
+    }
+}
+
+static void past_ended(struct reader *r)
+{
+    leave_past(r);
+    if (r->all->env->follow && r->container && (r->container->running || r->life.stopped)) {
+        enqueue(r); /* what it wrote since it was listed */
+        return;
+    }
+    if (r->container) {
+        lifecycle_not_running(r->all->env, r->feed);
+    }
+    go_on(r);
+}
+
+/* -- the stream -------------------------------------------------------------------------------- */
+
+/* Must more be known of the container than the list says, before its log is opened? Following needs all of it. The
+ * past needs it only where it is read in a way of its own: for the log of a terminal, and for that of an old
+ * Engine, which leaves lines out when asked with `since`. */
+static bool is_unknown(const struct reader *r)
+{
+    const struct readers *all = r->all;
+    bool terminal = r->stream && log_stream_tty(r->stream);
+    bool old_since = all->env->options->since_ns > 0 && engine_api_minor(all->engine) < 42;
+    return r->container && r->container->list_only && (r->phase != PAST || terminal || old_since);
+}
+
+static void inspect(struct reader *r)
+{
+    r->inspecting = true;
+    engine_watch_inspect(r->container);
+}
+
+static void on_opened(void *arg)
+{
+    struct reader *r = arg;
+    log_queue_settled(&r->all->queue, &r->place);
+    readers_open_next(r->all);
+}
+
+/* An old Engine's follower goes back when the file rotates. */
+static bool is_repeated(const struct reader *r, const struct log_entry *e)
+{
+    return e->time_ns < r->cursor.stream[e->stream].last.time_ns && r->container &&
+           engine_container_follow_skips(r->all->engine, r->container);
+}
+
+static bool put(struct reader *r, const struct log_entry *e, int64_t time_ns)
+{
+    r->full = !tail_feed_put(r->feed, e->stream, time_ns, e->text, e->more);
+    return !r->full;
+}
+
+static bool on_entry(void *arg, const struct log_entry *e)
+{
+    struct reader *r = arg;
+    const struct tail_options *o = r->all->env->options;
+    if (is_unknown(r)) {
+        close_stream(r);
+        inspect(r);
+        return false;
+    }
+    silence_broken(&r->silence, SILENCE_CHECK_AFTER);
+    r->fresh = true;
+    if (e->malformed) {
+        return put(r, e, clock_now());
+    }
+    if (e->time_ns < o->since_ns || (o->until_ns && e->time_ns > o->until_ns)) {
+        return true;
+    }
+    struct api_cursor before = r->cursor;
+    union source_offset offset;
+    if (is_repeated(r, e)) {
+        r->cursor.stream[e->stream].skipping = true;
+        r->cursor.stream[e->stream].skipped = 0;
+    }
+    if (!cursor_take(&r->cursor, e->stream, e->time_ns, &offset)) {
+        return true;
+    }
+    if (lifecycle_before_line(&r->life, r->feed, e->time_ns)) {
+        event_del(r->timer);
+    }
+    if (!put(r, e, e->time_ns)) {
+        r->cursor = before;
+        return false;
+    }
+    r->more[e->stream] = e->more;
+    r->backoff = RETRY_MIN;
+    return true;
+}
+
+static void on_stream_end(void *arg, enum log_end end, const struct error *err)
+{
+    struct reader *r = arg;
+    struct readers *all = r->all;
+    (void)err;
+    r->stream = NULL;
+    close_stream(r);
+    if (end == LOG_END_UNREADABLE) {
+        leave_past(r);
+        r->phase = ENDED;
+        tail_feed_notice(r->feed, TAIL_NOTICE_BAD, clock_now(),
+                         "cannot be shown: its log driver keeps nothing to read back");
+    } else if (r->phase == PAST && end == LOG_END_BROKEN) {
+        retry(r); /* what came is passed over: see cursor.h */
+    } else if (r->phase == PAST) {
+        past_ended(r);
+    } else if (r->life.stopped && !r->ends && r->container) {
+        enqueue(r); /* an Engine may end a stream before its last lines: they are read without following */
+    } else {
+        go_on(r);
+    }
+    readers_open_next(all);
+    readers_check_done(all);
+}
+
+static struct log_options options_of(struct reader *r)
+{
+    const struct readers *all = r->all;
+    const struct tail_options *o = all->env->options;
+    const struct engine_container *c = r->container;
+    struct log_options options = {.tail = -1,
+                                  .follow = r->phase != PAST && !r->life.stopped,
+                                  .tty = c->tty,
+                                  .tty_unknown = c->list_only,
+                                  .bare_end = !c->list_only && engine_bare_end(all->engine, c->driver),
+                                  .own_times = !c->list_only && engine_own_times(c->driver),
+                                  .started_ns = c->started_ns,
+                                  .known_ns = cursor_newest(&r->cursor),
+                                  .since_ns = cursor_open(&r->cursor),
+                                  .until_ns = o->until_ns};
+    if (r->phase == PAST) {
+        options.tail = o->lines;
+        options.until_ns = all->env->follow ? all->now_ns : o->until_ns;
+        options.since_ns = o->since_ns > options.since_ns ? o->since_ns : options.since_ns;
+        if (engine_container_since_skips(all->engine, c)) {
+            options.since_ns = 0; /* passed over here */
+        }
+    }
+    return options;
+}
+
+/* For the queue. */
+static void on_turn(void *arg)
+{
+    struct reader *r = arg;
+    if (!r->container) {
+        return;
+    }
+    if (is_unknown(r)) {
+        inspect(r);
+        return;
+    }
+    struct log_options options = options_of(r);
+    struct log_calls calls = {.opened = on_opened, .entry = on_entry, .end = on_stream_end, .arg = r};
+    silence_opened(&r->silence);
+    r->stream = log_stream_open(r->all->engine, r->container->id, &options, &calls);
+    if (!r->stream) {
+        retry(r);
+        return;
+    }
+    log_queue_asked(&r->all->queue, &r->place);
+    r->ends = !options.follow;
+    if (r->phase != PAST && r->life.stopped) {
+        arm(r->timer, LAST_READ);
+    }
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct reader *r = arg;
+    struct readers *all = r->all;
+    bool last = r->phase != PAST && r->life.stopped && r->stream;
+    if (last && (r->fresh || r->full)) {
+        r->fresh = false; /* it still brings lines */
+        arm(r->timer, r->ends ? LAST_READ : LAST_WORDS);
+    } else if (last && !r->ends) { /* nor does it end: what is left is read without following */
+        close_stream(r);
+        enqueue(r);
+    } else if (last) {
+        close_stream(r);
+        go_on(r);
+    } else if (!r->container) {
+        leave_past(r);
+        reader_free(r);
+        readers_check_done(all);
+    } else {
+        enqueue(r);
+    }
+    readers_open_next(all);
+}
+
+static void on_resume(void *arg)
+{
+    struct reader *r = arg;
+    r->full = false;
+    if (r->stream) {
+        log_stream_resume(r->stream);
+    }
+}
+
+/* -- streams that hang ------------------------------------------------------------------------- */
+
+static void on_checked(void *arg, enum check_result result)
+{
+    struct reader *r = arg;
+    silence_checked(&r->silence);
+    r->silence.hanging = result == CHECK_BEHIND; /* unless the lines come within a second */
+}
+
+static void check(struct reader *r)
+{
+    struct engine_container *c = r->container;
+    struct log_options options = {.tty = c->tty,
+                                  .bare_end = engine_bare_end(r->all->engine, c->driver),
+                                  .own_times = engine_own_times(c->driver)};
+    r->check.cursor = &r->cursor;
+    r->check.more = r->more;
+    r->check.done = on_checked;
+    r->check.arg = r;
+    api_check_start(&r->check, r->all->engine, c->id, &options); /* without memory: the next time */
+}
+
+static void tick(struct reader *r)
+{
+    if (r->phase != PRESENT || !r->container || !r->stream || r->place.opening || r->full ||
+        r->life.stopped || r->check.stream) {
+        return;
+    }
+    if (r->silence.hanging) {
+        close_stream(r);
+        enqueue(r); /* at its position: what was taken is passed over */
+        readers_open_next(r->all);
+    } else if (silence_tick(&r->silence, UINT_MAX)) {
+        check(r);
+    }
+}
+
+void readers_tick(struct readers *all)
+{
+    struct reader *r;
+    LIST_FOREACH(r, &all->list, link)
+    {
+        tick(r);
+    }
+}
+
+/* -- what happens to its container ------------------------------------------------------------- */
+
+void reader_begin(struct reader *r)
+{
+    if (r->all->env->options->lines == 0) {
+        past_ended(r);
+    } else {
+        enqueue(r);
+    }
+}
+
+void reader_begin_now(struct reader *r)
+{
+    struct engine_container *c = r->container;
+    leave_past(r);
+    cursor_start_at(&r->cursor, engine_container_run_ns(c));
+    lifecycle_started(&r->life, r->feed);
+    if (!c->running) {
+        lifecycle_stopped(&r->life, r->feed, c->exit_code, 0); /* and is gone already */
+    }
+    enqueue(r);
+}
+
+void reader_started(struct reader *r)
+{
+    if (r->phase == PAST) {
+        r->life = (struct lifecycle){0}; /* its history goes on: the stop is one inside of it */
+    }
+    if (r->life.stopped) {
+        lifecycle_started(&r->life, r->feed); /* shown when the last words of the run before are read */
+        return;
+    }
+    if (!r->all->env->follow || r->phase == PAST || r->phase == ENDED) {
+        return;
+    }
+    lifecycle_started(&r->life, r->feed);
+    r->backoff = RETRY_MIN;
+    if (r->phase == RESTING) {
+        r->phase = PRESENT;
+        enqueue(r);
+    }
+}
+
+void reader_died(struct reader *r)
+{
+    if (r->phase == ENDED || !r->all->env->follow) {
+        return;
+    }
+    lifecycle_stopped(&r->life, r->feed, r->container->exit_code, r->container->finished_ns);
+    r->ends = false; /* a stream that is open now may end before these last words */
+    if (r->phase == PAST) {
+        return; /* shown when its history is read */
+    }
+    event_del(r->timer);
+    if (r->stream) {
+        arm(r->timer, LAST_WORDS);
+    } else {
+        enqueue(r); /* what it wrote since the stream ended, from the cursor on */
+    }
+}
+
+void reader_inspected(struct reader *r)
+{
+    if (r->inspecting) {
+        r->inspecting = false;
+        enqueue(r);
+    }
+}
+
+void reader_gone(struct reader *r)
+{
+    r->container = NULL;
+    r->inspecting = false;
+    api_check_stop(&r->check);
+    if (r->phase == ENDED || !r->stream) {
+        leave_past(r);
+        if (r->life.stopped) {
+            show_stop(r);
+        }
+        reader_free(r);
+    }
+}
+
+/* -- life -------------------------------------------------------------------------------------- */
+
+struct reader *reader_new(struct readers *all, struct engine_container *c, bool running)
+{
+    const struct tail_env *env = all->env;
+    struct identity who = engine_container_identity(c);
+    struct tags *tags = tags_new(&who, env->cfg);
+    struct reader *r = NULL;
+    if (tags && tail_filter_container(env->filter, env->cfg, tags, &who, running) &&
+        (r = calloc(1, sizeof(*r)))) {
+        r->all = all;
+        r->container = c;
+        r->backoff = RETRY_MIN;
+        silence_init(&r->silence, SILENCE_CHECK_AFTER);
+        r->timer = evtimer_new(env->base, on_timer, r);
+        r->feed = tail_feed_open(env->feeds, tags, on_resume, r);
+        LIST_INSERT_HEAD(&all->list, r, link);
+        c->user = r;
+        log_queue_join(&all->queue, &r->place, r);
+    }
+    tags_unref(tags);
+    return r;
+}
+
+void reader_retag(struct reader *r, struct tags *tags)
+{
+    tail_feed_retag(r->feed, tags);
+}
+
+void readers_init(struct readers *all, const struct tail_env *env)
+{
+    *all = (struct readers){.env = env};
+    log_queue_init(&all->queue, env->cfg->docker_max_opening, on_turn);
+}
+
+void readers_free(struct readers *all)
+{
+    for (struct reader *r; (r = LIST_FIRST(&all->list));) {
+        reader_free(r);
+    }
+}

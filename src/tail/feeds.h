@@ -1,0 +1,57 @@
+/* The feeds of `sidetail tail`: a container each, to which a source hands what the container wrote. Pieces of
+ * lines are joined, lines pass the filter, are merged by time with those of the other feeds, and are printed as
+ * the screen takes them. Memory that runs out ends the process. */
+#ifndef SIDETAIL_TAIL_FEEDS_H
+#define SIDETAIL_TAIL_FEEDS_H
+
+#include <event2/event.h>
+
+#include "config/config.h"
+#include "filter.h"
+#include "line.h"
+#include "record/tags.h"
+#include "tail/options.h"
+
+struct tail_feeds;
+struct tail_feed;
+
+/* From the loop, or from inside a call that hands something over. */
+struct feeds_calls {
+    /* After tail_feeds_finish: all is written. May be called again. */
+    void (*written)(void *arg);
+    /* Nobody reads the screen any more (err NULL), or it failed. */
+    void (*closed)(void *arg, const struct error *err);
+    void *arg;
+};
+
+/* Nothing is printed before tail_feeds_begin. Borrows what it is given. NULL: err says why there is no screen. */
+struct tail_feeds *tail_feeds_new(struct event_base *base, const struct tail_options *o,
+                                  const struct config *cfg, struct tail_filter *filter,
+                                  const struct feeds_calls *calls, struct error *err);
+/* With the feeds that are left; what waits to be written is dropped. NULL is fine. */
+void tail_feeds_free(struct tail_feeds *fs);
+/* How many were opened so far. */
+size_t tail_feeds_count(const struct tail_feeds *fs);
+/* All feeds that there are at the beginning are open: lines may be printed. */
+void tail_feeds_begin(struct tail_feeds *fs);
+/* Nothing more will be put: `written` is called when all is. */
+void tail_feeds_finish(struct tail_feeds *fs);
+
+/* -- for the sources --------------------------------------------------------------------------- */
+
+/* Past (merge.h) at first. Takes a reference of the tags. `resume` is called when there is room again after
+ * tail_feed_put said no; it must not put at once. */
+struct tail_feed *tail_feed_open(struct tail_feeds *fs, struct tags *tags, void (*resume)(void *arg),
+                                 void *arg);
+void tail_feed_retag(struct tail_feed *feed, struct tags *tags);
+/* All that it had to put of before now is put. */
+void tail_feed_present(struct tail_feed *feed);
+/* Puts an entry: a line, or with `more` a piece of one. False: not now, `resume` will be called; the same entry is
+ * then to be put again. */
+bool tail_feed_put(struct tail_feed *feed, enum stream stream, int64_t time_ns, struct slice text, bool more);
+/* Puts what happened to the container, after a piece of a line that waits for its rest. Always taken. */
+void tail_feed_notice(struct tail_feed *feed, enum tail_line_kind kind, int64_t time_ns, const char *text);
+/* Nothing more is put; what is queued will still be printed. */
+void tail_feed_close(struct tail_feed *feed);
+
+#endif

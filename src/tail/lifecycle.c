@@ -1,0 +1,54 @@
+#include "lifecycle.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+
+void lifecycle_show(struct lifecycle *l, struct tail_feed *feed)
+{
+    if (l->stopped) {
+        char text[64] = "stopped";
+        if (l->exit_code >= 0) {
+            snprintf(text, sizeof(text), "stopped (exit %d)", l->exit_code);
+        }
+        tail_feed_notice(feed, l->exit_code > 0 ? TAIL_NOTICE_BAD : TAIL_NOTICE, clock_now(), text);
+    }
+    if (l->started) {
+        tail_feed_notice(feed, TAIL_NOTICE_GOOD, clock_now(), "started");
+    }
+    l->stopped = l->started = false;
+}
+
+void lifecycle_stopped(struct lifecycle *l, struct tail_feed *feed, int exit_code, int64_t stopped_ns)
+{
+    if (l->started) {
+        lifecycle_show(l, feed); /* of the run before */
+    }
+    l->stopped = true;
+    l->exit_code = exit_code;
+    l->stopped_ns = stopped_ns;
+}
+
+void lifecycle_started(struct lifecycle *l, struct tail_feed *feed)
+{
+    l->started = true;
+    if (!l->stopped) {
+        lifecycle_show(l, feed);
+    }
+}
+
+bool lifecycle_before_line(struct lifecycle *l, struct tail_feed *feed, int64_t time_ns)
+{
+    if (!l->started || time_ns <= l->stopped_ns) {
+        return false;
+    }
+    lifecycle_show(l, feed);
+    return true;
+}
+
+void lifecycle_not_running(const struct tail_env *env, struct tail_feed *feed)
+{
+    if (env->follow && env->options->names.count > 0) {
+        tail_feed_notice(feed, TAIL_NOTICE, clock_now(), "not running: waiting for it to start");
+    }
+}

@@ -1,0 +1,20 @@
+/* What `sidetail tail` shows of a container: a line of its log, or a notice of what happened to it. */
+#ifndef SIDETAIL_TAIL_LINE_H
+#define SIDETAIL_TAIL_LINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "record/record.h"
+
+enum tail_line_kind { TAIL_LINE, TAIL_NOTICE, TAIL_NOTICE_GOOD, TAIL_NOTICE_BAD };
+
+struct tail_line {
+    int64_t time_ns;
+    struct slice text; /* borrowed */
+    enum stream stream;
+    enum tail_line_kind kind;
+    bool partial; /* cut here */
+};
+
+#endif
