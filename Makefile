@@ -47,7 +47,7 @@ sidetail.1: src/docs/sidetail.1.in $(BUILD)/docs $(BUILD)/sidetail
 # The two that are committed; tests/integration/test_docs.py fails when they are behind.
 docs: $(BUILD)/docs
 	$(BUILD)/docs schema > $(BUILD)/schema.new && mv $(BUILD)/schema.new config/config.schema.json
-	if [ -f README.md ]; then $(BUILD)/docs readme README.md > $(BUILD)/readme.new && mv $(BUILD)/readme.new README.md; fi
+	$(BUILD)/docs tables config/README.md > $(BUILD)/readme.new && mv $(BUILD)/readme.new config/README.md
 
 $(BUILD)/libsidetail.a: $(OBJECTS)
 	@rm -f $@

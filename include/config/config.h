@@ -2,7 +2,8 @@
  *
  * One table (config/keys.c) describes every key: its path in the JSON file, its type, default and bounds, its
  * help, whether it is a secret. The parser, the environment, `sidetail check`, config/config.schema.json, the
- * man page and README's table (make docs, make man) go by it. A new key is a field here and a line there.
+ * man page and the tables in config/README.md (make docs, make man) go by it. A new key is a field here and a
+ * line there; make docs fails until it is in one of the tables.
  *
  * Environment: path `batch.bytes` → SIDETAIL_BATCH_BYTES. Arrays are separated by commas (`\,` is a comma
  * inside an element), maps are JSON. With the suffix _FILE the value is read from that file, its last newline

@@ -2,12 +2,15 @@
  *
  *     docs schema
  *         config/config.schema.json
- *     docs readme README
- *         README with the lines between its marks "keys" and "/keys" replaced by the table of keys
+ *     docs tables README
+ *         README with tables of keys: each between <!-- keys: GLOB... --> and <!-- /keys -->. A key that is
+ *         in no table, or in two, is an error.
  *     docs man TEMPLATE PROGRAM
  *         the man page: TEMPLATE with @KEYS@, @VERSION@ and, from PROGRAM's help, the rest filled in */
 #include <errno.h>
+#include <fnmatch.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +22,37 @@
 static const struct config *defaults;
 static const char *program; /* sidetail itself, asked for its help */
 static bool failed;
+
+/* Reports a fault; the exit code will tell that the output is of no use. */
+static void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static void complain(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fputs("docs: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+    failed = true;
+}
+
+/* Hands each line of a file to `put_line`. 0 or -1. */
+static int write_from(const char *name, void (*put_line)(const char *line))
+{
+    char line[4096];
+    FILE *in = fopen(name, "r");
+    if (!in) {
+        complain("%s: %s", name, strerror(errno));
+        return -1;
+    }
+    while (fgets(line, sizeof(line), in)) {
+        put_line(line);
+    }
+    int result = ferror(in) ? -1 : 0;
+    fclose(in);
+    return result;
+}
 
 static void bounds_text(const struct key *key, char min[UNITS_TEXT_MAX], char max[UNITS_TEXT_MAX])
 {
@@ -39,7 +73,7 @@ static bool bounded(const struct key *key)
     return key->type == KEY_INTEGER || key->type == KEY_SIZE || key->type == KEY_DURATION;
 }
 
-/* What is said behind a key's help, by its flags. */
+/* Notes that follow a key's help. */
 static const char *secret_note(const struct key *key)
 {
     return key->flags & KEY_SECRET ? " Secret: never shown." : "";
@@ -130,7 +164,7 @@ static int write_schema(void)
     return result;
 }
 
-/* -- table and man page ------------------------------------------------------------------------ */
+/* -- tables ------------------------------------------------------------------------------------ */
 
 /* What a value may be, in few words; `empty` stands for an empty one. */
 static void print_kind(const struct key *key, const char * or, const char *empty)
@@ -163,18 +197,85 @@ static void default_text(const struct key *key, char out[256])
     json_decref(value);
 }
 
-/* A key whose change takes a restart bears a star, which a sentence above the table explains. */
-static void put_table(void)
+/* A star marks a key that takes a restart. */
+static void put_row(const struct key *key)
 {
-    puts("| Key | Value | Default | Meaning |\n|---|---|---|---|");
-    for (const struct key *key = config_keys; key->path; key++) {
-        char text[256];
-        default_text(key, text);
-        printf("| `%s`%s | ", key->path, key->flags & KEY_RESTART ? "*" : "");
-        print_kind(key, ", ", "\"\"");
-        printf(" | %s%s%s | %s%s |\n", *text ? "`" : "", text, *text ? "`" : "", key->help, secret_note(key));
+    char text[256];
+    default_text(key, text);
+    printf("| `%s`%s | ", key->path, key->flags & KEY_RESTART ? "*" : "");
+    print_kind(key, ", ", "\"\"");
+    printf(" | %s%s%s | %s%s |\n", *text ? "`" : "", text, *text ? "`" : "", key->help, secret_note(key));
+}
+
+static unsigned *rows; /* of each key of config_keys: how many tables it is in */
+static bool in_table;  /* between two marks: these lines are replaced */
+
+static void put_rows(const char *glob)
+{
+    bool found = false;
+    for (size_t i = 0; i < config_key_count; i++) {
+        if (fnmatch(glob, config_keys[i].path, 0) == 0) {
+            put_row(&config_keys[i]);
+            rows[i]++;
+            found = true;
+        }
+    }
+    if (!found) {
+        complain("no key matches %s", glob);
     }
 }
+
+/* The table of the keys that these globs match, in the order of the globs. */
+static void put_table(char *globs)
+{
+    char *rest = globs;
+    puts("| Key | Value | Default | Meaning |\n|---|---|---|---|");
+    for (char *glob; (glob = strsep(&rest, " "));) {
+        put_rows(glob);
+    }
+}
+
+static void put_readme_line(const char *line)
+{
+    char globs[256];
+    if (!strcmp(line, "<!-- /keys -->\n")) {
+        in_table = false;
+    }
+    if (!in_table) {
+        fputs(line, stdout);
+    }
+    if (sscanf(line, "<!-- keys: %255[^\n]", globs) == 1) {
+        char *end = strstr(globs, " -->");
+        if (in_table || !end) {
+            complain("this mark is not closed: %s", globs);
+            return;
+        }
+        *end = '\0';
+        put_table(globs);
+        in_table = true;
+    }
+}
+
+static int write_tables(const char *readme)
+{
+    rows = calloc(config_key_count, sizeof(*rows));
+    if (!rows || write_from(readme, put_readme_line) < 0) {
+        free(rows);
+        return -1;
+    }
+    if (in_table) {
+        complain("the last table of %s has no end", readme);
+    }
+    for (size_t i = 0; i < config_key_count; i++) {
+        if (rows[i] != 1) {
+            complain("%s is in %u tables of %s; expected one", config_keys[i].path, rows[i], readme);
+        }
+    }
+    free(rows);
+    return 0;
+}
+
+/* -- man page ---------------------------------------------------------------------------------- */
 
 /* Text for roff: a hyphen that may be copied, backslashes, and no dot or quote where a line begins. */
 static void put_roff(const char *text)
@@ -220,8 +321,7 @@ static void each_line_of(const char *command, void (*put)(const char *line))
         put(line);
     }
     if (!out || pclose(out) != 0) {
-        fprintf(stderr, "docs: %s failed\n", command);
-        failed = true;
+        complain("%s failed", command);
     }
 }
 
@@ -268,22 +368,6 @@ static void ask_program(void (*put)(const char *line))
     each_line_of(command, put);
 }
 
-static int write_from(const char *name, void (*put_line)(const char *line))
-{
-    char line[4096];
-    FILE *in = fopen(name, "r");
-    if (!in) {
-        fprintf(stderr, "docs: %s: %s\n", name, strerror(errno));
-        return -1;
-    }
-    while (fgets(line, sizeof(line), in)) {
-        put_line(line);
-    }
-    int result = ferror(in) ? -1 : 0;
-    fclose(in);
-    return result;
-}
-
 static void put_man_line(const char *line)
 {
     const char *version = strstr(line, "@VERSION@");
@@ -300,19 +384,6 @@ static void put_man_line(const char *line)
     }
 }
 
-static void put_readme_line(const char *line)
-{
-    static bool replaced;
-    replaced = replaced && strcmp(line, "<!-- /keys -->\n") != 0;
-    if (!replaced) {
-        fputs(line, stdout);
-    }
-    if (!strcmp(line, "<!-- keys -->\n")) {
-        put_table();
-        replaced = true;
-    }
-}
-
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
@@ -323,13 +394,13 @@ int main(int argc, char **argv)
         perror("docs");
     } else if (!strcmp(what, "schema")) {
         result = write_schema();
-    } else if (!strcmp(what, "readme") && argc == 3) {
-        result = write_from(argv[2], put_readme_line);
+    } else if (!strcmp(what, "tables") && argc == 3) {
+        result = write_tables(argv[2]);
     } else if (!strcmp(what, "man") && argc == 4) {
         program = argv[3];
         result = write_from(argv[2], put_man_line);
     } else {
-        fputs("usage: docs schema | readme README | man TEMPLATE PROGRAM\n", stderr);
+        fputs("usage: docs schema | tables README | man TEMPLATE PROGRAM\n", stderr);
     }
     config_free(cfg);
     return failed || result < 0 || fflush(stdout) != 0 ? EXIT_FAILURE : EXIT_SUCCESS;

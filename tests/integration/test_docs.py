@@ -1,8 +1,9 @@
-"""What is written down about the configuration is what the table of keys says."""
+"""What is written down about the configuration is what the table of keys says; what the READMEs point to is there."""
 
 import json
 import re
 import subprocess
+import urllib.request
 
 import pytest
 
@@ -23,10 +24,48 @@ def test_schema_is_up_to_date(docs):
     assert (REPO / "config" / "config.schema.json").read_text() == output(docs, "schema"), "run: make docs"
 
 
+TABLES = REPO / "config" / "README.md"
+
+
+def leaves(part, prefix=""):
+    """Path and description of each key of the schema."""
+    for name, schema in part["properties"].items():
+        if "properties" in schema:
+            yield from leaves(schema, f"{name}.")
+        elif name != "$schema":
+            yield prefix + name, schema["description"]
+
+
 def test_readme_is_up_to_date(docs):
-    readme = REPO / "README.md"
-    assert readme.read_text().count("<!-- keys -->\n") == 1
-    assert readme.read_text() == output(docs, "readme", readme), "run: make docs"
+    assert TABLES.read_text() == output(docs, "tables", TABLES), "run: make docs"
+
+
+def test_each_key_is_in_one_table(docs):
+    keys = [key for key, _ in leaves(json.loads(output(docs, "schema")))]
+    rows = re.findall(r"^\| `([a-z_.]+)`\*? \|.*\|.*\|.*\|$", TABLES.read_text(), re.MULTILINE)
+    assert sorted(rows) == sorted(keys)
+
+
+@pytest.mark.parametrize("mark, why", [
+    ("<!-- keys: drop -->", ["drop is in 2 tables"]),
+    ("<!-- keys: nothing.* -->", ["no key matches nothing.*"]),
+    ("<!-- keys: sink --", ["this mark is not closed"]),
+])  # fmt: skip
+def test_marks_that_are_wrong(docs, tmp_path, mark, why):
+    readme = tmp_path / "README.md"
+    readme.write_text(f"{TABLES.read_text()}\n{mark}\n<!-- /keys -->\n")
+    done = subprocess.run([docs, "tables", readme], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert [line for line in why if line not in done.stderr] == []
+
+
+def test_a_key_without_a_table(docs, tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text(TABLES.read_text().replace("<!-- keys: batch.* ", "<!-- keys: "))
+    done = subprocess.run([docs, "tables", readme], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    missing = re.findall(r"^docs: (\S+) is in 0 tables", done.stderr, re.MULTILINE)
+    assert missing == ["batch.bytes", "batch.lines", "batch.age"]
 
 
 @pytest.fixture(scope="session")
@@ -41,13 +80,6 @@ def page(docs):
 
 
 def test_man_page_tells_every_key(docs, page):
-    def leaves(part, prefix=""):
-        for name, schema in part["properties"].items():
-            if "properties" in schema:
-                yield from leaves(schema, f"{name}.")
-            elif name != "$schema":
-                yield prefix + name, schema["description"]
-
     keys = list(leaves(json.loads(output(docs, "schema"))))
     assert len(keys) > 60
     for key, _ in keys:
@@ -56,9 +88,9 @@ def test_man_page_tells_every_key(docs, page):
 
 
 def test_what_takes_a_restart_is_said_everywhere(docs, page):
-    """By a star in the README, in words in the manual and the schema."""
+    """By a star in the tables, in words in the manual and the schema."""
     for key, says in (("sink", True), ("kafka.commit_bytes", True), ("include.services", False)):
-        assert (f"| `{key}`* |" in output(docs, "readme", REPO / "README.md")) is says
+        assert (f"| `{key}`* |" in output(docs, "tables", TABLES)) is says
         told = re.search(rf" {re.escape(key)} \(.*? SIDETAIL_", page).group()
         assert ("Takes a restart." in told) is says
         part = json.loads(output(docs, "schema"))
@@ -117,3 +149,46 @@ def test_zsh_offers_each_option(binary):
         assert set(re.findall(r"--[a-z][a-z-]*", parts[command])) == {*told, "--help"}, command
     before = re.search(r"CURRENT == 2.*?return", text, re.DOTALL)[0]
     assert re.findall(r"--[a-z]+", before) == ["--help", "--version"]
+
+
+READMES = [REPO / name for name in ("README.md", "config/README.md", "deploy/README.md", "src/README.md", "tests/README.md")]
+
+
+def anchors(text):
+    """As GitHub makes them of the headings."""
+    heads = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("readme", READMES, ids=lambda path: str(path.relative_to(REPO)))
+def test_links_lead_somewhere(readme):
+    for target in re.findall(r"\]\(([^)\s]+)\)", readme.read_text()):
+        path, _, anchor = target.partition("#")
+        if re.match(r"[a-z]+:", target):
+            continue
+        file = (readme.parent / path).resolve() if path else readme
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file.read_text()), target
+
+
+def test_root_readme_is_for_somebody_in_a_hurry():
+    assert len((REPO / "README.md").read_text().splitlines()) <= 150
+
+
+def test_metrics_that_are_named_exist(sidetail, tmp_path):
+    collector = sidetail({"source": "files", "files": {"include": [f"{tmp_path}/*.log"]}}).start()
+    collector.wait_stderr("collecting")
+    with urllib.request.urlopen(f"http://127.0.0.1:{collector.port}/metrics", timeout=5) as page:
+        known = set(re.findall(r"^# TYPE (\w+) ", page.read().decode(), re.MULTILINE))
+    for readme in READMES:
+        named = set(re.findall(r"`((?:sidetail|process)_[a-z_]+)`", readme.read_text()))
+        assert named <= known, readme
+
+
+def test_messages_that_are_explained_exist():
+    code = "".join(path.read_text() for path in sorted((REPO / "src").rglob("*.c")))
+    code = re.sub(r'"\s*\n\s*"', "", code)
+    table = (REPO / "deploy" / "README.md").read_text().partition("## Troubleshooting")[2].partition("\n## ")[0]
+    messages = re.findall(r"^\| `([^`…]+)", table, re.MULTILINE)
+    assert len(messages) >= 9
+    assert [text for text in messages if text.strip() not in code] == []

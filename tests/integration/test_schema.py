@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 
 import jsonschema
@@ -64,6 +65,23 @@ def test_examples_are_valid(binary, path, tmp_path):
     assert document["$schema"] == "./config.schema.json"
     variables = {"SIDETAIL_KAFKA_SASL_PASSWORD": "x"} if path.stem == "kafka-sasl" else {}
     if "tls_ca" in document.get("kafka", {}):  # the secret that it names is not there, and check reads it
+        variables["SIDETAIL_KAFKA_TLS_CA"] = certificate(tmp_path)
+    result = check(path, **variables)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+README = re.findall(r"^```json\n(.*?)^```$", (CONFIG / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("number", range(len(README)))
+def test_examples_of_the_readme_are_valid(binary, number, tmp_path):
+    document = json.loads(README[number])
+    VALIDATOR.validate(document)
+    path = tmp_path / "c.json"
+    path.write_text(README[number])
+    kafka = document.get("kafka", {})
+    variables = {"SIDETAIL_KAFKA_SASL_PASSWORD": "x"} if "sasl_username" in kafka else {}
+    if "tls_ca" in kafka:
         variables["SIDETAIL_KAFKA_TLS_CA"] = certificate(tmp_path)
     result = check(path, **variables)
     assert (result.returncode, result.stderr) == (0, "")
