@@ -54,7 +54,7 @@ bool cursor_passes(const struct api_cursor *c, enum stream stream, int64_t time_
  * cursor_put. */
 bool cursor_take(struct api_cursor *c, enum stream stream, int64_t time_ns, union source_offset *offset);
 
-/* The entry was put into the pipeline: `result` is what pipeline_put returned. */
+/* The entry was put into the pipeline: `result` is what feed_put returned. */
 void cursor_put(struct api_cursor *c, enum stream stream, unsigned result, const union source_offset *offset);
 
 /* The pipeline emitted what it held (feed_calls.released). */
