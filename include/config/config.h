@@ -22,7 +22,7 @@
 
 enum source_kind { SOURCE_JSON_FILE, SOURCE_FILES, SOURCE_DOCKER_API };
 enum sink_kind { SINK_STDOUT, SINK_FILE, SINK_KAFKA };
-enum format_kind { FORMAT_JSON, FORMAT_RAW, FORMAT_PRETTY };
+enum format_kind { FORMAT_JSON, FORMAT_LOGFMT, FORMAT_RAW, FORMAT_PRETTY };
 enum start_at { START_BEGINNING, START_END };
 enum color { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 enum file_format { FILE_AUTO, FILE_JSON_FILE, FILE_PLAIN, FILE_CRI };
@@ -62,7 +62,7 @@ struct config {
     char *host;    /* host: "" → the host's name */
 
     enum sink_kind sink;     /* sink: stdout | file | kafka */
-    enum format_kind format; /* format: json | raw | pretty */
+    enum format_kind format; /* format: json | logfmt | raw | pretty */
     enum color color;        /* color: auto | always | never */
     bool pretty_json;        /* pretty.json: JSON objects are shown as level, message and fields */
     int64_t batch_bytes;     /* batch.bytes: 256 KiB */

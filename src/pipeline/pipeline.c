@@ -333,7 +333,11 @@ void pipeline_say_lost(struct pipeline *pl)
 static int open_encoder(struct pipeline *pl, const struct config *cfg)
 {
     static const struct encoder *const encoders[] = {
-        [FORMAT_JSON] = &encoder_json, [FORMAT_RAW] = &encoder_raw, [FORMAT_PRETTY] = &encoder_pretty};
+        [FORMAT_JSON] = &encoder_json,
+        [FORMAT_LOGFMT] = &encoder_logfmt,
+        [FORMAT_RAW] = &encoder_raw,
+        [FORMAT_PRETTY] = &encoder_pretty,
+    };
     const struct encoder *encoder = encoders[cfg->format];
     void *state = NULL;
     if (encoder->open && !(state = encoder->open(cfg, cfg->sink == SINK_STDOUT))) {
