@@ -12,13 +12,13 @@
  * 0, or -1 when memory is out (out is as it was). */
 int logfmt_add_key(struct buf *out, struct slice key);
 
-/* Appends a value: as it is where all readers take it so (printable ASCII without spaces, quotes, `=` and `\`),
- * else in quotes with the escapes of a JSON string; an empty one is `""`. Invalid UTF-8 becomes U+FFFD.
+/* Appends a value: as it is where all readers take it so (printable ASCII without spaces, quotes, `=` and
+ * `\`), else in quotes with the escapes of a JSON string; an empty one is `""`. Invalid UTF-8 becomes U+FFFD.
  * 0, or -1 when memory is out (out is as it was). */
 int logfmt_add_value(struct buf *out, struct slice value);
 
-/* Takes the next `key=value` off the front of a line that was written by the above, quotes and escapes as they
- * stand. False at the line's end. */
+/* Takes the next `key=value` off the front of a line that was written by the above; quotes and escapes stay.
+ * False at the line's end. */
 bool logfmt_next(struct slice *line, struct slice *pair);
 
 #endif

@@ -10,8 +10,8 @@
 
 enum capture { CAPTURE_SERVICE, CAPTURE_CONTAINER, CAPTURE_NAMESPACE, CAPTURE_POD, CAPTURE_COUNT };
 
-/* What the named parts matched; "" where there is none. Other names than these four match and are not kept.
- */
+/* What the named parts matched; "" where there is none. Other names than these four match and
+ * are not kept. */
 struct captures {
     char text[CAPTURE_COUNT][256];
 };
@@ -22,8 +22,8 @@ struct pattern;
 struct pattern *pattern_parse(const char *text, struct error *err);
 void pattern_free(struct pattern *p);
 
-/* The directory before the first component with a wildcard; the components from there on are numbered from 0.
- */
+/* The directory before the first component with a wildcard; the components from there on are
+ * numbered from 0. */
 const char *pattern_base(const struct pattern *p);
 size_t pattern_depth(const struct pattern *p);
 

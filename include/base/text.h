@@ -13,7 +13,7 @@ int text_escape(struct buf *out, struct slice raw);
  * (memory). */
 int text_unescape(struct buf *out, struct slice escaped);
 
-/* The same as text_unescape and text_escape in turn: what stays escaped is what JSON cannot hold otherwise, so
+/* The same as text_unescape and text_escape in turn: only what JSON cannot hold otherwise stays escaped, so
  * `\u003c` becomes `<`. 0 or -1 (memory). */
 int text_reescape(struct buf *out, struct slice escaped);
 

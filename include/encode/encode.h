@@ -20,8 +20,8 @@ struct encoder {
 
 /* {"time":…,"service":…,"stream":…,"log":…,"project":…,…}: a superset of Docker's own line. */
 extern const struct encoder encoder_json;
-/* time=… service=… stream=… level=… msg="…" project=… …, label.KEY=… for labels, partial=true where cut; a JSON
- * payload (parse_json) is one value in quotes. See base/logfmt.h for what is quoted. */
+/* time=… service=… stream=… level=… msg="…" project=… …, label.KEY=… for labels, partial=true where cut; a
+ * JSON payload (parse_json) is one value. base/logfmt.h says what stands in quotes. */
 extern const struct encoder encoder_logfmt;
 /* The text alone. */
 extern const struct encoder encoder_raw;

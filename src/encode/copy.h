@@ -1,5 +1,5 @@
-/* The pieces of a line are copied one behind the other, into room that was reserved for all of them. Each of these
- * returns where the next piece goes. */
+/* The pieces of a line are copied one behind the other, into room that was reserved for all of them. Each of
+ * these returns where the next piece goes. */
 #ifndef SIDETAIL_ENCODE_COPY_H
 #define SIDETAIL_ENCODE_COPY_H
 

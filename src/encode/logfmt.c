@@ -1,5 +1,5 @@
-/* logfmt: `time=… service=… stream=… level=… msg="…"` and the other tags. What is known of a container stands ready in
- * its tags (logfmt_head, logfmt_tail); the rest is copied around it. */
+/* logfmt: `time=… service=… stream=… level=… msg="…"` and the other tags. What is known of a container stands
+ * ready in its tags (logfmt_head, logfmt_tail); the rest is copied around it. */
 #include <stdlib.h>
 #include <unistd.h>
 

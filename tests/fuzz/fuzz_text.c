@@ -1,5 +1,6 @@
 /* Any bytes: escaped they are what jansson reads back, unescaped they are the same again; as escapes that
- * nobody checked they do no harm; shown on a terminal they hold no control bytes; in logfmt they are one pair. */
+ * nobody checked they do no harm; shown on a terminal they hold no control bytes; in logfmt they are one
+ * pair. */
 #include <jansson.h>
 
 #include "base/logfmt.h"

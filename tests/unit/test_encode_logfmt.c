@@ -140,7 +140,8 @@ static struct slice message_of(struct slice line, struct buf *text)
     return slice_of(text->data, text->len);
 }
 
-/* Whatever the bytes and the length: each line is whole, holds no control character, and its msg is the text. */
+/* Whatever the bytes and the length: each line is whole, holds no control character, and its msg is the
+ * text. */
 static void any_bytes_come_back(void **state)
 {
     (void)state;

@@ -170,8 +170,8 @@ static void flushed(void *arg)
     *(bool *)arg = true;
 }
 
-/* What the pipeline has must be with the sink first: a drain, after which this pipeline takes nothing more.
- */
+/* What the pipeline has must be with the sink first: a drain, after which this pipeline
+ * takes nothing more. */
 void world_save(struct world *w)
 {
     bool done = false;

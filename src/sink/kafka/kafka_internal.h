@@ -196,9 +196,9 @@ struct kafka_pieces {
 
 #define KAFKA_PIECE_MIN 256 /* bytes; no broker takes less */
 
-/* Cuts an encoded record (no newline) into pieces of at most `max` bytes. JSON and logfmt: each is the record with a
- * part of its text, all but the last marked partial; a record that is long by more than its text is
- * cut as text itself. 0 or -1 (memory; or max is less than KAFKA_PIECE_MIN). */
+/* Cuts an encoded record (no newline) into pieces of at most `max` bytes. JSON and logfmt: each is the
+ * record with a part of its text, all but the last marked partial; a record that is long by more than its
+ * text is cut as text itself. 0 or -1 (memory; or max is less than KAFKA_PIECE_MIN). */
 int kafka_cut(struct kafka_pieces *pieces, enum format_kind format, struct slice record, size_t max);
 void kafka_pieces_free(struct kafka_pieces *pieces);
 
