@@ -65,11 +65,11 @@ extern struct metrics metrics;
 
 /* What stands now, and is no counter. */
 struct standing {
-    int64_t
-        sink_since_ns; /* monotonic: since then batches wait and the sink acknowledged none; 0: none waits */
+    /* Monotonic: since then batches wait and the sink has acknowledged none; 0: none waits. */
+    int64_t sink_since_ns;
     bool checkpoint_failing; /* it could not be saved, and has not been since */
-    bool source_failing;     /* a directory to be followed, or the Engine, could not be read, and has not been
-                                since */
+    /* A directory to be followed, or the Engine, could not be read, and has not been since. */
+    bool source_failing;
 };
 extern struct standing standing;
 

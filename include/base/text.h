@@ -13,6 +13,10 @@ int text_escape(struct buf *out, struct slice raw);
  * (memory). */
 int text_unescape(struct buf *out, struct slice escaped);
 
+/* The same as text_unescape and text_escape in turn: only what JSON cannot hold otherwise stays escaped, so
+ * `\u003c` becomes `<`. 0 or -1 (memory). */
+int text_reescape(struct buf *out, struct slice escaped);
+
 /* Takes the escape at p (a backslash; p < end): writes what it stands for, 4 bytes at most, to *to and moves
  * that behind it. Returns the bytes taken. */
 size_t text_take_escape(const char *p, const char *end, char **to);

@@ -24,8 +24,8 @@ void worker_post(struct worker *w, struct job *job);
 void worker_on_note(struct worker *w, void (*noted)(void *arg, int kind, const char *text), void *arg);
 void worker_note(struct worker *w, int kind, const char *text);
 
-/* From within a job: waits. False at once when the worker is about to end: then a job gives up and returns.
- */
+/* From within a job: waits. False at once when the worker is about to end: then a job gives
+ * up and returns. */
 bool worker_wait(struct worker *w, int ms);
 bool worker_ending(struct worker *w);
 

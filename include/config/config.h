@@ -23,7 +23,7 @@
 
 enum source_kind { SOURCE_JSON_FILE, SOURCE_FILES, SOURCE_DOCKER_API };
 enum sink_kind { SINK_STDOUT, SINK_FILE, SINK_KAFKA };
-enum format_kind { FORMAT_JSON, FORMAT_RAW, FORMAT_PRETTY };
+enum format_kind { FORMAT_JSON, FORMAT_LOGFMT, FORMAT_RAW, FORMAT_PRETTY };
 enum start_at { START_BEGINNING, START_END };
 enum color { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 enum file_format { FILE_AUTO, FILE_JSON_FILE, FILE_PLAIN, FILE_CRI };
@@ -58,12 +58,12 @@ struct config {
     int64_t hold_files;                /* hold_files: rotated files of one feed held open while unread, 100 */
     struct selection include, exclude; /* include.services …, exclude.services … */
     struct string_list labels;         /* labels: globs of the label keys to add to records */
-    char *service; /* service: of files whose path names none: "" → the path's container,
-                      else the file's name */
-    char *host;    /* host: "" → the host's name */
+    /* service: of files whose path names none; "" → the path's container, else the file's name */
+    char *service;
+    char *host; /* host: "" → the host's name */
 
     enum sink_kind sink;     /* sink: stdout | file | kafka */
-    enum format_kind format; /* format: json | raw | pretty */
+    enum format_kind format; /* format: json | logfmt | raw | pretty */
     enum color color;        /* color: auto | always | never */
     bool pretty_json;        /* pretty.json: JSON objects are shown as level, message and fields */
     int64_t batch_bytes;     /* batch.bytes: 256 KiB */
@@ -77,8 +77,9 @@ struct config {
     int64_t file_keep;         /* file.keep: rotated files kept, 5 */
     bool file_compress;        /* file.compress: gzip rotated files */
 
-    char *checkpoint_path; /* checkpoint.path: /var/lib/sidetail/checkpoint.json; "" keeps none, which stdout
-                              allows and Kafka exactly once */
+    /* checkpoint.path: /var/lib/sidetail/checkpoint.json; "" keeps none, which stdout allows and Kafka exactly
+     * once */
+    char *checkpoint_path;
     int64_t checkpoint_interval;  /* checkpoint.interval: 1s */
     int64_t checkpoint_retention; /* checkpoint.retention: 168h */
 
@@ -102,8 +103,8 @@ struct config {
     char *kafka_sasl_mechanism; /* kafka.sasl_mechanism: "" | PLAIN | SCRAM-SHA-256 | SCRAM-SHA-512 */
     char *kafka_sasl_username;  /* kafka.sasl_username */
     char *kafka_sasl_password;  /* kafka.sasl_password: secret */
-    json_t *
-        kafka_properties; /* kafka.properties: {"librdkafka property": "value"}; owned object, may be empty */
+    /* kafka.properties: {"librdkafka property": "value"}; owned object, may be empty */
+    json_t *kafka_properties;
 
     char *metrics_listen;       /* metrics.listen: 127.0.0.1:9464; "" for none */
     bool metrics_listen_set;    /* said by the user, not by default */

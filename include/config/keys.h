@@ -31,8 +31,9 @@ struct key {
     const char *fallback;     /* the default, written as in an environment variable */
     int64_t min, max;         /* of integers, sizes and durations, both included */
     const char *const *names; /* of an enum; the only values of a string that has them. Ends with NULL */
-    const char *pattern; /* NULL, or what a string has to match: a regular expression with the same meaning in
-                            POSIX (extended) and ECMA 262 */
+    /* NULL, or what a string has to match: a regular expression with the same meaning in POSIX (extended) and
+     * ECMA 262. */
+    const char *pattern;
     const char *expected; /* the pattern in words */
     unsigned flags;
     const char *help; /* plain sentences */

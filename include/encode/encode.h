@@ -18,9 +18,11 @@ struct encoder {
     void (*close)(void *state);
 };
 
-/* {"time":…,"service":…,"stream":…,"log":…,"project":…,…}: DESIGN's record, a superset of Docker's own line.
- */
+/* {"time":…,"service":…,"stream":…,"log":…,"project":…,…}: a superset of Docker's own line. */
 extern const struct encoder encoder_json;
+/* time=… service=… stream=… level=… msg="…" project=… …, label.KEY=… for labels, partial=true where cut; a
+ * JSON payload (parse_json) is one value. base/logfmt.h says what stands in quotes. */
+extern const struct encoder encoder_logfmt;
 /* The text alone. */
 extern const struct encoder encoder_raw;
 /* `web_1  | text`, coloured by service on a terminal. */

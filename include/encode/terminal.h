@@ -12,9 +12,9 @@
  * when one stayed, so that the caller can end them. 0 or -1 (memory). */
 int terminal_put(struct buf *out, struct slice raw, bool colors, bool *colored);
 
-/* Of the JSON that was appended from that length on: writes as `\u009b` what a terminal would obey, which
- * JSON allows as it is. The values stay the same. 0 or -1 (memory). */
-int terminal_json(struct buf *out, size_t from);
+/* Of the JSON or logfmt that was appended from that length on: writes as `\u009b` what a terminal would obey,
+ * which both allow as it is. The values in quotes stay the same. 0 or -1 (memory). */
+int terminal_escape(struct buf *out, size_t from);
 
 /* Columns that valid UTF-8 takes: two for each wide character, none for one that joins the one before. */
 unsigned terminal_columns(struct slice text);

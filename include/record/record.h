@@ -13,14 +13,15 @@ struct record {
     struct slice text;  /* without its final newline */
     struct slice time;  /* RFC 3339, checked; empty: the source knows none, the time of reading counts */
     enum stream stream; /* plain files have only stdout */
-    bool escaped; /* text is the inside of a JSON string, its escapes and UTF-8 checked: it may stand between
-                     quotes as it is. Else text is raw bytes, any at all. */
-    bool more;    /* decoders: the line goes on in the next record of this stream */
-    bool partial; /* the line was cut here, its rest follows as a record of its own */
+    /* Text is the inside of a JSON string, its escapes and UTF-8 checked: it may stand between quotes as it
+     * is. Else text is raw bytes, any at all. */
+    bool escaped;
+    bool more;      /* decoders: the line goes on in the next record of this stream */
+    bool partial;   /* the line was cut here, its rest follows as a record of its own */
     bool malformed; /* decoders: not of the format; text is the line as it stood */
     uint8_t level;  /* enum severity (severity.h); 0: not detected */
-    struct slice
-        extra; /* further members of the JSON line, rendered, each with a comma before it: `,"message":{…}` */
+    /* A JSON payload as a member of the line, with a comma before it: `,"message":{…}`. Empty: none. */
+    struct slice extra;
 };
 
 #endif

@@ -27,7 +27,8 @@ struct identity {
 /* How each json_head and each json_tail ends. */
 #define TAGS_JSON_LOG ",\"log\":\""
 #define TAGS_JSON_END "}\n"
-#define TAGS_JSON_PAD 32
+/* Bytes that may be read behind each piece below, so that it can be copied by blocks. */
+#define TAGS_PAD 32
 
 struct tags {
     unsigned refs;
@@ -36,10 +37,11 @@ struct tags {
         *namespace_, *pod;
     json_t *labels; /* the chosen ones; NULL: none */
 
-    /* The pieces of a JSON line (encode.h) around its time and text, made once. TAGS_JSON_PAD bytes behind each
-     * may be read, so that it can be copied by blocks. */
+    /* The pieces of a line (encode.h) around its time and text, made once. */
     struct buf json_head[STREAM_COUNT]; /* `","service":"web","stream":"stdout","log":"` */
     struct buf json_tail;               /* `","project":"shop",…}` + newline */
+    struct buf logfmt_head;             /* ` service=web stream=` */
+    struct buf logfmt_tail;             /* `" project=shop …` */
 
     struct stats *stats; /* counters of this service (metrics.h), shared; not owned */
 };

@@ -247,6 +247,25 @@ int text_unescape(struct buf *out, struct slice escaped)
     return convert(out, escaped, stops_unescape, take_escape);
 }
 
+static inline size_t take_reescape(const char *p, const char *end, char **to)
+{
+    char value[4] = {0}, *stop = value;
+    size_t taken = take_escape(p, end, &stop);
+    unsigned char c = (unsigned char)value[0];
+    if (c < 0x20 || c == '"' || c == '\\') {
+        *to += put_escape(*to, c);
+    } else {
+        memcpy(*to, value, sizeof(value));
+        *to += stop - value;
+    }
+    return taken;
+}
+
+int text_reescape(struct buf *out, struct slice escaped)
+{
+    return convert(out, escaped, stops_unescape, take_reescape);
+}
+
 size_t text_take_escape(const char *p, const char *end, char **to)
 {
     return take_escape(p, end, to);

@@ -261,8 +261,8 @@ static int set_up(struct app *app, struct error *err)
 {
     fd_raise_limit();
     if (app->cfg->source != SOURCE_DOCKER_API) {
-        privilege_read_all(); /* before any thread starts; what cannot be read without is said where it is met
-                               */
+        /* Before any thread starts. What cannot be read without is said where it is met. */
+        privilege_read_all();
     }
     app->base = loop_new();
     app->grace = app->base ? evtimer_new(app->base, on_grace, app) : NULL;

@@ -42,8 +42,8 @@ static bool property_secret(const char *name)
     return false;
 }
 
-/* Takes the reference of the value; NULL stays NULL. An empty secret is shown: it tells that it is not set.
- */
+/* Takes the reference of the value; NULL stays NULL. An empty secret is shown: it tells that it
+ * is not set. */
 static json_t *mask(const struct key *key, json_t *value)
 {
     const char *name;

@@ -1,5 +1,5 @@
-/* Environment variables: SIDETAIL_BATCH_BYTES=1MiB, or SIDETAIL_KAFKA_SASL_PASSWORD_FILE=/run/secrets/kafka.
- */
+/* Environment variables:
+ * SIDETAIL_BATCH_BYTES=1MiB, or SIDETAIL_KAFKA_SASL_PASSWORD_FILE=/run/secrets/kafka. */
 #include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -68,7 +68,8 @@
 NAMES(
     sources, [SOURCE_JSON_FILE] = "json-file", [SOURCE_FILES] = "files", [SOURCE_DOCKER_API] = "docker-api");
 NAMES(sinks, [SINK_STDOUT] = "stdout", [SINK_FILE] = "file", [SINK_KAFKA] = "kafka");
-NAMES(formats, [FORMAT_JSON] = "json", [FORMAT_RAW] = "raw", [FORMAT_PRETTY] = "pretty");
+NAMES(formats, [FORMAT_JSON] = "json", [FORMAT_LOGFMT] = "logfmt", [FORMAT_RAW] = "raw",
+      [FORMAT_PRETTY] = "pretty");
 NAMES(starts, [START_BEGINNING] = "beginning", [START_END] = "end");
 NAMES(colors, [COLOR_AUTO] = "auto", [COLOR_ALWAYS] = "always", [COLOR_NEVER] = "never");
 NAMES(file_formats, [FILE_AUTO] = "auto", [FILE_JSON_FILE] = "json-file", [FILE_PLAIN] = "plain",
@@ -134,7 +135,8 @@ const struct key config_keys[] = {
 
     ENUM("sink", sink, "stdout", sinks, KEY_RESTART, "Where lines go."),
     ENUM("format", format, "json", formats, 0,
-         "How they are written: json, one object a line; raw, the text alone; pretty, for people."),
+         "How they are written: json, one object a line; logfmt, key=value pairs; raw, the text alone; "
+         "pretty, for people."),
     ENUM("color", color, "auto", colors, 0, "Colors of format pretty; auto: on a terminal."),
     BOOL("pretty.json", pretty_json, "true", 0,
          "Format pretty and sidetail tail show a line that is a JSON object as level, message and fields. "

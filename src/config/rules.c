@@ -75,7 +75,7 @@ static int check_sink(const struct config *cfg, struct config_fault *fault)
     }
     if (cfg->sink == SINK_KAFKA && cfg->format == FORMAT_PRETTY) {
         return FAULT(fault, "format", "sink",
-                     "format is \"pretty\" but sink is \"kafka\"; expected \"json\" or \"raw\"");
+                     "format is \"pretty\" but sink is \"kafka\"; expected \"json\", \"logfmt\" or \"raw\"");
     }
     if (local && !set(cfg->checkpoint_path)) {
         return FAULT(
@@ -191,7 +191,7 @@ static int check_metrics(const struct config *cfg, struct config_fault *fault)
 }
 
 /* What the encoder writes itself: a line would have the key twice. */
-static bool is_key_of_records(const char *key)
+static bool is_key_of_records(const char *key, enum format_kind format)
 {
     static const char *const keys[] = {"time",  "service", "stream", "log",    "project",   "container",
                                        "id",    "host",    "task",   "node",   "namespace", "pod",
@@ -201,7 +201,7 @@ static bool is_key_of_records(const char *key)
             return true;
         }
     }
-    return false;
+    return format == FORMAT_LOGFMT && !strcmp(key, "msg");
 }
 
 static int check_redact(const struct config *cfg, struct config_fault *fault)
@@ -233,7 +233,7 @@ static int check_shaping(const struct config *cfg, struct config_fault *fault)
                      "%s is set but multiline.rule is \"%s\"; expected \"regex\" there",
                      first ? "multiline.first" : "multiline.next", cfg->multiline_rule);
     }
-    if (is_key_of_records(cfg->parse_json)) {
+    if (is_key_of_records(cfg->parse_json, cfg->format)) {
         return FAULT(
             fault, "parse_json", NULL,
             "parse_json is \"%s\", which each record has already; expected another key, such as \"message\"",

@@ -5,6 +5,10 @@
 const struct encoder *encoder_choose(const struct config *cfg)
 {
     static const struct encoder *const encoders[] = {
-        [FORMAT_JSON] = &encoder_json, [FORMAT_RAW] = &encoder_raw, [FORMAT_PRETTY] = &encoder_pretty};
+        [FORMAT_JSON] = &encoder_json,
+        [FORMAT_LOGFMT] = &encoder_logfmt,
+        [FORMAT_RAW] = &encoder_raw,
+        [FORMAT_PRETTY] = &encoder_pretty,
+    };
     return encoders[cfg->format];
 }

@@ -3,26 +3,19 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/text.h"
+#include "copy.h"
 #include "encode/encode.h"
 #include "encode/terminal.h"
+#include "now.h"
 #include "record/severity.h"
 
 #define OPEN    "{\"time\":\""
 #define LEVEL   ",\"level\":\""
 #define PARTIAL ",\"partial\":true"
 #define LEN(s)  (sizeof(s) - 1)
-#define EXTRA                                                                                                \
-    (LEN(OPEN) + LEN(LEVEL) + LEN(PARTIAL) + 16 +                                                            \
-     3 * TAGS_JSON_PAD) /* what may come on top of the pieces' own lengths */
-
-/* The time for records that bear none, formatted once a millisecond. */
-struct now {
-    int64_t ms;
-    size_t len;
-    char text[CLOCK_TEXT_MAX];
-};
+/* What may come on top of the pieces' own lengths. */
+#define EXTRA (LEN(OPEN) + LEN(LEVEL) + LEN(PARTIAL) + 16 + 3 * TAGS_PAD)
 
 struct json {
     struct now now;
@@ -37,43 +30,6 @@ static void *open_state(const struct config *cfg, bool terminal)
         json->terminal = terminal && isatty(STDOUT_FILENO);
     }
     return json;
-}
-
-static struct slice now_text(struct now *now)
-{
-    int64_t ns = clock_now();
-    if (ns / NS_PER_MS != now->ms) {
-        now->ms = ns / NS_PER_MS;
-        now->len = clock_format(ns, now->text);
-    }
-    return slice_of(now->text, now->len);
-}
-
-static inline char *copy(char *to, const void *from, size_t len)
-{
-    memcpy(to, from, len);
-    return to + len;
-}
-
-/* Copies up to TAGS_JSON_PAD - 1 bytes more than asked for: cheaper than a call for a short piece. */
-static inline char *copy_blocks(char *to, const char *from, size_t len)
-{
-    size_t done = 0;
-    do {
-        memcpy(to + done, from + done, TAGS_JSON_PAD);
-        done += TAGS_JSON_PAD;
-    } while (done < len);
-    return to + len;
-}
-
-static inline char *copy_time(char *to, struct slice time)
-{
-    if (time.len >= 16 && time.len <= 32) {
-        memcpy(to, time.ptr, 16);
-        memcpy(to + time.len - 16, time.ptr + time.len - 16, 16);
-        return to + time.len;
-    }
-    return copy(to, time.ptr, time.len);
 }
 
 static char *copy_head(char *to, const struct buf *head, uint8_t level)
@@ -130,7 +86,7 @@ static int encode(void *state, const struct tags *tags, const struct record *rec
     }
     to = copy_tail(to, tail, rec);
     out->len = (size_t)(to - out->data);
-    if (json->terminal && terminal_json(out, before) < 0) {
+    if (json->terminal && terminal_escape(out, before) < 0) {
         out->len = before;
         return -1;
     }

@@ -121,7 +121,7 @@ static const char *next_obeyed(const char *p, const char *end)
     return p;
 }
 
-int terminal_json(struct buf *out, size_t from)
+int terminal_escape(struct buf *out, size_t from)
 {
     const char *p = out->data + from, *end = out->data + out->len, *next = next_obeyed(p, end);
     if (next == end) {

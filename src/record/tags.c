@@ -9,6 +9,7 @@
 #include "base/metrics.h"
 #include "config/config.h"
 #include "tags_json.h"
+#include "tags_logfmt.h"
 
 #define SHORT_ID 12
 
@@ -96,7 +97,8 @@ static bool fill(struct tags *tags, const struct identity *who, const struct con
            set(&tags->node, label(who, "com.docker.swarm.node.id")) &&
            set(&tags->host, FIRST(cfg->host, host_name())) &&
            set(&tags->namespace_, FIRST(who->namespace_)) && set(&tags->pod, FIRST(who->pod)) &&
-           choose_labels(tags, who->labels, cfg) && tags_render_json(tags) == 0;
+           choose_labels(tags, who->labels, cfg) && tags_render_json(tags) == 0 &&
+           tags_render_logfmt(tags) == 0;
 }
 
 struct tags *tags_new(const struct identity *who, const struct config *cfg)
@@ -135,6 +137,8 @@ void tags_unref(struct tags *tags)
         buf_free(&tags->json_head[i]);
     }
     buf_free(&tags->json_tail);
+    buf_free(&tags->logfmt_head);
+    buf_free(&tags->logfmt_tail);
     free(tags);
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/text.h"
+#include "tags_fields.h"
 
 /* `,"key":"value"`; nothing when there is no value. */
 static int add_field(struct buf *out, const char *key, const char *value)
@@ -27,16 +28,6 @@ static int add_labels(struct buf *out, const json_t *labels)
     return result;
 }
 
-/* Zeroes TAGS_JSON_PAD bytes behind the piece, for the encoder copies by blocks of as many. */
-static int pad(struct buf *b)
-{
-    if (buf_reserve(b, TAGS_JSON_PAD) < 0) {
-        return -1;
-    }
-    memset(b->data + b->len, 0, TAGS_JSON_PAD);
-    return 0;
-}
-
 static int prepare_head(struct buf *head, const char *service, const char *stream)
 {
     head->len = 0;
@@ -45,7 +36,7 @@ static int prepare_head(struct buf *head, const char *service, const char *strea
         buf_add(head, TAGS_JSON_LOG, sizeof(TAGS_JSON_LOG) - 1) < 0) {
         return -1;
     }
-    return pad(head);
+    return tags_pad(head);
 }
 
 int tags_render_json(struct tags *tags)
@@ -54,30 +45,19 @@ int tags_render_json(struct tags *tags)
         prepare_head(&tags->json_head[STREAM_STDERR], tags->service, "stderr") < 0) {
         return -1;
     }
-    const struct {
-        const char *key, *value;
-    } fields[] = {
-        {"project", tags->project},
-        {"container", tags->container},
-        {"id", tags->id},
-        {"host", tags->host},
-        {"namespace", tags->namespace_},
-        {"pod", tags->pod},
-        {"task", tags->task},
-        {"node", tags->node},
-        {"image", tags->image},
-    };
+    struct tag_field fields[TAG_FIELDS];
+    tags_fields(tags, fields);
     struct buf *tail = &tags->json_tail;
     tail->len = 0;
     if (buf_add(tail, "\"", 1) < 0) {
         return -1;
     }
-    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+    for (size_t i = 0; i < TAG_FIELDS; i++) {
         if (add_field(tail, fields[i].key, fields[i].value) < 0) {
             return -1;
         }
     }
     return add_labels(tail, tags->labels) < 0 || buf_add(tail, TAGS_JSON_END, sizeof(TAGS_JSON_END) - 1) < 0
                ? -1
-               : pad(tail);
+               : tags_pad(tail);
 }

@@ -16,8 +16,8 @@ struct step {
     uint16_t from; /* set of states */
     uint8_t to;
     const char *text;
-    const char
-        *first; /* bytes with which such a line may begin: told without a search. NULL: any, or none at all */
+    /* Bytes with which such a line may begin: told without a search. NULL: any, or none at all. */
+    const char *first;
 };
 
 /* clang-format off */

@@ -10,10 +10,9 @@
 #include "base/buf.h"
 #include "base/error.h"
 
-#define SCREEN_PRIORITIES                                                                                    \
-    3 /* the base's: what is to be read comes first, so that much is written at once                         \
-       */
-#define SCREEN_FULL (256u << 10) /* bytes that wait to be written; then nothing more is to be appended */
+/* The base's: what is to be read comes first, so that much is written at once. */
+#define SCREEN_PRIORITIES 3
+#define SCREEN_FULL       (256u << 10) /* bytes that wait to be written; then nothing more is to be appended */
 
 struct screen;
 

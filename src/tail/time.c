@@ -38,8 +38,8 @@ static bool parse_span(const char *p, int64_t *span)
     return true;
 }
 
-/* Seconds since 1970, "1764000000.25". Fewer than nine digits are taken for a mistake: 100 is no such time.
- */
+/* Seconds since 1970, "1764000000.25". Fewer than nine digits are taken for a mistake: 100 is
+ * no such time. */
 static bool parse_epoch(const char *text, int64_t *ns)
 {
     size_t digits = strspn(text, "0123456789");

@@ -156,8 +156,8 @@ int main(int argc, char **argv)
     measure("memcpy", job);
     job.decoder = &decoder_json_file;
     measure("decode", job);
-    const struct encoder *encoders[] = {&encoder_json, &encoder_raw, &encoder_pretty};
-    for (size_t i = 0; i < 3; i++) {
+    const struct encoder *encoders[] = {&encoder_json, &encoder_logfmt, &encoder_raw, &encoder_pretty};
+    for (size_t i = 0; i < sizeof(encoders) / sizeof(encoders[0]); i++) {
         char name[32];
         snprintf(name, sizeof(name), "decode, encode %s", encoders[i]->name);
         job.encoder = encoders[i];

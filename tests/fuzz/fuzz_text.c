@@ -1,7 +1,9 @@
 /* Any bytes: escaped they are what jansson reads back, unescaped they are the same again; as escapes that
- * nobody checked they do no harm; shown on a terminal they hold no control bytes. */
+ * nobody checked they do no harm; shown on a terminal they hold no control bytes; in logfmt they are one
+ * pair. */
 #include <jansson.h>
 
+#include "base/logfmt.h"
 #include "base/text.h"
 #include "encode/terminal.h"
 #include "fuzz.h"
@@ -18,6 +20,34 @@ static void round_trip(struct slice raw)
     CHECK(slice_eq(slice_of(back.data, back.len), judged));
     CHECK(slice_eq(judged, raw) == text_utf8_valid(raw));
     json_decref(json);
+    static struct buf again;
+    again.len = 0;
+    CHECK(text_reescape(&again, slice_of(quoted.data + 1, quoted.len - 2)) == 0);
+    quoted.len = 0;
+    CHECK(text_escape(&quoted, slice_of(back.data, back.len)) == 0);
+    CHECK(slice_eq(slice_of(again.data, again.len), slice_of(quoted.data, quoted.len)));
+}
+
+/* A key and a value of any bytes are one pair, and the value reads back. */
+static void logfmt(struct slice bytes)
+{
+    static struct buf line, back, want;
+    struct slice rest, pair;
+    line.len = back.len = want.len = 0;
+    CHECK(logfmt_add_key(&line, bytes) == 0 && buf_add(&line, "=", 1) == 0);
+    size_t key = line.len;
+    CHECK(logfmt_add_value(&line, bytes) == 0 && text_utf8_valid(slice_of(line.data, line.len)));
+    rest = slice_of(line.data, line.len);
+    CHECK(logfmt_next(&rest, &pair) && pair.len == line.len && rest.len == 0);
+    struct slice value = slice_of(line.data + key, line.len - key);
+    if (value.ptr[0] != '"') {
+        CHECK(slice_eq(value, bytes));
+        return;
+    }
+    CHECK(text_unescape(&back, slice_of(value.ptr + 1, value.len - 2)) == 0);
+    line.len = 0;
+    CHECK(text_escape(&line, bytes) == 0 && text_unescape(&want, slice_of(line.data, line.len)) == 0);
+    CHECK(slice_eq(slice_of(back.data, back.len), slice_of(want.data, want.len)));
 }
 
 static void unchecked(struct slice bytes)
@@ -25,6 +55,8 @@ static void unchecked(struct slice bytes)
     static struct buf out;
     out.len = 0;
     CHECK(text_unescape(&out, bytes) == 0 && out.len <= bytes.len);
+    out.len = 0;
+    CHECK(text_reescape(&out, bytes) == 0);
 }
 
 static void shown(struct slice bytes)
@@ -50,6 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     round_trip(bytes);
     unchecked(bytes);
     shown(bytes);
+    logfmt(bytes);
     free(exact);
     return 0;
 }

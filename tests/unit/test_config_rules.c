@@ -52,7 +52,7 @@ static void refuses_what_does_not(void **state)
         {"{\"sink\": \"kafka\"}",
          "1:10: sink is \"kafka\" but kafka.brokers is not set; expected host:port of at least one broker"},
         {"{\"sink\": \"kafka\", \"kafka\": {\"brokers\": \"a:1\"},\n \"format\": \"pretty\"}",
-         "2:12: format is \"pretty\" but sink is \"kafka\"; expected \"json\" or \"raw\""},
+         "2:12: format is \"pretty\" but sink is \"kafka\"; expected \"json\", \"logfmt\" or \"raw\""},
         {"{\"sink\": \"file\", \"file\": {\"path\": \"/o\"}, \"checkpoint\": {\"path\": \"\"}}",
          "1:65: checkpoint.path is empty, and sink \"file\" keeps what is delivered there; expected a path"},
         {"{\"sink\": \"kafka\", \"kafka\": {\"brokers\": \"a:1\", \"delivery\": \"at-least-once\"},\n"
@@ -101,6 +101,9 @@ static void refuses_what_does_not(void **state)
          "1:38: multiline.next is set but multiline.rule is \"go\"; expected \"regex\" there"},
         {"{\"parse_json\": \"log\"}", "1:16: parse_json is \"log\", which each record has already; expected "
                                       "another key, such as \"message\""},
+        {"{\"format\": \"logfmt\", \"parse_json\": \"msg\"}",
+         "1:36: parse_json is \"msg\", which each record has already; expected another key, such as "
+         "\"message\""},
         {"{\"redact\": [\"a*\"]}",
          "1:12: found \"a*\" in redact, which matches an empty text; expected what matches "
          "secrets only"},

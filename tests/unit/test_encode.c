@@ -340,8 +340,8 @@ static void test_terminal_high(void **state)
     buf_free(&safe);
 }
 
-/* In JSON the same characters are written in another way: the values are what they were. */
-static void test_terminal_json(void **state)
+/* In JSON (and logfmt) the same characters are written in another way: the values are what they were. */
+static void test_terminal_escape(void **state)
 {
     (void)state;
     struct buf json = {0};
@@ -350,9 +350,9 @@ static void test_terminal_json(void **state)
     static const char plain[] = "{\"a\":\"f\u00fcr \u65e5\"}\n";
     assert_int_equal(buf_add(&json, before, strlen(before)), 0);
     assert_int_equal(buf_add(&json, text, sizeof(text) - 1), 0);
-    assert_int_equal(terminal_json(&json, strlen(before)), 0);
+    assert_int_equal(terminal_escape(&json, strlen(before)), 0);
     assert_int_equal(buf_add(&json, plain, sizeof(plain) - 1), 0);
-    assert_int_equal(terminal_json(&json, json.len - sizeof(plain) + 1), 0);
+    assert_int_equal(terminal_escape(&json, json.len - sizeof(plain) + 1), 0);
     assert_int_equal(buf_add(&json, "", 1), 0);
     assert_string_equal(json.data,
                         "as it was \u202e{\"a\":\"\\u009b\\u007f\\u202e\\u001b\u00a0\",\"b\":\"f\u00fcr\"}\n"
@@ -375,7 +375,7 @@ int main(void)
         cmocka_unit_test(test_terminal_safe),
         cmocka_unit_test(test_terminal_columns),
         cmocka_unit_test(test_terminal_high),
-        cmocka_unit_test(test_terminal_json),
+        cmocka_unit_test(test_terminal_escape),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     buf_free(&out);

@@ -175,8 +175,8 @@ static void the_past_of_an_identity(void **state)
     json_decref(past.positions);
 }
 
-/* Who goes on after a failure must see that another delivered lines meanwhile, though its own head is last.
- */
+/* Who goes on after a failure must see that another delivered lines meanwhile, though its own
+ * head is last. */
 static void another_process_in_between(void **state)
 {
     (void)state;

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "base/text.h"
 #include "config/config.h"
 #include "sink/kafka/cut.h"
 
@@ -110,6 +111,102 @@ static void raw_is_cut_between_characters(void **state)
     kafka_pieces_free(&pieces);
 }
 
+#define LOGFMT_HEAD "time=2026-11-24T05:00:39Z service=\"a msg=\\\"b\" stream=stdout level=warn msg=\""
+#define LOGFMT_TAIL "\" container=web_1 id=909cac8e1261 label.x=\"a partial=true\""
+
+/* Cuts, and checks that each piece is the line with a part of its text, small enough and marked. */
+static void check_logfmt(const char *unit, size_t times, size_t max, bool partial)
+{
+    struct kafka_pieces pieces = {0};
+    struct buf line = {0}, text = {0}, want = {0};
+    buf_add(&line, LOGFMT_HEAD, strlen(LOGFMT_HEAD));
+    for (size_t i = 0; i < times; i++) {
+        buf_add(&line, unit, strlen(unit));
+        buf_add(&want, unit, strlen(unit));
+    }
+    buf_add(&line, LOGFMT_TAIL, strlen(LOGFMT_TAIL));
+    buf_add(&line, " partial=true", partial ? 13 : 0);
+    assert_int_equal(kafka_cut(&pieces, FORMAT_LOGFMT, slice_of(line.data, line.len), max), 0);
+    assert_true(pieces.count > 1);
+    for (size_t i = 0, from = 0; i < pieces.count; from = pieces.ends[i++]) {
+        struct slice piece = slice_of(pieces.out.data + from, pieces.ends[i] - from);
+        bool marked = i + 1 < pieces.count || partial;
+        const char *tail = marked ? LOGFMT_TAIL " partial=true" : LOGFMT_TAIL;
+        size_t head_len = strlen(LOGFMT_HEAD), tail_len = strlen(tail);
+        assert_true(piece.len <= max && piece.len > head_len + tail_len);
+        assert_memory_equal(piece.ptr, LOGFMT_HEAD, head_len);
+        assert_memory_equal(piece.ptr + piece.len - tail_len, tail, tail_len);
+        struct slice part = slice_of(piece.ptr + head_len, piece.len - head_len - tail_len);
+        assert_int_equal(part.len % strlen(unit), 0); /* nothing is torn */
+        buf_add(&text, part.ptr, part.len);
+    }
+    assert_true(slice_eq(slice_of(text.data, text.len), slice_of(want.data, want.len)));
+    buf_free(&line);
+    buf_free(&text);
+    buf_free(&want);
+    kafka_pieces_free(&pieces);
+}
+
+static void logfmt_is_cut_into_logfmt(void **state)
+{
+    (void)state;
+    static const char *const units[] = {"x",    "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\\n",
+                                        "\\\\", "\\\"",         "\\u001b"};
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        for (int partial = 0; partial < 2; partial++) {
+            check_logfmt(units[i], 1000, 300, partial);
+            check_logfmt(units[i], 1000, 777, partial);
+        }
+    }
+}
+
+/* As in JSON: a payload has no text to cut, so the record as a whole is the text. */
+static void logfmt_long_by_more_than_its_text(void **state)
+{
+    (void)state;
+    static const char bare[] =
+        "time=2026-11-24T05:00:39Z service=web stream=stdout container=web_1 id=909cac8e1261 msg=\"";
+    struct kafka_pieces pieces = {0};
+    struct buf line = {0}, text = {0}, whole = {0};
+    buf_addf(&line,
+             "time=2026-11-24T05:00:39Z service=web stream=stdout msg=\"short\" container=web_1 "
+             "id=909cac8e1261 host=node-1 message=\"{\\\"deep\\\":\\\"%0*d\\\"}\"",
+             2000, 0);
+    assert_int_equal(kafka_cut(&pieces, FORMAT_LOGFMT, slice_of(line.data, line.len), 600), 0);
+    assert_true(pieces.count > 3);
+    for (size_t i = 0, from = 0; i < pieces.count; from = pieces.ends[i++]) {
+        const char *tail = i + 1 < pieces.count ? "\" partial=true" : "\"";
+        size_t len = pieces.ends[i] - from, around = strlen(bare) + strlen(tail);
+        assert_true(len <= 600 && len > around);
+        assert_memory_equal(pieces.out.data + from, bare, strlen(bare));
+        assert_memory_equal(pieces.out.data + pieces.ends[i] - strlen(tail), tail, strlen(tail));
+        buf_add(&text, pieces.out.data + from + strlen(bare), len - around);
+    }
+    assert_int_equal(text_unescape(&whole, slice_of(text.data, text.len)), 0);
+    assert_true(slice_eq(slice_of(whole.data, whole.len), slice_of(line.data, line.len)));
+    buf_free(&line);
+    buf_free(&text);
+    buf_free(&whole);
+    kafka_pieces_free(&pieces);
+}
+
+/* What is no line of the encoder, or has tags alone that are too long, is cut as raw text. */
+static void logfmt_that_cannot_be_cut_is_raw(void **state)
+{
+    (void)state;
+    struct kafka_pieces pieces = {0};
+    static const char *const starts[] = {"time=x msg=", "time=x msg=\"never closed", "msg=\"\""};
+    for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
+        struct buf line = {0};
+        buf_addf(&line, "%s%0*d", starts[i], 1000, 0);
+        assert_int_equal(kafka_cut(&pieces, FORMAT_LOGFMT, slice_of(line.data, line.len), 400), 0);
+        assert_int_equal(pieces.count, 3);
+        assert_true(slice_eq(slice_of(pieces.out.data, pieces.out.len), slice_of(line.data, line.len)));
+        buf_free(&line);
+    }
+    kafka_pieces_free(&pieces);
+}
+
 /* A payload that is an object has no text to cut: the record as a whole is the text. */
 static void a_record_long_by_more_than_its_text(void **state)
 {
@@ -145,6 +242,9 @@ int main(void)
         cmocka_unit_test(pieces_are_as_large_as_may_be),
         cmocka_unit_test(raw_is_cut_between_characters),
         cmocka_unit_test(a_record_long_by_more_than_its_text),
+        cmocka_unit_test(logfmt_is_cut_into_logfmt),
+        cmocka_unit_test(logfmt_long_by_more_than_its_text),
+        cmocka_unit_test(logfmt_that_cannot_be_cut_is_raw),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

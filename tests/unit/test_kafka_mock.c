@@ -1,7 +1,7 @@
 /* The Kafka sink as a whole, before librdkafka's mock of a cluster: what no real broker does when it is asked
  * to. The mock knows no isolation: what was produced in a transaction can be read at once, as if it were
- * committed. Nor does it answer what is asked about topics: that, and waiting, is what takes the time here.
- */
+ * committed. Nor does it answer what is asked about topics: that, and waiting, is what takes
+ * the time here. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -225,8 +225,8 @@ static void test_identity_survives_growth_not_rewriting(void **state)
     segment_close(seg);
 }
 
-/* Files that begin alike differ before the offset; what is gone and what is new is told apart, gzipped too.
- */
+/* Files that begin alike differ before the offset; what is gone and what is new is told
+ * apart, gzipped too. */
 static void test_known_by_what_stands_before_the_offset(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* Shaping of what is cut: secrets on both sides of a cut or spelled otherwise, and the parts of long groups.
- */
+/* Shaping of what is cut: secrets on both sides of a cut or spelled otherwise, and the parts
+ * of long groups. */
 #include "shape_bench.h"
 
 static struct buf all; /* the text of all records, a bar behind each */

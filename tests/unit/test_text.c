@@ -75,6 +75,27 @@ static void test_unescape(void **state)
     same(unescape(SLICE("0123456789abcde\\n0123456789abc\\\\n")), SLICE("0123456789abcde\n0123456789abc\\n"));
 }
 
+/* Only what has to be escaped still is. */
+static void test_reescape(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *given, *want;
+    } cases[] = {
+        {"", ""},
+        {"no escapes here, and more than a block", "no escapes here, and more than a block"},
+        {"\\u003cb\\u003E \\u0026 \\/ \\u00e9 \\ud83d\\ude80", "<b> & / é 🚀"},
+        {"\\\"\\u0022\\\\\\u005c\\u000a\\n\\u0000\\u007f", "\\\"\\\"\\\\\\\\\\n\\n\\u0000\x7f"},
+        {"\\ud83d!", "\xef\xbf\xbd!"},
+        {"unchecked \\x \\", "unchecked \\\\x \\\\"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        out.len = 0;
+        assert_int_equal(text_reescape(&out, slice_str(cases[i].given)), 0);
+        same(slice_of(out.data, out.len), slice_str(cases[i].want));
+    }
+}
+
 /* Escaped text that was never checked: nothing is read beyond its end, nothing is lost. */
 static void expect_length(const char *escaped)
 {
@@ -218,10 +239,15 @@ static void test_utf8_random(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_escape),      cmocka_unit_test(test_escape_invalid),
-        cmocka_unit_test(test_unescape),    cmocka_unit_test(test_unescape_unchecked),
-        cmocka_unit_test(test_utf8),        cmocka_unit_test(test_unescaped_length),
-        cmocka_unit_test(test_utf8_random), cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_escape),
+        cmocka_unit_test(test_escape_invalid),
+        cmocka_unit_test(test_unescape),
+        cmocka_unit_test(test_reescape),
+        cmocka_unit_test(test_unescape_unchecked),
+        cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_unescaped_length),
+        cmocka_unit_test(test_utf8_random),
+        cmocka_unit_test(test_round_trip),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     buf_free(&out);

@@ -20,8 +20,8 @@ struct pretty_clock {
     char text[PRETTY_TIME_MAX];
 };
 
-/* Writes the time `ns` (since 1970) as it is at `now`. The length without the NUL; 0 for PRETTY_TIMES_NONE.
- */
+/* Writes the time `ns` (since 1970) as it is at `now`. The length without the NUL;
+ * 0 for PRETTY_TIMES_NONE. */
 size_t pretty_time(struct pretty_clock *clock, enum pretty_times kind, int64_t ns, int64_t now,
                    char out[PRETTY_TIME_MAX]);
 

@@ -51,8 +51,8 @@ static inline bool is_hex(char c)
     return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
 }
 
-/* Four hex digits at p. Left to jansson: surrogates, and a newline in disguise, for a line's last one is cut.
- */
+/* Four hex digits at p. Left to jansson: surrogates, and a newline in disguise, for a line's last
+ * one is cut. */
 static bool unicode_fits(const char *p, const char *end)
 {
     if (end - p < 4 || !is_hex(p[0]) || !is_hex(p[1]) || !is_hex(p[2]) || !is_hex(p[3])) {

@@ -163,8 +163,8 @@ static int make_head(struct pretty *p, const struct tags *tags, int64_t time_ns,
 
 /* -- text -------------------------------------------------------------------------------------- */
 
-/* Appends text in a colour, which ends with each of its lines; what follows a newline begins with the head.
- */
+/* Appends text in a colour, which ends with each of its lines; what follows a newline begins
+ * with the head. */
 static int put_text(struct pretty *p, struct slice text, const char *style, struct buf *out)
 {
     bool own = text.len > 0 && memchr(text.ptr, ESC, text.len); /* colours of the writer's win */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/logfmt.h"
+#include "base/text.h"
 #include "base/utf8.h"
 
 static int end_piece(struct kafka_pieces *pieces)
@@ -111,17 +113,8 @@ static json_t *bare_shell(const json_t *record)
     return shell;
 }
 
-int kafka_cut(struct kafka_pieces *pieces, enum format_kind format, struct slice record, size_t max)
+static int cut_as_json(struct kafka_pieces *pieces, json_t *json, struct slice record, size_t max)
 {
-    pieces->out.len = pieces->count = 0;
-    if (max < KAFKA_PIECE_MIN) {
-        return -1;
-    }
-    json_t *json = format == FORMAT_JSON ? json_loadb(record.ptr, record.len, JSON_ALLOW_NUL, NULL) : NULL;
-    if (!json_is_object(json)) {
-        json_decref(json);
-        return cut_raw(pieces, record, max);
-    }
     json_t *text = json_incref(json_object_get(json, "log"));
     json_t *bare = bare_shell(json);
     int result = -1;
@@ -132,13 +125,148 @@ int kafka_cut(struct kafka_pieces *pieces, enum format_kind format, struct slice
         pieces->out.len = pieces->count = 0;
         result = bare ? cut_json(pieces, bare, record, max) : -1;
     }
+    json_decref(bare);
+    json_decref(text);
+    return result;
+}
+
+/* -- cutting logfmt ---------------------------------------------------------------------------- */
+
+#define LOGFMT_MSG     SLICE(" msg=\"")
+#define LOGFMT_PARTIAL SLICE(" partial=true")
+
+/* A line of the encoder, around its text. */
+struct logfmt_shell {
+    struct slice head; /* up to the quote that opens the text */
+    struct slice tail; /* from the quote that closes it; without partial=true */
+    bool partial;      /* the line itself is a piece */
+};
+
+static struct slice slice_between(const char *start, const char *end)
+{
+    return slice_of(start, (size_t)(end - start));
+}
+
+/* Takes such a line apart. False when it is none. */
+static bool logfmt_open(struct slice line, struct logfmt_shell *shell, struct slice *text)
+{
+    /* In no other value can this stand: one with a space is in quotes, and those inside of it are escaped. */
+    const char *msg = line.len > 0 ? memmem(line.ptr, line.len, LOGFMT_MSG.ptr, LOGFMT_MSG.len) : NULL;
+    if (!msg) {
+        return false;
+    }
+    const char *start = msg + LOGFMT_MSG.len, *end = line.ptr + line.len, *p = start;
+    while (p < end && *p != '"') {
+        p += *p == '\\' && end - p > 1 ? 2 : 1;
+    }
+    *text = slice_between(start, p);
+    shell->head = slice_between(line.ptr, start);
+    shell->tail = slice_between(p, end);
+    const size_t len = LOGFMT_PARTIAL.len;
+    shell->partial = shell->tail.len > len && slice_eq(slice_between(end - len, end), LOGFMT_PARTIAL);
+    shell->tail.len -= shell->partial ? len : 0;
+    return p < end;
+}
+
+/* Bytes of the text's beginning that fit into `room`; neither an escape nor a UTF-8 sequence is torn. At least
+ * one character. */
+static size_t escaped_fitting(struct slice text, size_t room)
+{
+    const char *p = text.ptr, *end = text.ptr + text.len;
+    while (p < end) {
+        size_t left = (size_t)(end - p), len = *p != '\\'                ? utf8_length(p, end)
+                                               : left > 1 && p[1] == 'u' ? 6
+                                                                         : 2;
+        len = len < 1 ? 1 : len < left ? len : left;
+        if ((size_t)(p - text.ptr) + len > room && p > text.ptr) {
+            break;
+        }
+        p += len;
+    }
+    return (size_t)(p - text.ptr);
+}
+
+/* Puts the text, escaped, into the shell, part after part. */
+static int cut_logfmt(struct kafka_pieces *pieces, const struct logfmt_shell *shell, struct slice text,
+                      size_t max)
+{
+    size_t around = shell->head.len + shell->tail.len + LOGFMT_PARTIAL.len;
+    if (around + 64 > max) {
+        return -1;
+    }
+    while (text.len > 0) {
+        size_t len = escaped_fitting(text, max - around);
+        bool partial = len < text.len || shell->partial;
+        if (buf_add_slice(&pieces->out, shell->head) < 0 || buf_add(&pieces->out, text.ptr, len) < 0 ||
+            buf_add_slice(&pieces->out, shell->tail) < 0 ||
+            (partial && buf_add_slice(&pieces->out, LOGFMT_PARTIAL) < 0) || end_piece(pieces) < 0) {
+            return -1;
+        }
+        text = slice_of(text.ptr + len, text.len - len);
+    }
+    return 0;
+}
+
+/* bare_shell in logfmt: its head, appended. */
+static int add_bare_head(struct buf *head, struct slice line)
+{
+    static const char *const kept[] = {"time=", "service=", "stream=", "container=", "id="};
+    for (struct slice pair; logfmt_next(&line, &pair);) {
+        for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+            size_t len = strlen(kept[i]);
+            bool keep = pair.len >= len && pair.len < 128 && memcmp(pair.ptr, kept[i], len) == 0;
+            if (keep && (buf_add(head, " ", head->len > 0) < 0 || buf_add_slice(head, pair) < 0)) {
+                return -1;
+            }
+        }
+    }
+    return buf_add_slice(head, LOGFMT_MSG);
+}
+
+static int cut_as_logfmt(struct kafka_pieces *pieces, struct slice record, size_t max)
+{
+    struct logfmt_shell shell;
+    struct slice text;
+    if (!logfmt_open(record, &shell, &text)) {
+        return -1;
+    }
+    if (cut_logfmt(pieces, &shell, text, max) == 0) {
+        return 0;
+    }
+    /* Its text is not what makes it long: the record itself is the text then. */
+    struct buf head = {0}, whole = {0};
+    pieces->out.len = pieces->count = 0;
+    int result = add_bare_head(&head, record) < 0 || text_escape(&whole, record) < 0 ? -1 : 0;
+    if (result == 0) {
+        shell = (struct logfmt_shell){
+            .head = {head.data, head.len}, .tail = SLICE("\""), .partial = shell.partial};
+        result = cut_logfmt(pieces, &shell, slice_of(whole.data, whole.len), max);
+    }
+    buf_free(&head);
+    buf_free(&whole);
+    return result;
+}
+
+/* -- either ------------------------------------------------------------------------------------ */
+
+int kafka_cut(struct kafka_pieces *pieces, enum format_kind format, struct slice record, size_t max)
+{
+    pieces->out.len = pieces->count = 0;
+    if (max < KAFKA_PIECE_MIN) {
+        return -1;
+    }
+    json_t *json = format == FORMAT_JSON ? json_loadb(record.ptr, record.len, JSON_ALLOW_NUL, NULL) : NULL;
+    int result = -1;
+    if (json_is_object(json)) {
+        result = cut_as_json(pieces, json, record, max);
+    } else if (format == FORMAT_LOGFMT) {
+        result = cut_as_logfmt(pieces, record, max);
+    }
+    json_decref(json);
     if (result < 0) {
         pieces->out.len = pieces->count = 0;
         result = cut_raw(pieces, record, max);
     }
-    json_decref(bare);
-    json_decref(text);
-    json_decref(json);
     return result;
 }
 

@@ -4,11 +4,12 @@
  *
  * CCCCCCCC  CRC-32 (as zlib's), in hex, of all that follows the second checksum's space
  * DDDDDDDD  the same of what Docker's json-file driver makes of it: each byte that is not UTF-8 becomes
- * U+FFFD, seen in pieces of 16 KiB, so that a character across two pieces is lost as well WRITER    who
- * writes; RUN tells one start of a writer from the next STREAM    o (stdout), e (stderr) or f (file); SEQ
- * counts from 0 within writer, run and stream LENGTH    of PAYLOAD in bytes; beyond its first LINE_PERIOD
- * bytes a payload repeats itself, so that one which was cut can still be checked
- */
+ *           U+FFFD, seen in pieces of 16 KiB, so that a character across two pieces is lost as well
+ * WRITER    who writes; RUN tells one start of a writer from the next
+ * STREAM    o (stdout), e (stderr) or f (file)
+ * SEQ       counts from 0 within writer, run and stream
+ * LENGTH    of PAYLOAD in bytes; beyond its first LINE_PERIOD bytes a payload repeats itself, so that one
+ *           which was cut can still be checked */
 #ifndef LINE_H
 #define LINE_H
 

@@ -1,0 +1,19 @@
+/* The tags of a line behind its text, in the order in which each format writes them. */
+#ifndef SIDETAIL_RECORD_TAGS_FIELDS_H
+#define SIDETAIL_RECORD_TAGS_FIELDS_H
+
+#include "record/tags.h"
+
+#define TAG_FIELDS 9
+
+struct tag_field {
+    const char *key;
+    const char *value; /* borrowed from the tags; NULL: this container has none */
+};
+
+void tags_fields(const struct tags *tags, struct tag_field fields[TAG_FIELDS]);
+
+/* Zeroes TAGS_PAD bytes behind a piece (tags.h). 0 or -1 (memory). */
+int tags_pad(struct buf *piece);
+
+#endif
