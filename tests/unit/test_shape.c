@@ -1,6 +1,6 @@
 /* Shaping: levels, payloads, and the whole. */
 #include "record/severity.h"
-#include "shape_bench.h"
+#include "shape_fixture.h"
 
 static void test_off(void **state)
 {

@@ -1,6 +1,6 @@
 /* Shaping of what is cut: secrets on both sides of a cut or spelled otherwise, and the parts
  * of long groups. */
-#include "shape_bench.h"
+#include "shape_fixture.h"
 
 static struct buf all; /* the text of all records, a bar behind each */
 

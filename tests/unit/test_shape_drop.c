@@ -1,6 +1,6 @@
 /* Lines left out: drop, keep, and the rate limit. */
 #include "record/severity.h"
-#include "shape_bench.h"
+#include "shape_fixture.h"
 
 static void test_drop(void **state)
 {

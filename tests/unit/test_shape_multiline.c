@@ -1,7 +1,7 @@
 /* Lines joined into groups. */
 #include <dirent.h>
 
-#include "shape_bench.h"
+#include "shape_fixture.h"
 
 /* Every trace that the real programs wrote is one record, and the lines around it stay apart. */
 static unsigned feed_trace(const char *path, const char *rule, const char *name)

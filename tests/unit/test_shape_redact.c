@@ -1,5 +1,5 @@
 /* Redaction. */
-#include "shape_bench.h"
+#include "shape_fixture.h"
 
 static void test_redact(void **state)
 {

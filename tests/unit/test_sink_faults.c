@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <zlib.h>
 
-#include "sink_bench.h"
+#include "sink_fixture.h"
 
 enum fault { NONE, DIE, TEAR, FAIL, FULL, LOSE };
 static enum fault fault;

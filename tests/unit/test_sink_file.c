@@ -2,7 +2,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "sink_file_bench.h"
+#include "sink_file_fixture.h"
 
 /* -- exactly once ------------------------------------------------------------------------------ */
 

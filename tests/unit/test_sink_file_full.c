@@ -1,7 +1,7 @@
 /* The file sink on a full disk. */
 #include <sys/mount.h>
 
-#include "sink_file_bench.h"
+#include "sink_file_fixture.h"
 
 static char small[100], filler[128];
 

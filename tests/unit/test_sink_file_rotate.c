@@ -2,7 +2,7 @@
 #include <signal.h>
 #include <zlib.h>
 
-#include "sink_file_bench.h"
+#include "sink_file_fixture.h"
 
 /* -- rotation ---------------------------------------------------------------------------------- */
 

@@ -5,7 +5,7 @@
 #include <sys/wait.h>
 #include <termios.h>
 
-#include "sink_bench.h"
+#include "sink_fixture.h"
 
 static int kept_stdout = -1;
 

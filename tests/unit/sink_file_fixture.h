@@ -1,8 +1,8 @@
 /* What the tests of the file sink share. */
-#ifndef SINK_FILE_BENCH_H
-#define SINK_FILE_BENCH_H
+#ifndef SINK_FILE_FIXTURE_H
+#define SINK_FILE_FIXTURE_H
 
-#include "sink_bench.h"
+#include "sink_fixture.h"
 
 static inline int setup(void **state)
 {

@@ -1,7 +1,7 @@
 /* A bench for sinks: feeds one with hand-made batches of numbered lines, and moves the checkpoint as the
  * pipeline does. */
-#ifndef SINK_BENCH_H
-#define SINK_BENCH_H
+#ifndef SINK_FIXTURE_H
+#define SINK_FIXTURE_H
 
 #include <setjmp.h>
 #include <stdarg.h>

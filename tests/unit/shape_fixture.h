@@ -1,6 +1,6 @@
 /* A bench for shaping: puts lines in, and keeps what comes out. */
-#ifndef SHAPE_BENCH_H
-#define SHAPE_BENCH_H
+#ifndef SHAPE_FIXTURE_H
+#define SHAPE_FIXTURE_H
 
 #include <setjmp.h>
 #include <stdarg.h>
