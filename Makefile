@@ -55,7 +55,7 @@ sidetail.1: src/docs/sidetail.1.in $(BUILD)/docs $(BUILD)/sidetail
 	$(BUILD)/docs man $< $(BUILD)/sidetail > $(BUILD)/$@ && mv $(BUILD)/$@ $@
 
 # The two that are committed; tests/integration/test_docs.py fails when they are behind.
-docs: $(BUILD)/docs ## writes the table of keys into README.md and config/config.schema.json
+docs: $(BUILD)/docs ## writes the tables of keys into config/README.md, and config/config.schema.json
 	$(BUILD)/docs schema > $(BUILD)/schema.new && mv $(BUILD)/schema.new config/config.schema.json
 	$(BUILD)/docs tables config/README.md > $(BUILD)/readme.new && mv $(BUILD)/readme.new config/README.md
 
