@@ -105,7 +105,7 @@ static bool is_own_output(const struct file_set *set, const struct stat *st)
 {
     const struct file_pos *out = checkpoint_output(set->checkpoint);
     return is_fd_of(STDOUT_FILENO, st) || is_fd_of(STDERR_FILENO, st) ||
-           (out && out->file.dev == st->st_dev && out->file.ino == st->st_ino);
+           (out && same_inode(&out->file, st->st_dev, st->st_ino));
 }
 
 static bool excluded(const struct file_set *set, const char *path)
@@ -139,7 +139,7 @@ static struct file *log_of(const struct file_set *set, const char *path, bool *i
 
 /* Is it a rotated file of a log that is there or followed, or gzipped? Those are read by the log's own
  * follow. */
-static enum owner owner_of(const struct file_set *set, const char *path, struct file_pos *from)
+static enum owner owner_among_logs(const struct file_set *set, const char *path, struct file_pos *from)
 {
     bool inside = false;
     size_t len = strlen(path);
@@ -225,7 +225,7 @@ bool file_set_add(struct file_set *set, const char *path, const struct captures 
         excluded(set, path)) {
         return true;
     }
-    enum owner owner = owner_of(set, path, &from);
+    enum owner owner = owner_among_logs(set, path, &from);
     if (owner != OWNER_ITSELF) {
         return owner != OWNER_UNKNOWN;
     }

@@ -7,7 +7,8 @@
 
 struct begin {
     /* Where no position is known: behind what is there now, or at this position, or else (NONE) at the
-     * beginning. Set by the log's follow; all else is written by begin.c. */
+     * beginning. The log's follow sets both. begin.c clears from_end once reading has begun, for what appears
+     * later is new. */
     bool from_end;
     struct position initial;
 

@@ -54,7 +54,7 @@ bool follow_deleted(const struct follow *f, uint64_t *size);
 
 /* -- for the tailer, which opens, reads and closes them ---------------------------------------- */
 
-/* A follow's place in the tailer's queue. Only tailer.c writes it. */
+/* A follow's place in the tailer's queue. Only tailer.c writes it, but for `follow`. */
 struct turn {
     struct follow *follow;
     bool queued;

@@ -31,7 +31,7 @@ int intake_list(struct intake *in, struct listing *l)
     return result;
 }
 
-static bool is_live(const struct listing *l, size_t i)
+static bool is_live_file(const struct listing *l, size_t i)
 {
     return l->live && i == 0;
 }
@@ -41,7 +41,7 @@ static bool is_live(const struct listing *l, size_t i)
 static bool hopeless(const struct intake *in, const struct listing *l, size_t i)
 {
     int fault = l->files[i].fault;
-    if (is_live(l, i) || fault == ENOENT || fault == EMFILE || fault == ENFILE || fault == ENOMEM) {
+    if (is_live_file(l, i) || fault == ENOENT || fault == EMFILE || fault == ENFILE || fault == ENOMEM) {
         return false;
     }
     return fault == EBADMSG || (in->waiting_since > 0 && clock_monotonic() - in->waiting_since > PATIENCE);
@@ -77,8 +77,8 @@ enum intake_result intake_check(struct intake *in, const struct listing *l, size
     return INTAKE_DONE;
 }
 
-/* Between the copying and the truncating of copytruncate both files hold the same. The copy is found when it
- * is the only one, see truncation.h. */
+/* Between the copying and the truncating of copytruncate both files hold the same. Only a
+ * single copy is found: truncation.c counts them. */
 static void find_copying(struct listing *l)
 {
     if (l->live && l->count > 1 && l->files[0].seg && l->files[1].seg) {
@@ -134,7 +134,7 @@ size_t intake_take(struct intake *in, struct listing *l, size_t count)
     in->behind = in->behind && count > 0;
     for (size_t i = count; i-- > 0;) {
         struct listed *file = &l->files[i];
-        if (intake_room(in) == 0 || (is_live(l, i) && file->fault)) {
+        if (intake_room(in) == 0 || (is_live_file(l, i) && file->fault)) {
             leave_behind(in, l, i);
             if (intake_room(in) > 0) {
                 wait_for(in, file);

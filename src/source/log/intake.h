@@ -31,7 +31,7 @@ struct intake {
 /* How many more files may be held open. */
 size_t intake_room(const struct intake *in);
 
-/* As listing_read; a failure is counted and logged. */
+/* As listing_read. A failure is counted, and logged once. */
 int intake_list(struct intake *in, struct listing *l);
 /* Files from … to - 1 that could not be opened: DONE where there is nothing to hope for from any of them. */
 enum intake_result intake_check(struct intake *in, const struct listing *l, size_t from, size_t to);

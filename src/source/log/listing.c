@@ -83,7 +83,7 @@ struct segment *listing_open(struct listing *l, size_t i)
     make_room(l, i);
     file->seg = segment_open(file->at.path, &err);
     file->fault = file->seg ? 0 : errno;
-    if (file->seg && (file->seg->id.ino != file->at.ino || file->seg->id.dev != file->at.dev)) {
+    if (file->seg && !same_inode(&file->seg->id, file->at.dev, file->at.ino)) {
         segment_close(file->seg); /* another file has the name by now */
         file->seg = NULL;
         file->fault = ENOENT;
