@@ -11,7 +11,8 @@
 struct event_base *loop_new(void);
 #define LOOP_TURN_NS INT64_C(2000000)
 
-/* Has a timer (evtimer_new) fire once, in so many nanoseconds; a time set before no longer counts. */
+/* Has a timer (evtimer_new) fire once, in so many nanoseconds; at once when they are fewer than 0. A time
+ * that was set before no longer counts. */
 void loop_arm_timer(struct event *timer, int64_t ns);
 
 #endif

@@ -77,8 +77,8 @@ struct config {
     int64_t file_keep;         /* file.keep: rotated files kept, 5 */
     bool file_compress;        /* file.compress: gzip rotated files */
 
-    /* checkpoint.path: /var/lib/sidetail/checkpoint.json; "" keeps none, which stdout allows and Kafka exactly
-     * once */
+    /* checkpoint.path: /var/lib/sidetail/checkpoint.json; "" keeps none, which stdout allows and Kafka
+     * exactly once */
     char *checkpoint_path;
     int64_t checkpoint_interval;  /* checkpoint.interval: 1s */
     int64_t checkpoint_retention; /* checkpoint.retention: 168h */

@@ -1,5 +1,5 @@
-/* The table of the configuration's keys. The parser, the environment, `sidetail check`, the man page, the tables
- * in config/README.md and config/config.schema.json take all that they know about a key from here. */
+/* The table of the configuration's keys. The parser, the environment, `sidetail check`, the man page, the
+ * tables in config/README.md and config/config.schema.json take all that they know about a key from here. */
 #ifndef SIDETAIL_CONFIG_KEYS_H
 #define SIDETAIL_CONFIG_KEYS_H
 

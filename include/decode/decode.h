@@ -22,9 +22,10 @@ struct decoder {
 
 /* Docker's json-file: {"log":"text\n","stream":"stdout","time":"2026-11-24T05:00:39.668510088Z"}
  * Source of the format: moby daemon/logger/jsonfilelog/jsonlog. A `log` without a final \n sets `more`.
- * The shape as Docker writes it is decoded in place (decode/json_file/fast.c), `attrs` of log options too; every
- * other valid JSON object with a string `log` by jansson (decode/json_file/any.c): other key order, spaces,
- * escapes that Docker does not write. */
+ *
+ * The shape as Docker writes it is decoded in place (decode/json_file/fast.c), `attrs` of log options too. Every
+ * other valid JSON object with a string `log` is decoded by jansson (decode/json_file/any.c): other key order,
+ * spaces, escapes that Docker does not write. */
 extern const struct decoder decoder_json_file;
 
 /* One line, one record, stdout, no time. */

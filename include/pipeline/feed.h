@@ -1,5 +1,5 @@
-/* A feed: one sequence of records with one position in the checkpoint, of one container or one file. Here a source's
- * lines enter the pipeline. */
+/* A feed: one sequence of records with one position in the checkpoint, of one container or one file. Here a
+ * source's lines enter the pipeline. */
 #ifndef SIDETAIL_PIPELINE_FEED_H
 #define SIDETAIL_PIPELINE_FEED_H
 
@@ -13,8 +13,8 @@
 struct pipeline;
 struct feed;
 
-/* `released` is called when lines held for `stream` went on without a further put (a timer did it): the feed holds
- * nothing for that stream now, and the source marks its position anew. It may be NULL. */
+/* `released` is called when lines held for `stream` went on without a further put (a timer did it): the feed
+ * holds nothing for that stream now, and the source marks its position anew. It may be NULL. */
 struct feed_calls {
     void (*released)(void *arg, enum stream stream);
     void *arg;
@@ -31,8 +31,8 @@ void feed_retag(struct feed *feed, struct tags *tags);
 /* What the metrics say of its lag: bytes not yet read. */
 void feed_set_lag(struct feed *feed, uint64_t bytes);
 
-/* Puts one entry; its text is copied. Only while pipeline_room. Returns an enum put_result, with PUT_CUT; pending.h
- * turns it into positions. */
+/* Puts one entry; its text is copied. Only while pipeline_room. Returns an enum put_result, with PUT_CUT;
+ * pending.h turns it into positions. */
 unsigned feed_put(struct feed *feed, struct record *rec);
 /* All that the feed has put up to now is covered by pos. Submits a full batch. */
 void feed_mark(struct feed *feed, const struct position *pos);

@@ -1,10 +1,11 @@
-/* The pipeline takes lines from sources to a sink. It wires the stages of a line's way, each of which calls the next
- * one only:
+/* The pipeline takes lines from sources to a sink. It wires the stages of a line's way. A line enters by its
+ * feed, and each stage puts it into the next one only:
  *
  *     feed → joiner → shaper → batcher → sink
  *
- * What goes the other way are callbacks that are given at the set-up: the sink acknowledges a batch, which moves the
- * checkpoint; there is room again, which wakes the source; timers let go of what waited long enough.
+ * What goes the other way are callbacks that are given at the set-up: the sink acknowledges a batch, which
+ * moves the checkpoint; there is room again, which wakes the source; timers let go of what waited long
+ * enough.
  *
  * A source does, for each feed (feed.h) that has something to read:
  *
@@ -35,8 +36,8 @@ struct source_calls {
 /* Borrows base, configuration and checkpoint. NULL on error. The sink is set before the first put. */
 struct pipeline *pipeline_new(struct event_base *base, const struct config *cfg,
                               struct checkpoint *checkpoint, struct error *err);
-void pipeline_free(
-    struct pipeline *pl); /* with every batch, also those that a closed sink has left; NULL is fine */
+/* With every batch, also those that a closed sink has left; NULL is fine. */
+void pipeline_free(struct pipeline *pl);
 void pipeline_set_sink(struct pipeline *pl, struct sink *sink);
 void pipeline_set_source(struct pipeline *pl, struct source_calls calls);
 /* Has `acked` and its argument; `ready` and `failed` are left for the caller. */
@@ -50,21 +51,22 @@ bool pipeline_room(struct pipeline *pl);
 /* The batch reached its limit of bytes or lines: mark at once, then see pipeline_room. */
 bool pipeline_full(const struct pipeline *pl);
 
-/* Where a feed of that key begins: its last mark, which is ahead of the checkpoint while its batch is not acknowledged
- * (a container left out and taken in again by SIGHUP). NULL: nothing is known. Valid until the next change. */
+/* Where a feed of that key begins: its last mark, which is ahead of the checkpoint while its batch is not
+ * acknowledged (a container left out and taken in again by SIGHUP). NULL: nothing is known. Valid until the
+ * next change. */
 const struct position *pipeline_position(struct pipeline *pl, const char *key);
 
-/* Saves the checkpoint now, where it is a local one. 0, or -1: said, and tried again later. While that fails there is
- * no room for a sink that is exactly once by it (sink_ops.exact). */
+/* Saves the checkpoint now, where it is a local one. 0, or -1: said, and tried again later. While that fails
+ * there is no room for a sink that is exactly once by it (sink_ops.exact). */
 int pipeline_save(struct pipeline *pl);
-/* A file that was read to its end may be deleted from now on. A kill would cut an exact sink's output back to the last
- * checkpoint, and what stood in that file would be gone: saves within 50 ms. */
+/* A file that was read to its end may be deleted from now on. A kill would cut an exact sink's output back to
+ * the last checkpoint, and what stood in that file would be gone: saves within 50 ms. */
 void pipeline_save_soon(struct pipeline *pl);
 
 /* SIGTERM: submits what there is; `done` is called when all is acknowledged and the checkpoint is saved. */
 void pipeline_drain(struct pipeline *pl, void (*done)(void *arg), void *arg);
-/* At the end of the process: says what was taken from logs that are gone, and was not acknowledged. All else is read
- * again. */
+/* At the end of the process: says what was taken from logs that are gone, and was not acknowledged. All else
+ * is read again. */
 void pipeline_say_lost(struct pipeline *pl);
 
 /* Bytes held in batches and unfinished lines, for metrics and tests. */

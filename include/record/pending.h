@@ -1,5 +1,6 @@
-/* What the pipeline holds of one stream of a feed, and where that begins: an unfinished line (join), and before it a
- * group of lines that may go on (multiline). A source keeps one for each stream and turns it into position.held. */
+/* What the pipeline holds of one stream of a feed, and where that begins: an unfinished line (join), and
+ * before it a group of lines that may go on (multiline). A source keeps one for each stream and turns it into
+ * position.held. */
 #ifndef SIDETAIL_RECORD_PENDING_H
 #define SIDETAIL_RECORD_PENDING_H
 

@@ -26,9 +26,9 @@ struct file_tail {
 
 struct file_pos {
     struct file_id file;
-    uint64_t offset;  /* of the next unread byte */
-    int64_t mtime_ns; /* of the file when this was noted: tells newer files from older ones when this one is
-                         gone */
+    uint64_t offset; /* of the next unread byte */
+    /* Of the file when this was noted. It tells newer files from older ones when this one is gone. */
+    int64_t mtime_ns;
     struct file_tail tail;
 };
 
@@ -63,13 +63,14 @@ bool position_same(const struct position *a, const struct position *b);
  *
  *     {"kind":"file","at":OFFSET,"held":{"stdout":OFFSET,"stderr":OFFSET},"mid_line":true}
  *
- * A file's OFFSET: {"dev":"fe00","ino":"1a2b","head":"<16 hex digits>","head_len":1024,"offset":9,"mtime":<ns>,
+ * A file's OFFSET: {"dev":"fe00","ino":"1a2b","head":"<16 hex
+ * digits>","head_len":1024,"offset":9,"mtime":<ns>,
  *                   "tail":"<16 hex digits>","tail_len":9}
  * The API's OFFSET: {"time":<ns>,"lines":1}
  *
- * `held` and what is in it, `mid_line`, and `tail` with its length stand only where they are set; kind "none" has
- * nothing else. Hashes, inodes and devices are hex strings, since JSON readers keep no unsigned 64-bit integers. Offsets
- * and times are integers up to INT64_MAX. */
+ * `held` and what is in it, `mid_line`, and `tail` with its length stand only where they are set; kind "none"
+ * has nothing else. Hashes, inodes and devices are hex strings, since JSON readers keep no unsigned 64-bit
+ * integers. Offsets and times are integers up to INT64_MAX. */
 #define POSITION_TEXT_MAX 1024 /* bytes that one takes at the most */
 
 /* Appends the text. 0, or -1 when memory is out (out is as it was). */

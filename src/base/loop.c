@@ -18,6 +18,7 @@ struct event_base *loop_new(void)
 
 void loop_arm_timer(struct event *timer, int64_t ns)
 {
+    ns = ns < 0 ? 0 : ns;
     const struct timeval tv = {ns / NS_PER_S, ns % NS_PER_S / NS_PER_US};
     evtimer_add(timer, &tv);
 }

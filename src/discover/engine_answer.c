@@ -129,7 +129,7 @@ bool engine_answer_inspected(struct engine_container *c, const json_t *json)
     return true;
 }
 
-void engine_answer_free(struct engine_container *c)
+void engine_container_clear(struct engine_container *c)
 {
     free(c->name);
     free(c->image);

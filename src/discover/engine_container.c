@@ -2,8 +2,8 @@
 
 #include "base/clock.h"
 
-#define START_SLACK_NS                                                                                       \
-    (1 * NS_PER_S) /* the first lines of a run may be a little older than its noted start */
+/* The first lines of a run may be a little older than its noted start. */
+#define START_SLACK_NS (1 * NS_PER_S)
 
 bool engine_container_follow_skips(const struct engine *e, const struct engine_container *c)
 {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/loop.h"
 #include "engine/events.h"
 #include "engine_answer.h"
 
@@ -44,12 +45,6 @@ struct engine_watch {
 };
 
 static void inspect_more(struct engine_watch *w);
-
-static void arm(struct event *timer, int64_t ns)
-{
-    struct timeval tv = {ns / NS_PER_S, ns % NS_PER_S / NS_PER_US};
-    evtimer_add(timer, &tv);
-}
 
 /* -- the table --------------------------------------------------------------------------------- */
 
@@ -92,7 +87,7 @@ static struct entry *add(struct engine_watch *w, const char *id)
 static void entry_free(struct entry *e)
 {
     engine_cancel(e->call);
-    engine_answer_free(&e->c);
+    engine_container_clear(&e->c);
     free(e);
 }
 
@@ -172,7 +167,7 @@ static void on_inspected(void *arg, int status, const json_t *json, const struct
     } else if (err) {
         e->due = true; /* tried again after a while: the Engine may be gone at this moment */
         if (!evtimer_pending(w->retry_timer, NULL)) {
-            arm(w->retry_timer, INSPECT_RETRY_S * NS_PER_S);
+            loop_arm_timer(w->retry_timer, INSPECT_RETRY_S * NS_PER_S);
         }
         return;
     } else {
@@ -201,7 +196,7 @@ static void inspect_more(struct engine_watch *w)
         snprintf(path, sizeof(path), "/containers/%s/json", e->c.id);
         e->call = engine_get(w->engine, path, on_inspected, e);
         if (!e->call) {
-            arm(w->retry_timer, INSPECT_RETRY_S * NS_PER_S);
+            loop_arm_timer(w->retry_timer, INSPECT_RETRY_S * NS_PER_S);
             return;
         }
         e->due = false;
@@ -228,7 +223,7 @@ static void went_down(struct engine_watch *w, const struct error *err)
         w->up = false;
         w->calls.up(w->calls.arg, false, err);
     }
-    arm(w->timer, w->backoff);
+    loop_arm_timer(w->timer, w->backoff);
     w->backoff = w->backoff * 2 < WATCH_BACKOFF_MAX ? w->backoff * 2 : WATCH_BACKOFF_MAX;
 }
 
@@ -313,7 +308,7 @@ static void on_list(void *arg, int status, const json_t *json, const struct erro
     w->list_only = false;
     drop_unlisted(w);
     w->backoff = WATCH_BACKOFF_MIN;
-    arm(w->timer, WATCH_LIST_S * NS_PER_S);
+    loop_arm_timer(w->timer, WATCH_LIST_S * NS_PER_S);
     inspect_more(w);
     check_listed(w);
 }

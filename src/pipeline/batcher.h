@@ -1,5 +1,5 @@
-/* The last stage before the sink. It encodes records into batches, submits them when they are full or old enough, and
- * moves the checkpoint when the sink has acknowledged one. */
+/* The last stage before the sink. It encodes records into batches, submits them when they are full or old
+ * enough, and moves the checkpoint when the sink has acknowledged one. */
 #ifndef SIDETAIL_PIPELINE_BATCHER_H
 #define SIDETAIL_PIPELINE_BATCHER_H
 
@@ -38,8 +38,8 @@ struct batcher {
 /* What the batcher keeps of one feed: whose records they are, and where its mark in the batch at hand is. */
 struct batcher_feed {
     struct batcher *stage;
-    struct feed_key *key; /* counted reference of the feed's */
-    struct tags *tags;    /* counted reference of the feed's */
+    struct feed_key *key; /* the feed's own reference */
+    struct tags *tags;    /* the feed's own reference */
     uint64_t mark_seq;    /* the batch that `mark` belongs to; 0: none yet */
     uint32_t mark;        /* index of the feed's newest mark in it */
 };
@@ -49,7 +49,8 @@ int batcher_init(struct batcher *b, struct event_base *base, struct checkpoint *
                  struct batcher_calls calls);
 void batcher_free(struct batcher *b);
 
-/* Takes up limits and format for records to come; what is being filled is submitted first. 0 or -1 (memory). */
+/* Takes up limits and format for records to come; what is being filled is submitted first. 0 or -1
+ * (memory). */
 int batcher_configure(struct batcher *b, const struct config *cfg);
 
 /* The batch reached its limit of bytes or lines. */
@@ -75,8 +76,8 @@ void batcher_drain(struct batcher *b);
 /* sink_events.acked, with the batcher as its argument. */
 void batcher_acked(void *batcher, struct batch *batch);
 
-/* The last mark of that key, which is ahead of the checkpoint while its batch is not acknowledged; else the checkpoint's
- * position. NULL: nothing is known. Valid until the next change. */
+/* The last mark of that key, which is ahead of the checkpoint while its batch is not acknowledged; else the
+ * checkpoint's position. NULL: nothing is known. Valid until the next change. */
 const struct position *batcher_position(const struct batcher *b, const char *key);
 
 /* At the end of the process: says what was taken from logs that are gone and was not acknowledged. */

@@ -1,4 +1,5 @@
-/* A feed is what each stage keeps of it, one behind the other. */
+/* A feed holds what each stage keeps of one sequence of lines. Each part knows its stage and the part behind
+ * it. */
 #include "pipeline/feed.h"
 
 #include <stdlib.h>
@@ -54,7 +55,8 @@ void feed_set_lag(struct feed *feed, uint64_t bytes)
     feed->lag = bytes;
 }
 
-/* Keeps the time of a line just put. That is cheap; parsing it waits for tell_time, which tells the metrics. */
+/* Keeps the time of a line just put. That is cheap; parsing it waits for tell_time, which tells the
+ * metrics. */
 static void note_time(struct feed *feed, struct slice time)
 {
     feed->newest_len = time.len < sizeof(feed->newest) ? time.len : 0;

@@ -1,5 +1,5 @@
-/* The first stage: joins the parts of a line that come as entries of their own, and cuts lines longer than line_max into
- * pieces. Whole lines pass by. */
+/* The first stage: joins the parts of a line that come as entries of their own, and cuts lines longer than
+ * line_max into pieces. Whole lines pass by. */
 #ifndef SIDETAIL_PIPELINE_JOINER_H
 #define SIDETAIL_PIPELINE_JOINER_H
 

@@ -40,7 +40,7 @@ struct batch *pool_take(struct pool *p)
     if (buf_reserve(&b->out, (size_t)p->cfg->batch_bytes) < 0) {
         die_out_of_memory();
     }
-    b->seq = ++p->next_seq;
+    b->seq = ++p->last_seq;
     b->format = p->cfg->format;
     b->born_ns = clock_monotonic();
     return b;

@@ -12,11 +12,11 @@ struct pool {
     struct batch *spare;      /* emptied, linked by `next` */
     struct batch **all;       /* every batch there is: spare, being filled, or with the sink */
     unsigned made, limit;     /* made may exceed limit by a few, for a mark is never refused */
-    uint64_t next_seq;
+    uint64_t last_seq;        /* the number of the newest batch */
 };
 
-/* Takes up limits: half of memory_max goes to batches, and there are two at the least. Spare batches are freed, since
- * the old limits gave them their size. */
+/* Takes up limits: half of memory_max goes to batches, and there are two at the least. Spare batches are
+ * freed, since the old limits gave them their size. */
 void pool_configure(struct pool *p, const struct config *cfg);
 void pool_free(struct pool *p); /* with every batch */
 

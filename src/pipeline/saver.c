@@ -19,7 +19,9 @@ static void failed(struct saver *s, const struct error *err)
             KV("error", err->text));
     }
     s->failing = standing.checkpoint_failing = true;
-    s->hold_back(s->arg, s->sink->ops->exact);
+    if (s->sink->ops->exact) {
+        s->hold_back(s->arg, true);
+    }
     int64_t wait = s->cfg->checkpoint_interval;
     loop_arm_timer(s->timer, wait < AGAIN_MAX ? wait : AGAIN_MAX);
 }

@@ -15,9 +15,9 @@ struct saver {
     struct event *timer;
     bool soon;    /* the timer was set to a save before checkpoint.interval is over */
     bool failing; /* the last save failed */
-    /* Without a checkpoint an exact sink's output counts for nothing after a kill: it is cut off, and has to be read
-     * again. Logs go on rotating meanwhile, so each line read then may be one that cannot be read again. So reading is
-     * held back while saving fails. */
+    /* Without a checkpoint an exact sink's output counts for nothing after a kill: it is cut off, and has to
+     * be read again. Logs go on rotating meanwhile, so each line read then may be one that cannot be read
+     * again. So reading is held back while saving fails. */
     void (*hold_back)(void *arg, bool held_back);
     void *arg;
 };

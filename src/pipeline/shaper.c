@@ -18,8 +18,7 @@ static struct shape_out out_of(struct shaper_feed *f)
 /* One timer for all feeds, at the earliest time that one of them is due. */
 static void arm(struct shaper *s)
 {
-    int64_t wait = s->due_ns - clock_monotonic();
-    loop_arm_timer(s->timer, wait > 0 ? wait : 0);
+    loop_arm_timer(s->timer, s->due_ns - clock_monotonic());
 }
 
 static void due_at(struct shaper *s, int64_t due_ns)

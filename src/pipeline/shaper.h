@@ -1,5 +1,5 @@
-/* The stage between joining and batching: applies the rules of shaping (shape/shape.h) to whole lines, and lets go of
- * what they hold back when it is due. Where no rule is set, lines pass by. */
+/* The stage between joining and batching: applies the rules of shaping (shape/shape.h) to whole lines, and
+ * lets go of what they hold back when it is due. Where no rule is set, lines pass by. */
 #ifndef SIDETAIL_PIPELINE_SHAPER_H
 #define SIDETAIL_PIPELINE_SHAPER_H
 
@@ -37,7 +37,8 @@ struct shaper_feed {
 int shaper_init(struct shaper *s, struct event_base *base, struct batcher *next);
 void shaper_free(struct shaper *s); /* after its feeds are closed */
 
-/* Takes up other rules; what the old ones hold is let go by them. 0, or -1: err names the key, and the old ones stay. */
+/* Takes up other rules; what the old ones hold is let go by them. 0, or -1: err names the key, and the old
+ * ones stay. */
 int shaper_configure(struct shaper *s, const struct config *cfg, struct error *err);
 
 /* `f` is the caller's memory, and so is `next`; both stay until shaper_close. */

@@ -53,7 +53,8 @@ static const struct step built_in[] = {
     {RULE_JAVA, IN(1), 1, "\\A(?:\\s|\\z)", NULL},
     {RULE_JAVA, IN(2), 2, "\\A\\s+(?:at |- |\\()", " \t"},
 
-    /* Node: 1 behind the head of an error, 2 frames, 3 blank line behind them, 4 the end, 5 to 7 the excerpt of the source */
+    /* Node: 1 behind the head of an error, 2 frames, 3 blank line behind them, 4 the end, 5 to 7 the excerpt
+     * of the source */
     {RULE_NODE, IN(OUTSIDE) | IN(7), 1, "(?:Error|Exception|Warning)(?: \\[[A-Z0-9_]+\\])?(?:: |:?\\s*\\z)", NULL},
     {RULE_NODE, IN(OUTSIDE), 5, "\\A(?:file://|node:|/|evalmachine|\\[eval\\])\\S*:\\d+\\z", "fn/e["},
     {RULE_NODE, IN(OUTSIDE) | IN(1) | IN(2) | IN(3), 2, "\\A\\s+at .*:\\d+:\\d+\\)?", " \t"},

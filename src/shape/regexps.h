@@ -11,7 +11,8 @@ struct regexps {
     size_t count;
 };
 
-/* Compiles all of them; `what` names the setting in the error. 0 or -1; regexps_free is owed in either case. */
+/* Compiles all of them; `what` names the setting in the error. 0 or -1; regexps_free is owed in either
+ * case. */
 int regexps_new(struct regexps *list, const struct string_list *texts, const char *what, struct error *err);
 void regexps_free(struct regexps *list);
 

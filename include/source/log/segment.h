@@ -11,8 +11,8 @@
 #include "base/error.h"
 #include "record/position.h"
 
-/* segment.c writes all of it but `next` and `order`, which are the chain's (chain.h), and `offset` where the tail
- * begins in the middle of a plain file. */
+/* segment.c writes all of it but `next` and `order`, which are the chain's (chain.h), and `offset` where the
+ * tail begins in the middle of a plain file. */
 struct segment {
     struct segment *next; /* the newer one */
     uint64_t order;       /* grows from older to newer within one log */

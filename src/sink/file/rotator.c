@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/loop.h"
 #include "rotated.h"
 
 #define AGAIN_S 10 /* after a rotation that failed */
@@ -48,9 +49,7 @@ void rotator_watch_age(struct rotator *r, const struct output *out)
         return;
     }
     int64_t wait = out->since_ns + age - clock_now();
-    wait = wait < 0 ? 0 : wait > age ? age : wait; /* somebody may set the clock */
-    struct timeval tv = {wait / NS_PER_S, wait % NS_PER_S / NS_PER_US};
-    evtimer_add(r->timer, &tv);
+    loop_arm_timer(r->timer, wait > age ? age : wait); /* somebody may set the clock */
 }
 
 void rotator_begin_output(struct rotator *r, const struct output *out)

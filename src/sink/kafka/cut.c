@@ -168,8 +168,8 @@ static bool logfmt_open(struct slice line, struct logfmt_shell *shell, struct sl
     return p < end;
 }
 
-/* Bytes of the text's beginning that fit into `room`; neither an escape nor a UTF-8 sequence is torn. At least
- * one character. */
+/* Bytes of the text's beginning that fit into `room`; neither an escape nor a UTF-8 sequence is torn. At
+ * least one character. */
 static size_t escaped_fitting(struct slice text, size_t room)
 {
     const char *p = text.ptr, *end = text.ptr + text.len;

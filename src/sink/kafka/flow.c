@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/metrics.h"
 
 #include "positions.h"
@@ -26,13 +27,6 @@
 #define FULL_NS  (100 * NS_PER_MS) /* between tries while memory is short */
 #define TOPIC_NS (2 * NS_PER_S)    /* between tries to get a topic ready */
 #define STALL_NS (5 * NS_PER_S)    /* beyond commit_age without an acknowledgement: then the log says so */
-
-static void arm(struct event *timer, int64_t ns)
-{
-    ns = ns < 0 ? 0 : ns;
-    struct timeval tv = {ns / NS_PER_S, ns % NS_PER_S / NS_PER_US};
-    evtimer_add(timer, &tv);
-}
 
 /* -- failure ----------------------------------------------------------------------------------- */
 
@@ -112,7 +106,8 @@ static bool is_commit_due(const struct kafka_flow *f)
 static void batch_produced(struct kafka_flow *f)
 {
     if (f->exactly && !f->batches.open.head) {
-        arm(f->commit_timer, f->batches.waiting.head->born_ns + f->settings->commit_age - clock_monotonic());
+        loop_arm_timer(f->commit_timer,
+                       f->batches.waiting.head->born_ns + f->settings->commit_age - clock_monotonic());
     }
     kafka_batches_produced(&f->batches);
     acknowledge(f);
@@ -129,7 +124,7 @@ static void wait_for(struct kafka_flow *f, enum kafka_progress progress, struct 
     case KAFKA_FULL: /* deliveries will go on with it */
         metrics.kafka_queue_full++;
         if (rd_kafka_outq_len(f->producer.out.rk) == 0) {
-            arm(f->retry_timer, FULL_NS);
+            loop_arm_timer(f->retry_timer, FULL_NS);
         }
         break;
     case KAFKA_NEEDS_TOPIC:
@@ -367,7 +362,7 @@ static void on_prepared(void *arg, enum kafka_topic_outcome outcome)
     if (outcome == KAFKA_TOPIC_TAKES_LESS) {
         fail(f, "a topic takes less at once than the producer would send");
     } else if (outcome == KAFKA_TOPIC_NOT_READY) {
-        arm(f->retry_timer, TOPIC_NS);
+        loop_arm_timer(f->retry_timer, TOPIC_NS);
     }
     pump(f);
 }

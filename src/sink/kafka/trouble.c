@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/metrics.h"
 
 void kafka_trouble_say(struct kafka_trouble *t, const char *reason)
@@ -45,8 +46,7 @@ static void on_stall(evutil_socket_t fd, short what, void *arg)
 
 static void await(struct kafka_trouble *t)
 {
-    struct timeval tv = {t->patience_ns / NS_PER_S, t->patience_ns % NS_PER_S / NS_PER_US};
-    evtimer_add(t->stall_timer, &tv);
+    loop_arm_timer(t->stall_timer, t->patience_ns);
 }
 
 void kafka_trouble_submitted(struct kafka_trouble *t)

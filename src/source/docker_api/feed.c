@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/memory.h"
 #include "base/metrics.h"
 
@@ -79,9 +80,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 /* Opens it again after a while, longer each time. */
 static void retry(struct api_feed *f)
 {
-    struct timeval tv = {f->backoff / NS_PER_S, f->backoff % NS_PER_S / NS_PER_US};
     f->state = API_WAITING;
-    evtimer_add(f->timer, &tv);
+    loop_arm_timer(f->timer, f->backoff);
     f->backoff = f->backoff * 2 < BACKOFF_MAX ? f->backoff * 2 : BACKOFF_MAX;
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/loop.h"
 #include "discover/engine_watch.h"
 #include "reader.h"
 #include "tail/say.h"
@@ -184,8 +185,7 @@ static void *api_open(const struct tail_env *env, struct error *err)
         return NULL;
     }
     if (env->follow && env->options->until_ns > 0) {
-        int64_t span = env->options->until_ns - clock_now() + UNTIL_SLACK;
-        event_add(a->at_until, &(struct timeval){span / NS_PER_S, span % NS_PER_S / NS_PER_US});
+        loop_arm_timer(a->at_until, env->options->until_ns - clock_now() + UNTIL_SLACK);
     }
     return a;
 }

@@ -4,20 +4,15 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/loop.h"
 #include "discover/engine_watch.h"
 
 #define RETRY_MIN (100 * NS_PER_MS)
 #define RETRY_MAX (5 * NS_PER_S)
-/* How long after its container's death a stream may bring nothing and not end; the second one: a stream that was
- * opened after it. */
+/* How long after its container's death a stream may bring nothing and not end; the second one: a stream that
+ * was opened after it. */
 #define LAST_WORDS (1 * NS_PER_S)
 #define LAST_READ  (30 * NS_PER_S)
-
-static void arm(struct event *timer, int64_t ns)
-{
-    struct timeval tv = {ns / NS_PER_S, ns % NS_PER_S / NS_PER_US};
-    event_add(timer, &tv);
-}
 
 static void enqueue(struct reader *r)
 {
@@ -36,7 +31,7 @@ static void close_stream(struct reader *r)
 
 static void retry(struct reader *r)
 {
-    arm(r->timer, r->backoff);
+    loop_arm_timer(r->timer, r->backoff);
     r->backoff = r->backoff * 2 < RETRY_MAX ? r->backoff * 2 : RETRY_MAX;
 }
 
@@ -128,9 +123,9 @@ static void past_ended(struct reader *r)
 
 /* -- the stream -------------------------------------------------------------------------------- */
 
-/* Must more be known of the container than the list says, before its log is opened? Following needs all of it. The
- * past needs it only where it is read in a way of its own: for the log of a terminal, and for that of an old
- * Engine, which leaves lines out when asked with `since`. */
+/* Must more be known of the container than the list says, before its log is opened? Following needs all of
+ * it. The past needs it only where it is read in a way of its own: for the log of a terminal, and for that of
+ * an old Engine, which leaves lines out when asked with `since`. */
 static bool is_unknown(const struct reader *r)
 {
     const struct readers *all = r->all;
@@ -276,7 +271,7 @@ static void on_turn(void *arg)
     log_queue_asked(&r->all->queue, &r->place);
     r->ends = !options.follow;
     if (r->phase != PAST && r->life.stopped) {
-        arm(r->timer, LAST_READ);
+        loop_arm_timer(r->timer, LAST_READ);
     }
 }
 
@@ -288,7 +283,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     bool last = r->phase != PAST && r->life.stopped && r->stream;
     if (last && (r->fresh || r->full)) {
         r->fresh = false; /* it still brings lines */
-        arm(r->timer, r->ends ? LAST_READ : LAST_WORDS);
+        loop_arm_timer(r->timer, r->ends ? LAST_READ : LAST_WORDS);
     } else if (last && !r->ends) { /* nor does it end: what is left is read without following */
         close_stream(r);
         enqueue(r);
@@ -415,7 +410,7 @@ void reader_died(struct reader *r)
     }
     event_del(r->timer);
     if (r->stream) {
-        arm(r->timer, LAST_WORDS);
+        loop_arm_timer(r->timer, LAST_WORDS);
     } else {
         enqueue(r); /* what it wrote since the stream ended, from the cursor on */
     }

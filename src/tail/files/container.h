@@ -53,8 +53,8 @@ void containers_free(struct containers *all);
 /* Is all of it read that is to be read? */
 bool containers_done(const struct containers *all);
 
-/* The container in the directory `id`, which is shown if it is one of those asked for. Memory that runs out ends
- * the process. */
+/* The container in the directory `id`, which is shown if it is one of those asked for. Memory that runs out
+ * ends the process. */
 void container_new(struct containers *all, const char *id);
 /* Its metadata may be new: has it started, or stopped? */
 void container_update(struct container *c);

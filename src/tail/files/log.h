@@ -1,8 +1,8 @@
 /* One json-file log with its rotated files, read once from oldest to newest and then as it grows, for
  * somebody who watches: no position is kept, and what is rotated away unread while nobody looks is passed
  * over. */
-#ifndef SIDETAIL_TAIL_LOG_H
-#define SIDETAIL_TAIL_LOG_H
+#ifndef SIDETAIL_TAIL_FILES_LOG_H
+#define SIDETAIL_TAIL_FILES_LOG_H
 
 #include <stdbool.h>
 #include <stdint.h>
