@@ -73,7 +73,7 @@ def test_rotation_inside_long_lines(engine, collector, driver, log_opts):
     """The pieces of a line lie in two files, and are told twice as well."""
     s = collector().start()
     s.wait_stderr("the Engine answers")
-    container = {"log_driver": driver, "log_opts": {**log_opts, "max-size": "100k", "max-file": 20}}
+    container = {"log_driver": driver, "log_opts": {**log_opts, "max-size": "100k", "max-file": 200}}
     engine.write("web", count=600, rate=100, long_every=3, long_length=60000, stderr=20, container=container)
     assert_collected(s, web={"total": 600})
     s.stop_cleanly()
