@@ -2,8 +2,8 @@
  *
  * Without a terminal, each message is a frame: one byte of stream (0 stdin, 1 stdout, 2 stderr, 3 an error of
  * the Engine's own), three zero bytes, four bytes of length (big endian), the payload. Source: moby
- * pkg/stdcopy. With a terminal the payloads follow each other bare. With timestamps=1 a payload begins with an
- * RFC 3339 time of nine fraction digits and a space. It ends in a newline unless it is a piece of a longer
+ * pkg/stdcopy. With a terminal the payloads follow each other bare. With timestamps=1 a payload begins with
+ * an RFC 3339 time of nine fraction digits and a space. It ends in a newline unless it is a piece of a longer
  * line; the pieces of a line all bear its first one's time (journald's each their own). */
 #ifndef SIDETAIL_DECODE_FRAME_H
 #define SIDETAIL_DECODE_FRAME_H
@@ -27,8 +27,8 @@ struct frame {
     struct slice payload;
 };
 
-/* The frame that starts at p. Returns the bytes that it takes. 0: [p, end) does not hold all of it; *need (1 or
- * more) further bytes are missing, or are missing to know more. -1: that is no frame, err says why. */
+/* The frame that starts at p. Returns the bytes that it takes. 0: [p, end) does not hold all of it; *need (1
+ * or more) further bytes are missing, or are missing to know more. -1: that is no frame, err says why. */
 ssize_t frame_next(const char *p, const char *end, struct frame *out, size_t *need, struct error *err);
 
 /* A payload taken apart. */

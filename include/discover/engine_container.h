@@ -29,8 +29,8 @@ struct engine_container {
     void *user; /* the owner of the watch sets and uses it */
 };
 
-/* Two faults that Engines before 23 (API 1.42) have with logs that are rotated. The stream that follows such a
- * log tells lines twice and skips lines when the file is rotated. */
+/* Two faults that Engines before 23 (API 1.42) have with logs that are rotated. The stream that follows such
+ * a log tells lines twice and skips lines when the file is rotated. */
 bool engine_container_follow_skips(const struct engine *e, const struct engine_container *c);
 /* Asked with `since`, the Engine leaves out all rotated files when the oldest, compressed one is older than
  * that. */

@@ -1,6 +1,6 @@
-/* Which containers an Engine has, kept up to date: by its events, and by its list, which is asked for upon each
- * connection and every WATCH_LIST_S (an Engine drops events when their reader is slow). Connects by itself, again
- * and again, after WATCH_BACKOFF_MIN at first and WATCH_BACKOFF_MAX at the most. */
+/* Which containers an Engine has, kept up to date: by its events, and by its list, which is asked for upon
+ * each connection and every WATCH_LIST_S (an Engine drops events when their reader is slow). Connects by
+ * itself, again and again, after WATCH_BACKOFF_MIN at first and WATCH_BACKOFF_MAX at the most. */
 #ifndef SIDETAIL_DISCOVER_ENGINE_WATCH_H
 #define SIDETAIL_DISCOVER_ENGINE_WATCH_H
 
@@ -18,7 +18,8 @@ enum watch_change {
     WATCH_INSPECTED, /* engine_watch_inspect was answered: all fields are fresh */
 };
 
-/* All is called from the loop. A container is owned by the watch, and valid from `found` until `gone` returns. */
+/* All is called from the loop. A container is owned by the watch, and valid from `found` until `gone`
+ * returns. */
 struct watch_calls {
     void (*found)(void *arg, struct engine_container *c);
     void (*changed)(void *arg, struct engine_container *c, enum watch_change change);
@@ -32,8 +33,8 @@ struct watch_calls {
 
 struct engine_watch;
 
-/* Inspects at most `parallel` containers at once. `list_only`: those of the very first list are reported as the
- * list describes them, without inspecting each. Begins at once, from the loop. NULL: memory. */
+/* Inspects at most `parallel` containers at once. `list_only`: those of the very first list are reported as
+ * the list describes them, without inspecting each. Begins at once, from the loop. NULL: memory. */
 struct engine_watch *engine_watch_new(struct event_base *base, struct engine *engine, int parallel,
                                       bool list_only, const struct watch_calls *calls);
 /* Frees its containers too; `gone` is not called. NULL is fine. */

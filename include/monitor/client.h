@@ -4,8 +4,9 @@
 
 #include "base/error.h"
 
-/* GET of a path from the collector whose metrics.listen is `listen`; where that is every address, from loopback.
- * Waits two seconds at most, on a loop of its own. 0: it answered 200. -1: it did not, err says why. */
+/* GET of a path from the collector whose metrics.listen is `listen`; where that is every address, from
+ * loopback. Waits two seconds at most, on a loop of its own. 0: it answered 200. -1: it did not, err says
+ * why. */
 int monitor_get(const char *listen, const char *path, struct error *err);
 
 #endif

@@ -5,8 +5,8 @@
 #include "config/config.h"
 #include "tail/options.h"
 
-/* Runs until the end, on a loop of its own. Borrows both. Returns what to exit with (enum exit_code), or minus the
- * number of the signal that ended it. */
+/* Runs until the end, on a loop of its own. Borrows both. Returns what to exit with (enum exit_code), or
+ * minus the number of the signal that ended it. */
 int tail_run(const struct tail_options *o, const struct config *cfg);
 
 #endif

@@ -58,9 +58,9 @@ bool message_parse(struct slice payload, struct message *out)
 
 /* -- terminals --------------------------------------------------------------------------------- */
 
-/* Where the next piece of a line begins; [text, limit) is what follows the time of its first piece, `time` with
- * its space. The pieces bear that same time again; with times of their own, the next one begins where a piece
- * has its full length and a time follows. NULL: the line has no further piece here. */
+/* Where the next piece of a line begins; [text, limit) is what follows the time of its first piece, `time`
+ * with its space. The pieces bear that same time again; with times of their own, the next one begins where a
+ * piece has its full length and a time follows. NULL: the line has no further piece here. */
 static const char *next_piece(const struct tty_cutter *cut, const char *text, const char *limit,
                               struct slice time, int64_t time_ns)
 {

@@ -7,7 +7,8 @@
 /* Takes over the answer to /containers/ID/json. False: memory; some fields may be those of before. */
 bool engine_answer_inspected(struct engine_container *c, const json_t *json);
 
-/* Takes over one element of the answer to /containers/json: the container is list_only then. False: likewise. */
+/* Takes over one element of the answer to /containers/json: the container is list_only then. False:
+ * likewise. */
 bool engine_answer_listed(struct engine_container *c, const json_t *json);
 
 /* Does the container of that element run? */

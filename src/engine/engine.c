@@ -70,8 +70,8 @@ static int resolve_address(struct engine *e, const struct config *cfg, struct en
     return 0;
 }
 
-/* The directory of certificates: the configuration's, else the context's, else the environment's, else the one
- * where `docker` looks by default. "": there is none. */
+/* The directory of certificates: the configuration's, else the context's, else the environment's, else the
+ * one where `docker` looks by default. "": there is none. */
 static int cert_dir(const struct config *cfg, const struct engine_context *context, char *out, size_t size)
 {
     const char *dir = cfg->docker_cert_path, *home = getenv("HOME");

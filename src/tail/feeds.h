@@ -1,6 +1,6 @@
 /* The feeds of `sidetail tail`: a container each, to which a source hands what the container wrote. Pieces of
- * lines are joined, lines pass the filter, are merged by time with those of the other feeds, and are printed as
- * the screen takes them. Memory that runs out ends the process. */
+ * lines are joined, lines pass the filter, are merged by time with those of the other feeds, and are printed
+ * as the screen takes them. Memory that runs out ends the process. */
 #ifndef SIDETAIL_TAIL_FEEDS_H
 #define SIDETAIL_TAIL_FEEDS_H
 
@@ -24,7 +24,8 @@ struct feeds_calls {
     void *arg;
 };
 
-/* Nothing is printed before tail_feeds_begin. Borrows what it is given. NULL: err says why there is no screen. */
+/* Nothing is printed before tail_feeds_begin. Borrows what it is given. NULL: err says why there is no
+ * screen. */
 struct tail_feeds *tail_feeds_new(struct event_base *base, const struct tail_options *o,
                                   const struct config *cfg, struct tail_filter *filter,
                                   const struct feeds_calls *calls, struct error *err);
@@ -46,8 +47,8 @@ struct tail_feed *tail_feed_open(struct tail_feeds *fs, struct tags *tags, void 
 void tail_feed_retag(struct tail_feed *feed, struct tags *tags);
 /* All that it had to put of before now is put. */
 void tail_feed_present(struct tail_feed *feed);
-/* Puts an entry: a line, or with `more` a piece of one. False: not now, `resume` will be called; the same entry is
- * then to be put again. */
+/* Puts an entry: a line, or with `more` a piece of one. False: not now, `resume` will be called; the same
+ * entry is then to be put again. */
 bool tail_feed_put(struct tail_feed *feed, enum stream stream, int64_t time_ns, struct slice text, bool more);
 /* Puts what happened to the container, after a piece of a line that waits for its rest. Always taken. */
 void tail_feed_notice(struct tail_feed *feed, enum tail_line_kind kind, int64_t time_ns, const char *text);

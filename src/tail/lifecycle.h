@@ -1,5 +1,5 @@
-/* Shows when a container stops and is started again. Both are noticed while lines of before are still being read,
- * so they are kept until those are shown. */
+/* Shows when a container stops and is started again. Both are noticed while lines of before are still being
+ * read, so they are kept until those are shown. */
 #ifndef SIDETAIL_TAIL_LIFECYCLE_H
 #define SIDETAIL_TAIL_LIFECYCLE_H
 
@@ -17,13 +17,14 @@ struct lifecycle {
 void lifecycle_stopped(struct lifecycle *l, struct tail_feed *feed, int exit_code, int64_t stopped_ns);
 /* It was started: shown at once, or after its stop. */
 void lifecycle_started(struct lifecycle *l, struct tail_feed *feed);
-/* A line of that time is about to be put: where it is of the new run, that run's start is shown first. Was it? */
+/* A line of that time is about to be put: where it is of the new run, that run's start is shown first. Was
+ * it? */
 bool lifecycle_before_line(struct lifecycle *l, struct tail_feed *feed, int64_t time_ns);
 /* Shows what is not shown yet. */
 void lifecycle_show(struct lifecycle *l, struct tail_feed *feed);
 
-/* A container does not run, and all that it wrote is put. Shown where it was asked for by name, as nothing else
- * may come of it. */
+/* A container does not run, and all that it wrote is put. Shown where it was asked for by name, as nothing
+ * else may come of it. */
 void lifecycle_not_running(const struct tail_env *env, struct tail_feed *feed);
 
 #endif

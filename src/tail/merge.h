@@ -1,6 +1,6 @@
-/* Merges the lines of several containers by time. Each container has a lane: a bounded queue. While a lane is past
- * (of what it was asked for, not all that was written before now is there yet), no line may leave before the lane
- * has one, for an earlier one may come. */
+/* Merges the lines of several containers by time. Each container has a lane: a bounded queue. While a lane is
+ * past (not all is there yet that was written before now), no line may leave before
+ * the lane has one, for an earlier one may come. */
 #ifndef SIDETAIL_TAIL_MERGE_H
 #define SIDETAIL_TAIL_MERGE_H
 
@@ -34,8 +34,8 @@ int lane_put(struct lane *lane, const struct tail_line *line);
 /* Would a line of this lane, put now, leave at once? Then it need not be put. */
 bool lane_passes(const struct lane *lane);
 
-/* Takes the next line; its text is valid until its lane is touched again. Returns the owner of its lane, or NULL:
- * none may leave now. */
+/* Takes the next line; its text is valid until its lane is touched again. Returns the owner of its lane, or
+ * NULL: none may leave now. */
 void *merge_next(struct merge *m, struct tail_line *out);
 
 #endif

@@ -18,8 +18,8 @@ void printer_free(struct printer *p);
 
 /* Lines of a container with these tags may come: makes room for its name. 0, or -1: memory. */
 int printer_expect(struct printer *p, struct tags *tags);
-/* Appends a line to the screen, which takes it even when it is full. As JSON, a notice goes to stderr. 0, or -1:
- * memory. */
+/* Appends a line to the screen, which takes it even when it is full. As JSON, a notice goes to stderr. 0, or
+ * -1: memory. */
 int printer_line(struct printer *p, const struct tags *tags, const struct tail_line *line);
 
 /* The screen's: see screen_full and screen_empty. */

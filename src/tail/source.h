@@ -4,8 +4,8 @@
 
 #include "feeds.h"
 
-/* What a source is given; borrowed, and valid until it is closed. The callbacks are called from the loop or from
- * inside `open`. */
+/* What a source is given; borrowed, and valid until it is closed. The callbacks are called from the loop or
+ * from inside `open`. */
 struct tail_env {
     struct event_base *base;
     const struct tail_options *options;
@@ -13,8 +13,8 @@ struct tail_env {
     struct tail_filter *filter;
     struct tail_feeds *feeds;
     bool follow; /* go on with new lines */
-    /* The source cannot begin, and nothing was handed over yet: the other source is tried where it may be. This
-     * one is closed soon after. Not from inside `open`, which returns an error. */
+    /* The source cannot begin, and nothing was handed over yet: the other source is tried where it may be.
+     * This one is closed soon after. Not from inside `open`, which returns an error. */
     void (*cannot_begin)(void *arg, const struct error *err);
     /* All containers that there are at the beginning have their feeds. */
     void (*listed)(void *arg);

@@ -1,6 +1,6 @@
 /* Reads the last entries of a container's log, which costs the Engine little, and compares them with what was
- * taken. That tells a stream that hangs, one that ended too early, and one that skipped lines from a container
- * that is silent. */
+ * taken. That tells a stream that hangs, one that ended too early, and one that skipped lines from a
+ * container that is silent. */
 #ifndef SIDETAIL_SOURCE_DOCKER_API_CHECK_H
 #define SIDETAIL_SOURCE_DOCKER_API_CHECK_H
 

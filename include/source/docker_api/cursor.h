@@ -1,11 +1,11 @@
-/* Where reading stands in one container's log when it comes from the Engine's API. The API has no offsets, so for
- * each stream it is the time of the last entry taken, and how many entries with exactly that time were taken
- * (the pieces of a long line all bear one). Within a stream the Engine keeps entries in the order in which they
- * were written. Between the two, times may be out of order by a little: two threads of the Engine take an
- * entry's time and then write it.
+/* Where reading stands in one container's log when it comes from the Engine's API. The API has no offsets, so
+ * for each stream it is the time of the last entry taken, and how many entries with exactly that time were
+ * taken (the pieces of a long line all bear one). Within a stream the Engine keeps entries in the order in
+ * which they were written. Between the two, times may be out of order by a little: two threads of the Engine
+ * take an entry's time and then write it.
  *
- * As a struct position: held[s] is where stream s goes on (always set), which is before what the pipeline holds
- * of it. All times are the Engine's, in ns since 1970. */
+ * As a struct position: held[s] is where stream s goes on (always set), which is before what the pipeline
+ * holds of it. All times are the Engine's, in ns since 1970. */
 #ifndef SIDETAIL_SOURCE_DOCKER_API_CURSOR_H
 #define SIDETAIL_SOURCE_DOCKER_API_CURSOR_H
 
@@ -34,8 +34,8 @@ void cursor_start(struct api_cursor *c, const struct position *pos);
 /* Starts with the entries of that time and later. */
 void cursor_start_at(struct api_cursor *c, int64_t time_ns);
 
-/* The clock was set back to `now_ns`, and the last entry taken is of a time to come: asked for what follows it,
- * the Engine would leave out all that is written until then. From now on entries are taken that are of
+/* The clock was set back to `now_ns`, and the last entry taken is of a time to come: asked for what follows
+ * it, the Engine would leave out all that is written until then. From now on entries are taken that are of
  * CURSOR_BACK_NS before now, and later. */
 void cursor_set_back(struct api_cursor *c, int64_t now_ns);
 #define CURSOR_BACK_NS INT64_C(2000000000)

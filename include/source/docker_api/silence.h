@@ -1,5 +1,5 @@
-/* How long a stream of a container's log has been silent, and when that is to be checked: the container may be
- * silent, or the stream may hang. Counted in seconds, by a tick of the owner's. */
+/* How long a stream of a container's log has been silent, and when that is to be checked: the container may
+ * be silent, or the stream may hang. Counted in seconds, by a tick of the owner's. */
 #ifndef SIDETAIL_SOURCE_DOCKER_API_SILENCE_H
 #define SIDETAIL_SOURCE_DOCKER_API_SILENCE_H
 
@@ -11,9 +11,9 @@
 struct silence {
     unsigned seconds;     /* without an entry */
     unsigned check_after; /* of those before the next check */
-    /* Before the first check of the next stream. It doubles with each stream that was found hanging before its
-     * first entry: an Engine reads all files through for `since`, silently, which takes long when they are
-     * large or it is busy. Opened anew each time, such a stream would never get on. */
+    /* Before the first check of the next stream. It doubles with each stream that was found hanging before
+     * its first entry: an Engine reads all files through for `since`, silently, which takes long when they
+     * are large or it is busy. Opened anew each time, such a stream would never get on. */
     unsigned patience;
     bool hanging; /* a check found more than the stream brought, and nothing has come since */
 };
@@ -24,7 +24,8 @@ void silence_init(struct silence *s, unsigned patience);
 void silence_opened(struct silence *s);
 /* The stream brought an entry: `patience` is that of now. */
 void silence_broken(struct silence *s, unsigned patience);
-/* A second went by. Is a check due? Then the seconds are counted anew. `at_most`: due after so many anyway. */
+/* A second went by. Is a check due? Then the seconds are counted anew. `at_most`: due after so many
+ * anyway. */
 bool silence_tick(struct silence *s, unsigned at_most);
 /* A check is over: the next one is due after twice the time. */
 void silence_checked(struct silence *s);

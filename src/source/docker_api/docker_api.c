@@ -1,4 +1,5 @@
-/* The Engine's HTTP API as a source: works from afar, and for every log driver that the Engine can read back. */
+/* The Engine's HTTP API as a source: works from afar, and for every log driver that the Engine can read
+ * back. */
 #include <stdlib.h>
 
 #include "base/log.h"

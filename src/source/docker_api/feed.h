@@ -50,8 +50,8 @@ struct api_feed {
     bool again;          /* the container was started since the stream was opened */
 };
 
-/* Queues the container's log to be opened at its position; see intake_init for `at_end`. Takes a reference of the
- * tags. Memory that runs out ends the process. */
+/* Queues the container's log to be opened at its position; see intake_init for `at_end`. Takes a reference of
+ * the tags. Memory that runs out ends the process. */
 struct api_feed *api_feed_new(struct api_env *env, struct engine_container *c, struct tags *tags,
                               bool at_end);
 /* Takes it out of its list as well. The container's `user` becomes NULL. */

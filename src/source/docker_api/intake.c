@@ -80,8 +80,8 @@ void intake_retag(struct api_intake *in, struct tags *tags)
 
 /* -- opening ----------------------------------------------------------------------------------- */
 
-/* Is it set back to before that time? Only where the Engine's clock is ours: another's is not known so well, and
- * not all the time. */
+/* Is it set back to before that time? Only where the Engine's clock is ours: another's is not known so well,
+ * and not all the time. */
 static bool clock_set_back(const struct api_intake *in, int64_t expected_ns)
 {
     return engine_is_local(in->engine) && expected_ns > engine_clock(in->engine) + CURSOR_BACK_NS;
@@ -178,8 +178,8 @@ static bool is_repeated(const struct api_intake *in, const struct log_entry *e)
     return last <= engine_clock(in->engine); /* else the clock was set back, and the entry is new */
 }
 
-/* Likewise a piece of a line that is still being joined. Its text may be the same by chance, so it is not passed
- * over: a new stream reads the files. */
+/* Likewise a piece of a line that is still being joined. Its text may be the same by chance, so it is not
+ * passed over: a new stream reads the files. */
 static bool is_repeated_piece(struct api_intake *in, const struct log_entry *e)
 {
     if (!in->follow_skips || !(e->more || in->more[e->stream])) {

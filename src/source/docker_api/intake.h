@@ -1,6 +1,6 @@
-/* Takes the entries that the Engine's stream of a container's log brings: tells which of them are new, puts those
- * into the pipeline, and keeps where reading stands after them. It opens no stream. What the stream is to do next
- * is a result, for the owner to act on. */
+/* Takes the entries that the Engine's stream of a container's log brings: tells which of them are new, puts
+ * those into the pipeline, and keeps where reading stands after them. It opens no stream. What the stream is
+ * to do next is a result, for the owner to act on. */
 #ifndef SIDETAIL_SOURCE_DOCKER_API_INTAKE_H
 #define SIDETAIL_SOURCE_DOCKER_API_INTAKE_H
 
@@ -49,16 +49,16 @@ enum intake_result {
     INTAKE_REOPEN,  /* from a stream that is opened anew */
 };
 
-/* Opens the container's feed in the pipeline, at the position that is known of it. Where none is: at the log's
- * beginning, or with `at_end` at what is written from now on. Takes a reference of the tags. */
+/* Opens the container's feed in the pipeline, at the position that is known of it. Where none is: at the
+ * log's beginning, or with `at_end` at what is written from now on. Takes a reference of the tags. */
 void intake_init(struct api_intake *in, struct engine *engine, struct pipeline *pipeline,
                  const struct engine_container *c, struct tags *tags, bool at_end);
 void intake_close(struct api_intake *in);
 /* The tags may have changed. Takes a reference of the new ones where they have. */
 void intake_retag(struct api_intake *in, struct tags *tags);
 
-/* Before intake_open: was the clock set back, to before the last entry taken? Then entries from now on are taken
- * all the same; some that were written about then may be missing, or come twice. */
+/* Before intake_open: was the clock set back, to before the last entry taken? Then entries from now on are
+ * taken all the same; some that were written about then may be missing, or come twice. */
 bool intake_catch_clock(struct api_intake *in);
 /* A stream is about to be opened. Returns since when to ask for entries; 0: all. */
 int64_t intake_open(struct api_intake *in);
@@ -70,8 +70,8 @@ enum intake_result intake_entry(struct api_intake *in, const struct log_entry *e
 void intake_checked(struct api_intake *in, int64_t until_ns);
 /* Entries are missing: the next stream is asked for the whole log where it would leave them out again. */
 void intake_missed(struct api_intake *in);
-/* Was the stream asked in a way that leaves entries out, so that it brought none of those taken already? Then the
- * next one, which is to be opened, is asked for the whole log. */
+/* Was the stream asked in a way that leaves entries out, so that it brought none of those taken already? Then
+ * the next one, which is to be opened, is asked for the whole log. */
 bool intake_was_misled(struct api_intake *in);
 
 /* Does the last entry of a stream wait for the rest of its line? */

@@ -1,5 +1,5 @@
-/* The logs that wait to be opened. An Engine is asked for a few at once only (docker.max_opening). Histories come
- * first; while there is one that is not read, nothing else is opened. */
+/* The logs that wait to be opened. An Engine is asked for a few at once only (docker.max_opening). Histories
+ * come first; while there is one that is not read, nothing else is opened. */
 #ifndef SIDETAIL_TAIL_API_QUEUE_H
 #define SIDETAIL_TAIL_API_QUEUE_H
 

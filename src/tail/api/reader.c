@@ -8,8 +8,8 @@
 
 #define RETRY_MIN (100 * NS_PER_MS)
 #define RETRY_MAX (5 * NS_PER_S)
-/* How long after its container's death a stream may bring nothing and not end; the second one: a stream that was
- * opened after it. */
+/* How long after its container's death a stream may bring nothing and not end; the second one: a stream that
+ * was opened after it. */
 #define LAST_WORDS (1 * NS_PER_S)
 #define LAST_READ  (30 * NS_PER_S)
 
@@ -128,9 +128,9 @@ static void past_ended(struct reader *r)
 
 /* -- the stream -------------------------------------------------------------------------------- */
 
-/* Must more be known of the container than the list says, before its log is opened? Following needs all of it. The
- * past needs it only where it is read in a way of its own: for the log of a terminal, and for that of an old
- * Engine, which leaves lines out when asked with `since`. */
+/* Must more be known of the container than the list says, before its log is opened? Following needs all of
+ * it. The past needs it only where it is read in a way of its own: for the log of a terminal, and for that of
+ * an old Engine, which leaves lines out when asked with `since`. */
 static bool is_unknown(const struct reader *r)
 {
     const struct readers *all = r->all;

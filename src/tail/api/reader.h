@@ -1,5 +1,5 @@
-/* One container's log, as the Engine's API gives it to `sidetail tail`. It is read twice: first what was written
- * before now, which ends and so can be merged; then, from there on, what is written. */
+/* One container's log, as the Engine's API gives it to `sidetail tail`. It is read twice: first what was
+ * written before now, which ends and so can be merged; then, from there on, what is written. */
 #ifndef SIDETAIL_TAIL_API_READER_H
 #define SIDETAIL_TAIL_API_READER_H
 

@@ -64,7 +64,8 @@ static bool put(struct container *c, const struct record *rec)
     return tail_feed_put(c->feed, rec->stream, ns, text, rec->more);
 }
 
-/* A line that is longer than the chunk: the chunk grows, up to line_max and its escapes; then the line is cut. */
+/* A line that is longer than the chunk: the chunk grows, up to line_max and its escapes; then the line is
+ * cut. */
 static void read_long(struct container *c, size_t got)
 {
     struct containers *all = c->all;
@@ -186,7 +187,8 @@ static void show(struct container *c, const struct identity *who)
     }
 }
 
-/* Takes over what is new in its state. Of two changes since the last look, only the second is there to be seen. */
+/* Takes over what is new in its state. Of two changes since the last look, only the second is there to be
+ * seen. */
 static void take_state(struct container *c, const json_t *state, bool was_running)
 {
     const char *since = json_string_value(json_object_get(state, "StartedAt"));

@@ -20,7 +20,7 @@ struct container {
     TAILQ_ENTRY(container) dirty_link;
     char id[CONTAINER_ID_LEN + 1];
     char *dir, *path;       /* its log */
-    struct watch *watch;    /* NULL: nothing tells of changes, so it is looked through each second */
+    struct watch *watch;    /* NULL: changes are looked for each second */
     struct tail_feed *feed; /* NULL: not shown */
     struct tail_log *log;
     struct lifecycle life;
@@ -53,8 +53,8 @@ void containers_free(struct containers *all);
 /* Is all of it read that is to be read? */
 bool containers_done(const struct containers *all);
 
-/* The container in the directory `id`, which is shown if it is one of those asked for. Memory that runs out ends
- * the process. */
+/* The container in the directory `id`, which is shown if it is one of those asked for. Memory that runs out
+ * ends the process. */
 void container_new(struct containers *all, const char *id);
 /* Its metadata may be new: has it started, or stopped? */
 void container_update(struct container *c);
