@@ -14,8 +14,8 @@ struct metadata {
     json_t *host_json;  /* owned */
 };
 
-/* Reads DIR/config.v2.json. 0; -1 when it is not there (errno ENOENT), cannot be read or is no such file: err
- * says why. */
+/* Reads DIR/config.v2.json, and the log driver from hostconfig.json beside it. 0, on which metadata_free is
+ * owed. -1: it is not there (errno ENOENT), cannot be read, or is no such file; err says why. */
 int metadata_load(const char *dir, struct metadata *out, struct error *err);
 void metadata_free(struct metadata *m);
 

@@ -154,6 +154,9 @@ static void on_reload(evutil_socket_t number, short what, void *arg)
     (void)number, (void)what;
     struct app *app = arg;
     struct error err = {""};
+    if (app->ending) {
+        return; /* the source is stopped: it can take nothing up any more */
+    }
     struct config *fresh = config_load(app->config_path, &err);
     if (!fresh) {
         log_error("the configuration was not reloaded", KV("error", err.text));

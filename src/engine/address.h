@@ -20,7 +20,7 @@ struct engine_address {
 /* 0, or -1: err says what is wrong with it and which forms there are. */
 int engine_address_parse(const char *text, struct engine_address *out, struct error *err);
 
-/* In words for a user: why connecting to it failed with that errno, and what to do. */
+/* Says for a user why connecting failed with the errno `code`, and what to do. */
 void engine_address_explain(const struct engine_address *address, int code, struct error *err);
 
 #endif

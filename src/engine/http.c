@@ -430,7 +430,7 @@ void http_resume(struct http_request *r)
     }
     r->paused = false;
     if (!r->bev) {
-        return; /* its failure is about to be told */
+        return; /* its failure is about to be reported */
     }
     bufferevent_enable(r->bev, EV_READ);
     /* What is already here is parsed from the loop, not from within this call. */

@@ -31,26 +31,27 @@ struct http_head {
 struct http_calls {
     void (*head)(void *arg, const struct http_head *head);
     void (*body)(void *arg, const char *bytes, size_t len);
-    /* The last call; the request frees itself after it. err is NULL when the answer came whole. */
+    /* The last call; the request is freed after it. err is NULL when the answer came whole. */
     void (*end)(void *arg, const struct error *err);
     void *arg;
 };
 
-/* Timeouts; a stream may be silent for ever once its head came, an answer that is waited for may not. */
+/* Timeouts. A stream may be silent for ever once its head came; an answer that is awaited may not. */
 #define HTTP_HEAD_TIMEOUT_S 30 /* from the call to the whole head */
 #define HTTP_BODY_TIMEOUT_S 60 /* with `answer`: from the head to the end */
 
 /* `target` is the path with its query. `answer`: the body is short, and awaited within HTTP_BODY_TIMEOUT_S.
- * NULL: memory. A failure to connect is told by `end`, later. */
+ * NULL: memory. A failure to connect is reported by `end`, later. */
 struct http_request *http_get(const struct http_peer *peer, const char *target, bool answer,
                               const struct http_calls *calls);
 
-/* Stops and resumes reading. From inside `body`: what follows the bytes of this call stays unparsed. At most
- * HTTP_READ_MAX bytes wait in memory. */
+/* Stops and resumes reading. May be called from inside `body`: what follows the bytes of that call then stays
+ * unparsed. At most HTTP_READ_MAX bytes wait in memory. */
 void http_pause(struct http_request *r);
 void http_resume(struct http_request *r);
 #define HTTP_READ_MAX 32768
 
-void http_cancel(struct http_request *r); /* no calls any more; NULL is fine */
+/* No call comes any more. NULL is fine. */
+void http_cancel(struct http_request *r);
 
 #endif

@@ -149,8 +149,7 @@ static size_t hand_on(struct log_stream *s, const char *p, const char *end, size
     return (size_t)(at - p);
 }
 
-/* Takes new bytes: what is left of the message before is completed first, all else is handed on where it
- * lies. */
+/* Takes new bytes: completes what is left of the message before, and hands on all else where it lies. */
 static void take(struct log_stream *s, const char *bytes, size_t len)
 {
     size_t need = SIZE_MAX;
@@ -217,8 +216,7 @@ static void on_body(void *arg, const char *bytes, size_t len)
     struct log_stream *s = arg;
     if (s->status != 200) {
         size_t room = REFUSAL_MAX - s->rest.len;
-        buf_add(&s->rest, bytes,
-                len < room ? len : room); /* without memory there is no message: the status is told */
+        buf_add(&s->rest, bytes, len < room ? len : room); /* without memory the status stands alone */
         return;
     }
     if (s->options.tty_unknown && len > 0) { /* text begins with a time, or a word of the Engine's */
@@ -239,7 +237,7 @@ static void refused(struct log_stream *s)
     finish(s, s->status == 404 ? LOG_END_GONE : unreadable ? LOG_END_UNREADABLE : LOG_END_BROKEN, &err);
 }
 
-/* All has come: what is left in `rest` is handed on, then the end is told. */
+/* All has come: hands on what is left in `rest`, then ends. */
 static void complete(struct log_stream *s)
 {
     s->busy = true;

@@ -141,7 +141,7 @@ static bool all_labels(const struct tail_texts *list, const struct identity *who
     return true;
 }
 
-/* What is asked for by name is shown though it is left out of collecting; our own output never is. */
+/* A container asked for by name is shown even where the configuration leaves it out; our own never is. */
 static bool may_be_shown(const struct tail_options *o, const struct config *cfg, const struct tags *tags,
                          const struct identity *who)
 {

@@ -12,21 +12,22 @@ struct tail_filter;
 struct tail_filter *tail_filter_new(const struct tail_options *o, struct error *err);
 void tail_filter_free(struct tail_filter *f); /* NULL is fine */
 
-/* Is it one of those asked for, and of those that the configuration lets be collected? `running`: it runs
- * now. Stopped ones are left out where nobody asked for certain ones; those asked for by name are shown
- * though they are left out of collecting. */
+/* Is this container to be shown: one of those asked for, and not left out by the configuration's include and
+ * exclude? `running`: it runs now. Stopped containers are left out unless certain ones are asked for; those
+ * asked for by name are shown even where the configuration leaves them out. */
 bool tail_filter_container(struct tail_filter *f, const struct config *cfg, const struct tags *tags,
                            const struct identity *who, bool running);
-/* Was one of those called as the name of that index says? */
+/* Did a container match the name of that index in the options? */
 bool tail_filter_found(const struct tail_filter *f, size_t name);
 
-/* What is kept of one stream of a container: the fate of its last line, which a line that goes on with it (it
- * is indented and tells no level of its own) shares. Zero-initialised. */
+/* Of one stream of a container: the fate of its last line. A line that continues it (indented, with no level
+ * of its own) shares that fate. Zero-initialised. */
 struct tail_filter_state {
     bool known, shown;
 };
 
-/* Is this line shown? Raw text, any bytes. Patterns see it without colours, invalid UTF-8 as U+FFFD. */
+/* Is this line shown? `text` may be any bytes; patterns see it without colours, and invalid UTF-8 as
+ * U+FFFD. */
 bool tail_filter_line(struct tail_filter *f, struct tail_filter_state *state, enum stream stream,
                       struct slice text);
 

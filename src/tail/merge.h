@@ -1,5 +1,5 @@
 /* Merges the lines of several containers by time. Each container has a lane: a bounded queue. While a lane is
- * past (of what it was asked for, not all that was written before now is there yet), no line may leave before
+ * past (not all is there yet that was written before now), no line may leave before
  * the lane has one, for an earlier one may come. */
 #ifndef SIDETAIL_TAIL_MERGE_H
 #define SIDETAIL_TAIL_MERGE_H

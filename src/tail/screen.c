@@ -24,7 +24,7 @@ struct screen {
     bool opened;    /* fd is ours to close */
     bool is_socket; /* written with MSG_DONTWAIT */
     bool careful;   /* may block: see CAREFUL_MAX */
-    bool told_full; /* screen_full said so, `room` is owed */
+    bool owes_room; /* screen_full said yes: `room` is to be called */
     bool pending;   /* a write is already on its way */
     bool closed;
     char last;              /* byte written last */
@@ -41,7 +41,7 @@ struct buf *screen_out(struct screen *s)
 bool screen_full(struct screen *s)
 {
     bool full = s->closed || s->out.len - s->sent >= SCREEN_FULL;
-    s->told_full |= full;
+    s->owes_room |= full;
     return full;
 }
 
@@ -113,8 +113,8 @@ static void flush(struct screen *s)
             return;
         }
     }
-    if (s->told_full && s->out.len - s->sent < SCREEN_FULL) {
-        s->told_full = false;
+    if (s->owes_room && s->out.len - s->sent < SCREEN_FULL) {
+        s->owes_room = false;
         s->calls.room(s->calls.arg);
     }
     if (screen_empty(s)) {

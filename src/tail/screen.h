@@ -10,9 +10,8 @@
 #include "base/buf.h"
 #include "base/error.h"
 
-/* The base's: what is to be read comes first, so that much is written at once. */
-#define SCREEN_PRIORITIES 3
-#define SCREEN_FULL       (256u << 10) /* bytes that wait to be written; then nothing more is to be appended */
+#define SCREEN_PRIORITIES 3            /* of the base: reading comes first, so that much is written at once */
+#define SCREEN_FULL       (256u << 10) /* bytes that wait to be written: append no more then */
 
 struct screen;
 
@@ -23,16 +22,19 @@ struct screen_calls {
     void *arg;
 };
 
+/* On a base with SCREEN_PRIORITIES. NULL: stdout is not open, or memory; err says which. */
 struct screen *screen_new(struct event_base *base, const struct screen_calls *calls, struct error *err);
 
-/* What is appended here, in whole lines, is written as soon as there is nothing to read, or much to write. */
+/* Whole lines are appended here. They are written as soon as there is nothing to read, or much to write. */
 struct buf *screen_out(struct screen *s);
+/* To be called after appending. */
+void screen_written(struct screen *s);
+/* Do SCREEN_FULL bytes wait, or is it closed? Then `room` follows once there is room again. */
 bool screen_full(struct screen *s);
-void screen_written(struct screen *s); /* after appending */
 bool screen_empty(const struct screen *s);
 
-/* Drops what waits. On a terminal, a line that stands there in part is ended, and colours, where there may be
- * any. NULL is fine. */
+/* Drops what waits. On a terminal, ends a line that stands there in part, and with `colors` the colours. NULL
+ * is fine. */
 void screen_free(struct screen *s, bool colors);
 
 #endif

@@ -2,14 +2,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/loop.h"
 
 #define EVERY_S 3600
-
-static void arm(struct kafka_expiry *x, time_t seconds)
-{
-    struct timeval tv = {seconds, 0};
-    evtimer_add(x->timer, &tv);
-}
 
 /* What is left of it in Kafka is dropped with the next transaction. */
 static void forget(void *arg, const char *feed)
@@ -26,7 +21,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     (void)fd, (void)what;
     struct kafka_expiry *x = arg;
     checkpoint_expire(x->checkpoint, (clock_now() - x->retention) / NS_PER_S, forget, x);
-    arm(x, EVERY_S);
+    loop_arm_timer(x->timer, EVERY_S * NS_PER_S);
 }
 
 int kafka_expiry_init(struct kafka_expiry *x, struct event_base *base, struct checkpoint *checkpoint,
@@ -46,5 +41,5 @@ void kafka_expiry_free(struct kafka_expiry *x)
 
 void kafka_expiry_start(struct kafka_expiry *x)
 {
-    arm(x, CHECKPOINT_GRACE_S);
+    loop_arm_timer(x->timer, CHECKPOINT_GRACE_S * NS_PER_S);
 }

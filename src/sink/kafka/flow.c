@@ -13,7 +13,7 @@
 #include "flow.h"
 
 #include <stddef.h>
-#include <string.h>
+#include <stdio.h>
 
 #include "base/clock.h"
 #include "base/log.h"

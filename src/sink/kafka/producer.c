@@ -1,7 +1,6 @@
 #include "producer.h"
 
-#include <stddef.h>
-#include <string.h>
+#include <stdio.h>
 
 static void session_done(struct job *job)
 {
@@ -70,6 +69,7 @@ int kafka_producer_init(struct kafka_producer *p, const struct kafka_producer_en
     p->session.worker = env->worker;
     p->session.settings = env->settings;
     snprintf(p->session.id, sizeof(p->session.id), "%s", env->session);
+    p->env.session = p->session.id;
     kafka_topic_job_init(&p->topic_job, env->worker, env->settings, env->trouble, topic_done, p);
     p->out.settings = env->settings;
     p->out.routes = kafka_routes_new(env->settings);

@@ -18,8 +18,8 @@
 #include "topic_job.h"
 #include "trouble.h"
 
-/* What it is set up with, all of which outlives it, and who hears of what happens. From the loop; the calls
- * do not come from inside the functions below. */
+/* What it is set up with, and who hears of what happens. All that is pointed to outlives the producer, but for
+ * the session's name, which is copied. The calls come from the loop, and not from inside the functions below. */
 struct kafka_producer_env {
     struct event_base *base;
     struct kafka_settings *settings;
@@ -28,8 +28,8 @@ struct kafka_producer_env {
     struct kafka_marks *marks;
     const char *session; /* name of this process's session */
 
-    /* The worker is done; `session` holds what came of it. Where it is KAFKA_OPENED, kafka_producer_take
-     * follows. */
+    /* The worker is done; `session` holds what came of it. Where it is KAFKA_OPENED, the owner calls
+     * kafka_producer_take. */
     void (*made)(void *arg, const struct kafka_session *session);
     /* The producer told something. failure: why it, or what it was given, failed; NULL: it did not. It may be
      * given up already. */

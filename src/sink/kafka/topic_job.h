@@ -36,7 +36,7 @@ struct kafka_topic_job {
     struct error err;
 };
 
-/* `done` is called on the loop, once for each job that was started. */
+/* `done` is called on the loop, once for each job that was started, unless the worker ends first. */
 void kafka_topic_job_init(struct kafka_topic_job *t, struct worker *worker, struct kafka_settings *settings,
                           struct kafka_trouble *trouble,
                           void (*done)(void *arg, enum kafka_topic_outcome outcome), void *arg);

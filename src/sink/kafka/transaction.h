@@ -12,7 +12,8 @@ struct kafka_call {
     rd_kafka_error_t *(*function)(rd_kafka_t *, int timeout_ms);
     const char *what; /* "committing": how err begins */
     bool delivers;    /* it waits for deliveries: give up when a topic of theirs is gone */
-    /* Before each try: takes up what the producer tells, waiting wait_ms for it. NULL: the loop does that. */
+    /* Before each try: takes up what the producer tells, waiting wait_ms for it. NULL: nobody does, or
+     * the loop. */
     void (*hear)(void *arg, int wait_ms);
     void *arg;
 };

@@ -1,5 +1,5 @@
-/* What the log has to say once while it lasts: that Kafka takes nothing, or that a topic is not ready. Loop
- * thread, but for the notes. */
+/* What the log says once for as long as it lasts: that Kafka takes nothing, or that a topic is not ready. Loop
+ * thread only. */
 #ifndef SIDETAIL_SINK_KAFKA_TROUBLE_H
 #define SIDETAIL_SINK_KAFKA_TROUBLE_H
 

@@ -1,8 +1,8 @@
 #include "source/docker_api/check.h"
 
-/* Was this entry, somewhere in the log, taken? Which piece of an unfinished line it is cannot be told: then
- * not. */
-static bool taken(const struct api_check *c, const struct log_entry *e)
+/* Was this entry, which stands somewhere in the log, taken? Not if it may be any piece of an unfinished
+ * line. */
+static bool was_taken(const struct api_check *c, const struct log_entry *e)
 {
     const struct api_pos *last = &c->cursor->stream[e->stream].last;
     return e->time_ns < last->time_ns ||
@@ -15,7 +15,7 @@ static bool on_entry(void *arg, const struct log_entry *e)
     if (e->malformed) {
         return true;
     }
-    if (taken(c, e)) {
+    if (was_taken(c, e)) {
         c->reached = true;
     } else if (c->until_ns == 0 || e->time_ns < c->until_ns) {
         c->behind = true;
@@ -35,8 +35,8 @@ static void on_end(void *arg, enum log_end end, const struct error *err)
 int api_check_start(struct api_check *c, struct engine *e, const char *id, const struct log_options *options)
 {
     struct log_options mine = {
-        /* No earlier: an Engine that unpacks rotated files for two readers at once may give the one what the
-           other asked for. */
+        /* No earlier: an Engine that unpacks rotated files for two readers at once may give one of them what
+           the other asked for. */
         .since_ns = cursor_newest(c->cursor), .tail = c->until_ns ? CHECK_LINES : 1, .tty = options->tty,
         .bare_end = options->bare_end,        .own_times = options->own_times,
     };

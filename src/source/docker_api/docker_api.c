@@ -59,6 +59,7 @@ static void select_container(void *arg, struct engine_container *c)
     if (!tags_wanted(tags, &who, src->cfg, tags_own_container())) {
         if (f) {
             api_feed_free(f);
+            queue_open_next(&src->env.queue); /* it may have been one of those being opened */
         }
     } else if (!f) {
         c->user = begin(src, c, tags);

@@ -11,7 +11,7 @@
 
 #define BACKOFF_MIN (100 * NS_PER_MS)
 #define BACKOFF_MAX (5 * NS_PER_S)
-#define PAUSED_MAX  2 /* seconds without room after which a rotating log's stream is closed, see tick_paused */
+#define PAUSED_MAX  2 /* seconds without room after which a rotating log's stream is closed */
 #define GONE_CHECK  3 /* seconds of silence before a check, once the container is removed */
 
 static const char *short_id(const struct api_feed *f)

@@ -20,7 +20,7 @@ struct container {
     TAILQ_ENTRY(container) dirty_link;
     char id[CONTAINER_ID_LEN + 1];
     char *dir, *path;       /* its log */
-    struct watch *watch;    /* NULL: nothing tells of changes, so it is looked through each second */
+    struct watch *watch;    /* NULL: changes are looked for each second */
     struct tail_feed *feed; /* NULL: not shown */
     struct tail_log *log;
     struct lifecycle life;

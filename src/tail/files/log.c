@@ -10,7 +10,7 @@
 #include "source/log/segment.h"
 
 #define BLOCK (64u << 10) /* bytes looked through at once, backwards */
-#define TRIES 5           /* to open the next file amid a rotation; after that at the next look */
+#define TRIES 5           /* to open the next file amid a rotation, before the next read */
 
 struct tail_log {
     char *path;
@@ -181,7 +181,7 @@ static bool still_named(const struct tail_log *log, const struct generation *lis
     return same;
 }
 
-/* Opens the file that follows, where that can be told. False: it cannot, or there is none. */
+/* Opens the file that follows, where it is known for sure. False: it is not, or there is none. */
 static bool open_next(struct tail_log *log)
 {
     struct generation *list = NULL;
@@ -202,7 +202,7 @@ static bool open_next(struct tail_log *log)
     return sure;
 }
 
-/* The file is read to its end: opens the one that follows. False: there is none, or it is asked again. */
+/* The file is read to its end: opens the one that follows. False: there is none yet. */
 static bool move_on(struct tail_log *log)
 {
     if (!log->seg) {
