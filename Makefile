@@ -1,5 +1,11 @@
-# sidetail: see README.md. `make` builds it and its manual (`make man`: that alone), `make install` installs both. Variables: BUILD
-# (where objects go), SANITIZE=1 (ASan and UBSan), CC; PREFIX and DESTDIR of install; FUZZ_SECONDS of fuzz.
+# sidetail: see README.md. `make help` prints the targets that have a text behind ##, and these lines:
+##
+## BUILD=build         where objects go; each set of flags needs one of its own
+## SANITIZE=1          with ASan and UBSan
+## CC=cc               the compiler
+## PREFIX=/usr/local   where install puts it, below DESTDIR
+## FUZZ_SECONDS=60     how long fuzz runs
+## TIDY="FILE..."      what clang-tidy looks at in lint; all of src where it is not set
 VERSION := 0.1.0
 BUILD   ?= build
 PREFIX  ?= /usr/local
@@ -26,12 +32,16 @@ OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 UNITS   := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 HELPERS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
 
-.PHONY: all unit test bench bench-kafka bench-others fuzz lint demo install clean docs man
+.PHONY: all help unit test quick bench bench-kafka bench-others fuzz lint demo install clean docs man compile_commands.json
 .SECONDARY:
-all: $(BUILD)/sidetail
+all: $(BUILD)/sidetail ## builds the program and its manual
 ifneq ($(SANITIZE),1)
 all: sidetail.1
 endif
+
+help: ## prints this
+	@awk -F ':.*## ' '/^[a-z_.-]+:.*## / { printf "make %-22s %s\n", $$1, $$2 } /^##/ { set = set substr($$0, 4) "\n" } \
+	END { printf "%s", set }' Makefile
 
 $(BUILD)/sidetail: $(BUILD)/src/main.o $(BUILD)/libsidetail.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -40,12 +50,12 @@ $(BUILD)/sidetail: $(BUILD)/src/main.o $(BUILD)/libsidetail.a
 $(BUILD)/docs: $(BUILD)/src/docs/docs.o $(BUILD)/libsidetail.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-man: sidetail.1
+man: sidetail.1 ## the manual alone, to be read by man ./sidetail.1
 sidetail.1: src/docs/sidetail.1.in $(BUILD)/docs $(BUILD)/sidetail
 	$(BUILD)/docs man $< $(BUILD)/sidetail > $(BUILD)/$@ && mv $(BUILD)/$@ $@
 
 # The two that are committed; tests/integration/test_docs.py fails when they are behind.
-docs: $(BUILD)/docs
+docs: $(BUILD)/docs ## writes the table of keys into README.md and config/config.schema.json
 	$(BUILD)/docs schema > $(BUILD)/schema.new && mv $(BUILD)/schema.new config/config.schema.json
 	if [ -f README.md ]; then $(BUILD)/docs readme README.md > $(BUILD)/readme.new && mv $(BUILD)/readme.new README.md; fi
 
@@ -66,7 +76,7 @@ $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/tests/bench/lines.o $(BUILD)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-unit: $(UNITS)
+unit: $(UNITS) ## builds and runs the unit tests
 	@set -e; for t in $(UNITS); do $$t; done
 
 # Fuzzing: each target in turn for its share of FUZZ_SECONDS. Under $(FUZZ): what a run found worth keeping (corpus/), its output
@@ -75,7 +85,7 @@ FUZZ_SECONDS ?= 60
 FUZZ         := $(BUILD)/fuzz
 FUZZERS      := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
-fuzz:
+fuzz: ## runs each fuzzer for its share of FUZZ_SECONDS
 	@$(MAKE) -s CC=clang SANITIZE=1 BUILD=$(FUZZ) FUZZ_BUILD=1 CFLAGS="-O1 -g -fsanitize=fuzzer-no-link" $(FUZZERS:%=$(FUZZ)/run/%)
 	@for f in $(FUZZERS); do mkdir -p $(FUZZ)/corpus/$$f; \
 	$(FUZZ)/run/$$f -max_total_time=$$(($(FUZZ_SECONDS) / $(words $(FUZZERS)))) -max_len=4096 -dict=tests/fuzz/json.dict \
@@ -89,45 +99,54 @@ $(BUILD)/run/%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/libsidetail.a
 	$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LDLIBS)
 endif
 
-# The whole test command of the README; see tests/run.sh for its stages.
-test:
+test: ## runs all tests, as root: tests/run.sh, which has its stages
 	tests/run.sh
 
-bench: $(BUILD)/sidetail $(BUILD)/bench/bench_codec $(BUILD)/bench/bench_lines $(BUILD)/bench/bench_shape
+quick: ## builds, runs the unit tests and lints what changed: tests/run.sh quick
+	tests/run.sh quick
+
+bench: $(BUILD)/sidetail $(BUILD)/bench/bench_codec $(BUILD)/bench/bench_lines $(BUILD)/bench/bench_shape ## measures decoding, encoding, shaping and the whole
 	$(BUILD)/bench/bench_codec
 	$(BUILD)/bench/bench_shape
 	/usr/bin/python3 tests/bench/run.py $(BUILD)
 	/usr/bin/python3 tests/bench/tail.py $(BUILD)
 
-# Beside the other collectors that are on the PATH.
-bench-others: $(BUILD)/sidetail $(BUILD)/bench/bench_lines
+bench-others: $(BUILD)/sidetail $(BUILD)/bench/bench_lines ## beside the other collectors that are on the PATH
 	/usr/bin/python3 tests/bench/others.py $(BUILD)
 
-bench-kafka: $(BUILD)/sidetail $(BUILD)/bench/bench_kafka $(BUILD)/bench/bench_lines
+bench-kafka: $(BUILD)/sidetail $(BUILD)/bench/bench_kafka $(BUILD)/bench/bench_lines ## beside bare librdkafka, into a broker
 	/usr/bin/python3 tests/bench/kafka.py $(BUILD)
 
-demo:
+demo: ## collects real containers to stdout, as root
 	deploy/demo.sh
 
 C_FILES := $(wildcard src/*.c src/*/*.[ch] src/*/*/*.[ch] include/*/*.h include/*/*/*.h tests/*/*.[ch] tests/integration/app/*.[ch])
 # uthash's HASH_ITER looks uninitialised to cppcheck, and a function that does not return is one that does; compilers,
 # sanitizers and valgrind look after both.
 CPPCHECK_OFF := $(addprefix --suppress=,missingIncludeSystem normalCheckLevelMaxBranches uninitvar nullPointerRedundantCheck)
-# Also: do the layers of src/README.md hold, and does no circle of calls stand?
-lint: $(BUILD)/sidetail
+TIDY ?= $(SOURCES) src/main.c
+# Also: do the layers of src/README.md hold, does no circle of calls stand, and are comments whole?
+lint: $(BUILD)/sidetail ## layers, comments, clang-format, cppcheck and clang-tidy
 	@/usr/bin/python3 tests/lint/layers.py $(BUILD)
+	@/usr/bin/python3 tests/lint/comments.py $(C_FILES)
 	@clang-format --dry-run -Werror $(C_FILES)
 	@cppcheck -q --error-exitcode=1 --enable=warning,performance,portability --inline-suppr -Iinclude -Isrc $(CPPCHECK_OFF) src
-	@printf '%s\n' $(SOURCES) src/main.c | FLAGS='$(subst ',,$(CPPFLAGS))' xargs -P 2 -n 8 sh -c \
+	@printf '%s\n' $(TIDY) | FLAGS='$(subst ',,$(CPPFLAGS))' xargs -r -P 2 -n 4 sh -c \
 	    'clang-tidy --quiet "$$@" -- $$FLAGS -std=gnu11 2>/dev/null' lint
 
-install: $(BUILD)/sidetail sidetail.1
+# For clangd and other tools that want to know how each file is compiled.
+COMPILE := $(subst ",\",$(CC) $(CPPFLAGS) $(CFLAGS))
+compile_commands.json: ## how each file is compiled, for clangd and editors
+	@for f in $(filter %.c,$(C_FILES)); do printf '{"directory": "%s", "file": "%s", "command": "%s -c -o %s %s"},\n' \
+	'$(CURDIR)' $$f '$(subst ','\'',$(COMPILE))' $(BUILD)/$${f%.c}.o $$f; done | sed '1s/^/[/; $$s/,$$/]/' >$@
+
+install: $(BUILD)/sidetail sidetail.1 ## installs the program, its manual and completions below PREFIX
 	install -D -m 755 $(BUILD)/sidetail $(DESTDIR)$(PREFIX)/bin/sidetail
 	install -D -m 644 sidetail.1 $(DESTDIR)$(PREFIX)/share/man/man1/sidetail.1
 	install -D -m 644 deploy/completion/sidetail.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/sidetail
 	install -D -m 644 deploy/completion/_sidetail $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_sidetail
 
-clean:
+clean: ## removes what was built
 	rm -rf $(BUILD) sidetail.1
 
 -include $(OBJECTS:.o=.d) $(BUILD)/src/main.d $(BUILD)/src/docs/docs.d $(patsubst %.c,$(BUILD)/%.d,$(wildcard tests/*/*.c))
