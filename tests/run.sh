@@ -14,8 +14,6 @@ QUICK=(compile unit lint-changed)
 LOGS=$PWD/build/logs
 ASAN=build/asan
 JOBS=$(nproc)
-# Unit tests wait for most of their time; valgrind's and the sanitizers' work more.
-UNITS_AT_ONCE=$((2 * JOBS))
 # Valgrind and the sanitizers say what they find by these codes, which no test program uses.
 export ASAN_OPTIONS=detect_leaks=1:exitcode=99:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export PYTHONDONTWRITEBYTECODE=1 LC_ALL=C.UTF-8
@@ -56,17 +54,23 @@ stage_build() {
 
 stage_compile() { one make -s -j"$JOBS"; }
 
+# The unit tests that take longest. They start first, so that none of them is still running when all others are done.
+SLOW=(test_kafka_mock test_follow_names test_follow_faults test_follow_mended test_follow_begin test_sink_faults)
+
 # unit_programs DIRECTORY: the names of the unit tests' programs below a build directory.
 unit_programs() {
-    local source
-    for source in tests/unit/test_*.c; do echo "$1/unit/$(basename "$source" .c)"; done
+    local source name
+    for source in "${SLOW[@]/#/tests/unit/}" tests/unit/test_*.c; do
+        name=$(basename "$source" .c)
+        [ ! -e "tests/unit/$name.c" ] || echo "$1/unit/$name"
+    done | awk '!seen[$0]++'
 }
 
 # One program may hold several groups of tests, each with a summary of its own.
 cmocka_total() { awk -v word="$1" '$2 == word && $5 ~ /^test/ { n += $4 } END { print n + 0 }'; }
 
-# run_units LIMIT PROGRAM_PREFIX... -- PROGRAM...: runs each for at most LIMIT seconds, UNITS_AT_ONCE of them at a time, and
-# counts what cmocka counted.
+# run_units LIMIT PROGRAM_PREFIX... -- PROGRAM...: runs each for at most LIMIT seconds, several at once since they wait for
+# most of their time, and counts what cmocka counted.
 run_units() {
     local limit=$1 prefix=() program output code good bad ran
     shift
@@ -77,7 +81,7 @@ run_units() {
     shift
     ran=$(mktemp -d)
     for program in "$@"; do
-        while [ "$(jobs -rp | wc -l)" -ge "$UNITS_AT_ONCE" ]; do wait -n; done
+        while [ "$(jobs -rp | wc -l)" -ge $((2 * JOBS)) ]; do wait -n; done
         {
             timeout "$limit" "${prefix[@]}" "$program" >"$ran/${program##*/}" 2>&1 </dev/null
             echo $? >"$ran/${program##*/}.code"
@@ -253,7 +257,6 @@ main() {
     if [ "$*" = quick ]; then
         set -- "${QUICK[@]}"
         quick=1
-        UNITS_AT_ONCE=$((4 * JOBS))
     fi
     for stage in "$@"; do
         [ "$(type -t "stage_$stage")" = function ] || {
