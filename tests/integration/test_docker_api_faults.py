@@ -1,9 +1,12 @@
 """Source docker-api through a proxy that breaks, stops and damages the streams of a real Engine."""
 
+import os
+import signal
 import time
 
 import pytest
 from lib.proxy import Proxy
+from lib.system import wait_until
 from lib.verify import Verifier, assert_collected
 
 
@@ -104,3 +107,23 @@ def test_opening_is_bounded(engine, proxy, collect):
     assert proxy.most_opening == 3
     assert time.monotonic() - begun > 12 / 3 * 0.2
     s.stop_cleanly()
+
+
+def test_reload_while_ending(engine, sidetail):
+    """HUP comes while the sink still has batches: the source is stopped, and can take up nothing."""
+    engine.write("a", count=5000).wait()
+    s = sidetail({"source": "docker-api", "include": {"labels": [f"sidetail.test={engine.session}"]}})
+    os.mkfifo(s.stdout_path)
+    with open(os.open(s.stdout_path, os.O_RDONLY | os.O_NONBLOCK), "rb") as reader:
+        s.start()
+        s.wait_stderr("msg=collecting")
+        wait_until(lambda: s.metrics()["sidetail_sink_waiting_seconds"] > 0.2, what="nobody reads what it writes")
+        s.signal(signal.SIGTERM)
+        s.wait_stderr("msg=ending")
+        s.signal(signal.SIGHUP)
+        time.sleep(0.3)
+        assert s.running
+        os.set_blocking(reader.fileno(), True)
+        while reader.read1():
+            pass
+        assert s.wait() == 0
