@@ -36,8 +36,8 @@ struct kafka_flow {
     enum kafka_state state;
     struct worker *worker;
     struct kafka_producer producer;
-    struct kafka_batches
-        batches; /* open: in the open transaction; at least once: not delivered in full yet */
+    /* open: in the open transaction; at least once: not delivered in full yet */
+    struct kafka_batches batches;
     struct kafka_marks *marks;
     struct kafka_commit commit;
     struct kafka_backoff backoff;
