@@ -26,8 +26,8 @@ void checkpoint_free(struct checkpoint *c);
  * wrote the file, which is left as it is. After an error nothing is kept on disk.
  *
  * A save drops entries that nobody has asked for since (checkpoint_get, checkpoint_set) and that were last in
- * use more than `retention_ns` ago; but none within CHECKPOINT_GRACE_S of the load, for what they belong to
- * may come late (an Engine, a mount). */
+ * use more than `retention_ns` ago; but none within `retention_ns` or CHECKPOINT_GRACE_S of the load,
+ * whichever is shorter, for what they belong to may come late (an Engine, a mount). */
 int checkpoint_load(struct checkpoint *c, const char *path, int64_t retention_ns, struct error *err);
 #define CHECKPOINT_TOO_NEW (-2)
 #define CHECKPOINT_GRACE_S 600 /* seconds */

@@ -21,7 +21,7 @@ enum key_type {
 enum key_flags {
     KEY_SECRET = 1,  /* never shown */
     KEY_REGEX = 4,   /* its string or strings are regular expressions */
-    KEY_RESTART = 2, /* a change of it takes a restart: config_needs_restart */
+    KEY_RESTART = 2, /* changing it requires a restart: config_needs_restart */
 };
 
 struct key {

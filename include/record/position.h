@@ -63,9 +63,8 @@ bool position_same(const struct position *a, const struct position *b);
  *
  *     {"kind":"file","at":OFFSET,"held":{"stdout":OFFSET,"stderr":OFFSET},"mid_line":true}
  *
- * A file's OFFSET: {"dev":"fe00","ino":"1a2b","head":"<16 hex
- * digits>","head_len":1024,"offset":9,"mtime":<ns>,
- *                   "tail":"<16 hex digits>","tail_len":9}
+ * A file's OFFSET: {"dev":"fe00","ino":"1a2b","head":"<16 hex digits>","head_len":1024,
+ *                   "offset":9,"mtime":<ns>,"tail":"<16 hex digits>","tail_len":9}
  * The API's OFFSET: {"time":<ns>,"lines":1}
  *
  * `held` and what is in it, `mid_line`, and `tail` with its length stand only where they are set; kind "none"

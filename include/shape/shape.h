@@ -1,5 +1,5 @@
 /* Shaping of whole lines between joining and encoding. In this order: multiline joining, drop and keep rules,
- * rate limit, redaction, level, JSON payload. Each is off by default; when all are off there is no shaper and
+ * rate limit, level, redaction, JSON payload. Each is off by default; when all are off there is no shaper and
  * no cost.
  *
  * Rules see text as its writer wrote it, without the escapes of Docker's JSON, and as valid UTF-8 (what was

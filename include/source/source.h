@@ -15,9 +15,6 @@ struct source_env {
     const struct config *cfg;
     struct pipeline *pipeline;
     struct checkpoint *checkpoint;
-    /* The source has nothing more to read and never will (tail --no-follow); may be NULL. */
-    void (*ended)(void *arg);
-    void *arg;
 };
 
 struct source_ops {

@@ -226,7 +226,7 @@ int checkpoint_load(struct checkpoint *c, const char *path, int64_t retention_ns
     }
     int result = load(c, err);
     if (result < 0) {
-        free(c->path); /* who goes on without it keeps nothing on disk */
+        free(c->path); /* a caller that goes on without it keeps nothing on disk */
         c->path = NULL;
     }
     return result;

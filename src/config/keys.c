@@ -135,7 +135,7 @@ const struct key config_keys[] = {
 
     ENUM("sink", sink, "stdout", sinks, KEY_RESTART, "Where lines go."),
     ENUM("format", format, "json", formats, 0,
-         "How they are written: json, one object a line; logfmt, key=value pairs; raw, the text alone; "
+         "How they are written: json, one object per line; logfmt, key=value pairs; raw, the text alone; "
          "pretty, for people."),
     ENUM("color", color, "auto", colors, 0, "Colors of format pretty; auto: on a terminal."),
     BOOL("pretty.json", pretty_json, "true", 0,
@@ -238,7 +238,7 @@ const struct key config_keys[] = {
              "A group ends when no further line comes for this long."),
     STRING("parse_json", parse_json, "", 0,
            "Adds a line that is a JSON object to the record, as an object under this key. Empty: off."),
-    BOOL("detect_level", detect_level, "false", 0, "Adds the level that a line shows."),
+    BOOL("detect_level", detect_level, "false", 0, "Adds the level found in the line."),
     LIST("redact", redact, "", KEY_REGEX, "Regexes (PCRE2): whatever matches is replaced."),
     STRING("redact_with", redact_with, "[redacted]", 0, "The text that replaces a match."),
     LIST("drop", drop, "", KEY_REGEX,

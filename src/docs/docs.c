@@ -81,7 +81,7 @@ static const char *secret_note(const struct key *key)
 
 static const char *restart_note(const struct key *key)
 {
-    return key->flags & KEY_RESTART ? " Takes a restart." : "";
+    return key->flags & KEY_RESTART ? " Changing it requires a restart." : "";
 }
 
 /* -- schema ------------------------------------------------------------------------------------ */
@@ -197,7 +197,7 @@ static void default_text(const struct key *key, char out[256])
     json_decref(value);
 }
 
-/* A star marks a key that takes a restart. */
+/* A star marks a key whose change requires a restart. */
 static void put_row(const struct key *key)
 {
     char text[256];

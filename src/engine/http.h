@@ -1,5 +1,4 @@
-/* One HTTP/1.1 GET, on a connection of its own: unix socket, TCP or TLS. The body is handed on as it comes.
- */
+/* One HTTP/1.1 GET, on a connection of its own (unix socket, TCP or TLS). It hands on the body as it comes. */
 #ifndef SIDETAIL_ENGINE_HTTP_H
 #define SIDETAIL_ENGINE_HTTP_H
 

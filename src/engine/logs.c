@@ -130,8 +130,7 @@ static ssize_t next_tty(struct log_stream *s, const char *p, const char *end, si
     return taken;
 }
 
-/* Hands on the messages in [p, end) until the owner pauses; returns the bytes taken. *need: see frame_next.
- */
+/* Hands on the messages in [p, end) until the owner pauses. Returns the bytes taken. *need: see frame_next. */
 static size_t hand_on(struct log_stream *s, const char *p, const char *end, size_t *need)
 {
     const char *at = p;

@@ -11,8 +11,7 @@
  * Engine wants them, cert.pem and key.pem; "" for none. NULL on error. */
 SSL_CTX *engine_tls_new(const char *dir, bool verify, struct error *err);
 
-/* One connection: sends the host's name and has it verified (as a name or as an IP address). NULL on error.
- */
+/* One connection: sends the host's name and has it verified (as a name or an IP address). NULL on error. */
 SSL *engine_tls_connection(SSL_CTX *tls, const char *host, bool verify);
 
 /* Why a handshake failed, for a user. */

@@ -92,11 +92,11 @@ def test_what_takes_a_restart_is_said_everywhere(docs, page):
     for key, says in (("sink", True), ("kafka.commit_bytes", True), ("include.services", False)):
         assert (f"| `{key}`* |" in output(docs, "tables", TABLES)) is says
         told = re.search(rf" {re.escape(key)} \(.*? SIDETAIL_", page).group()
-        assert ("Takes a restart." in told) is says
+        assert ("Changing it requires a restart." in told) is says
         part = json.loads(output(docs, "schema"))
         for name in key.split("."):
             part = part["properties"][name]
-        assert part["description"].endswith("Takes a restart.") is says
+        assert part["description"].endswith("Changing it requires a restart.") is says
 
 
 def test_man_page_shows_an_empty_choice(page):

@@ -21,7 +21,7 @@ struct gzip {
     struct gzip_job *job; /* what is being compressed; NULL: nothing */
 };
 
-/* Held at first. 0 or -1 (memory); gzip_free either way, and of one that is zeroed. */
+/* Held at first. 0 or -1 (memory). Call gzip_free in either case; a zeroed one is fine too. */
 int gzip_init(struct gzip *g, struct event_base *base, const struct location *at, const struct config *cfg);
 /* Stops; the file that is being compressed stays as it was. */
 void gzip_free(struct gzip *g);
@@ -32,8 +32,8 @@ void gzip_clean(const struct gzip *g);
 /* The saved checkpoint names the output, and so none of the rotated files: compresses them from now on. To be
  * called again when there may be a further one. */
 void gzip_begin(struct gzip *g);
-/* It may name one of them from now on: begins no other until gzip_begin. The one that is being compressed is
- * older than that, and goes on. */
+/* The saved checkpoint may name a rotated file from now on: no new one is begun until gzip_begin. The job that
+ * is running is on an older file, and goes on. */
 void gzip_hold(struct gzip *g);
 
 /* P.<number> was renamed to P.<number + 1>. */

@@ -11,7 +11,7 @@
 #include "location.h"
 #include "record/position.h"
 
-/* Only output.c writes it. */
+/* Only output.c changes what is in it. */
 struct output {
     int fd;           /* -1: not open */
     uint64_t length;  /* bytes that we know it to hold */

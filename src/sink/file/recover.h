@@ -10,8 +10,8 @@
 #include "record/position.h"
 
 /* `out` was just opened at the path; `known` is the checkpoint's output, NULL where it has none. The file
- * that `known` means is cut to known->offset: it is `out`, or was moved away and has any other name of the
- * directory. Where it is gone, that is logged. *settled: `known` names `out` as it is now. 0 or -1. */
+ * that `known` means is cut to known->offset: it is `out`, or was moved away and may have any other name in
+ * the directory. Where it is gone, that is logged. *settled: `known` names `out` as it is now. 0 or -1. */
 int recover_output(const struct location *at, const struct file_pos *known, struct output *out, bool *settled,
                    struct error *err);
 

@@ -26,8 +26,8 @@ struct rotator {
     int64_t not_before_ns; /* monotonic; after a failed rotation */
 };
 
-/* `wake` is called from the loop when `due` has become true. 0 or -1 (memory); rotator_free either way, and
- * of one that is zeroed. */
+/* `wake` is called from the loop when `due` has become true. 0 or -1 (memory). Call rotator_free in either
+ * case; a zeroed one is fine too. */
 int rotator_init(struct rotator *r, struct event_base *base, const struct location *at,
                  const struct config *cfg, struct gzip *gzip, void (*wake)(void *arg), void *arg);
 void rotator_free(struct rotator *r);
