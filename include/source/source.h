@@ -19,12 +19,14 @@ struct source_env {
 
 struct source_ops {
     const char *name;
-    struct source *(*open)(const struct source_env *env,
-                           struct error *err); /* begins at once; NULL on error */
-    void (*resume)(struct source *s);          /* the pipeline has room again */
-    int (*reload)(struct source *s, const struct config *cfg,
-                  struct error *err); /* SIGHUP: filters and tags anew */
-    void (*stop)(struct source *s);   /* reads nothing more; feeds stay until close. May be called again */
+    /* Begins to read at once. NULL on error. */
+    struct source *(*open)(const struct source_env *env, struct error *err);
+    /* The pipeline has room again. */
+    void (*resume)(struct source *s);
+    /* SIGHUP: takes up other filters and tags. 0, or -1: only in part. Not after `stop`. */
+    int (*reload)(struct source *s, const struct config *cfg, struct error *err);
+    /* Reads nothing more; feeds stay until `close`. May be called again. */
+    void (*stop)(struct source *s);
     void (*close)(struct source *s);
 };
 
