@@ -40,8 +40,9 @@ struct tags {
     /* The pieces of a line (encode.h) around its time and text, made once. */
     struct buf json_head[STREAM_COUNT]; /* `","service":"web","stream":"stdout","log":"` */
     struct buf json_tail;               /* `","project":"shop",…}` + newline */
-    struct buf logfmt_head;             /* ` service=web stream=` */
-    struct buf logfmt_tail;             /* `" project=shop …` */
+    /* Likewise of logfmt; empty until tags_render_logfmt, for few collectors write that. */
+    struct buf logfmt_head; /* ` service=web stream=` */
+    struct buf logfmt_tail; /* `" project=shop …` */
 
     struct stats *stats; /* counters of this service (metrics.h), shared; not owned */
 };
@@ -52,6 +53,10 @@ struct tags {
 struct tags *tags_new(const struct identity *who, const struct config *cfg);
 struct tags *tags_ref(struct tags *tags);
 void tags_unref(struct tags *tags); /* NULL is fine */
+
+/* Fills in logfmt_head and logfmt_tail. That changes no tag, so whoever holds the tags may do it. 0 or -1
+ * (memory). */
+int tags_render_logfmt(const struct tags *tags);
 
 /* May this container be collected? Not when its label sidetail.enable says false, 0, no or off, when anything
  * of `exclude` fits, when it is the collector's own (`self`: its id, or NULL), or when `include` has globs

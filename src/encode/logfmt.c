@@ -1,5 +1,5 @@
-/* logfmt: `time=… service=… stream=… level=… msg="…"` and the other tags. What is known of a container stands
- * ready in its tags (logfmt_head, logfmt_tail); the rest is copied around it. */
+/* logfmt: `time=… service=… stream=… level=… msg="…"` and the other tags. What is the same in each line of a
+ * container is rendered into its tags by the first one (logfmt_head, logfmt_tail); the rest is copied around it. */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -41,6 +41,9 @@ static void *open_state(const struct config *cfg, bool terminal)
 static int add_head(struct buf *out, const struct tags *tags, const struct record *rec, struct slice time)
 {
     const struct buf *head = &tags->logfmt_head;
+    if (tags->logfmt_tail.len == 0 && tags_render_logfmt(tags) < 0) {
+        return -1;
+    }
     if (buf_reserve(out, time.len + head->len + HEAD_EXTRA) < 0) {
         return -1;
     }

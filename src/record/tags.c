@@ -9,7 +9,6 @@
 #include "base/metrics.h"
 #include "config/config.h"
 #include "tags_json.h"
-#include "tags_logfmt.h"
 
 #define SHORT_ID 12
 
@@ -97,8 +96,7 @@ static bool fill(struct tags *tags, const struct identity *who, const struct con
            set(&tags->node, label(who, "com.docker.swarm.node.id")) &&
            set(&tags->host, FIRST(cfg->host, host_name())) &&
            set(&tags->namespace_, FIRST(who->namespace_)) && set(&tags->pod, FIRST(who->pod)) &&
-           choose_labels(tags, who->labels, cfg) && tags_render_json(tags) == 0 &&
-           tags_render_logfmt(tags) == 0;
+           choose_labels(tags, who->labels, cfg) && tags_render_json(tags) == 0;
 }
 
 struct tags *tags_new(const struct identity *who, const struct config *cfg)

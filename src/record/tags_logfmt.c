@@ -1,6 +1,4 @@
 /* The pieces of a container's logfmt lines that are the same in each of them. */
-#include "tags_logfmt.h"
-
 #include "base/logfmt.h"
 #include "tags_fields.h"
 
@@ -38,11 +36,13 @@ static int add_labels(struct buf *out, const json_t *labels)
     return 0;
 }
 
-int tags_render_logfmt(struct tags *tags)
+int tags_render_logfmt(const struct tags *shared)
 {
+    struct tags *tags = (struct tags *)shared; /* no tag changes: what is filled in is a copy of them */
     struct tag_field fields[TAG_FIELDS];
     tags_fields(tags, fields);
     struct buf *tail = &tags->logfmt_tail;
+    tags->logfmt_head.len = tail->len = 0;
     if (render_head(&tags->logfmt_head, tags->service) < 0 || buf_add(tail, "\"", 1) < 0) {
         return -1;
     }
