@@ -105,9 +105,9 @@ int store_read(const char *path, struct buf *text, struct error *err)
 
 int store_set_aside(const char *path, char aside[PATH_MAX], struct error *err)
 {
-    long long stamp = (long long)time(NULL);
+    long long seconds = (long long)time(NULL);
     do {
-        snprintf(aside, PATH_MAX, "%s.corrupt-%lld", path, stamp++);
+        snprintf(aside, PATH_MAX, "%s.corrupt-%lld", path, seconds++);
     } while (access(aside, F_OK) == 0);
     if (rename(path, aside) < 0) {
         return error_set(err, "the checkpoint %s is damaged and cannot be renamed to %s: %s", path, aside,

@@ -103,18 +103,18 @@ static int syntax_error(const struct loading *l, struct slice text, const json_e
         json_error_code(fault) == json_error_premature_end_of_input && strstr(fault->text, "end of file");
     size_t behind = at_end ? text.len : (size_t)fault->position;
     struct slice found = json_token_at(text, behind > 0 && !at_end ? behind - 1 : behind);
-    struct text_location place = text_location_of(text, (size_t)(found.ptr - text.ptr));
+    struct text_location location = text_location_of(text, (size_t)(found.ptr - text.ptr));
     const char *expected = expected_instead(fault->text, found);
     char what[ERROR_QUOTE_MAX];
     describe(found, json_error_code(fault) == json_error_duplicate_key, what);
     if (expected) {
-        return error_set(err, "%s:%u:%u: found %s; expected %s", l->path, place.line, place.column, what,
-                         expected);
+        return error_set(err, "%s:%u:%u: found %s; expected %s", l->path, location.line, location.column,
+                         what, expected);
     }
     const char *near = strstr(fault->text, " near ");
     int len = near ? (int)(near - fault->text) : (int)strlen(fault->text);
-    return error_set(err, "%s:%u:%u: found %s with a fault: %.*s; expected valid JSON", l->path, place.line,
-                     place.column, what, len, fault->text);
+    return error_set(err, "%s:%u:%u: found %s with a fault: %.*s; expected valid JSON", l->path,
+                     location.line, location.column, what, len, fault->text);
 }
 
 /* -- meaning ----------------------------------------------------------------------------------- */
@@ -128,8 +128,8 @@ struct reader {
 
 static int fault_at(struct reader *r, size_t depth, bool key, const struct error *why)
 {
-    struct text_location place = text_location_of(r->text, json_locate(r->text, r->path, depth, key));
-    return error_set(r->err, "%s:%u:%u: %s", r->l->path, place.line, place.column, why->text);
+    struct text_location location = text_location_of(r->text, json_locate(r->text, r->path, depth, key));
+    return error_set(r->err, "%s:%u:%u: %s", r->l->path, location.line, location.column, why->text);
 }
 
 static int unknown_key(struct reader *r, size_t depth, const char *path)

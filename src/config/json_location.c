@@ -51,16 +51,16 @@ static size_t end_of(struct slice text, struct slice token)
 
 struct text_location text_location_of(struct slice text, size_t offset)
 {
-    struct text_location place = {1, 1};
+    struct text_location location = {1, 1};
     for (size_t i = 0; i < offset && i < text.len; i++) {
         if (text.ptr[i] == '\n') {
-            place.line++;
-            place.column = 1;
+            location.line++;
+            location.column = 1;
         } else if (((unsigned char)text.ptr[i] & 0xc0) != 0x80) { /* not a continuation byte */
-            place.column++;
+            location.column++;
         }
     }
-    return place;
+    return location;
 }
 
 struct slice json_token_at(struct slice text, size_t offset)

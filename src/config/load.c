@@ -18,7 +18,7 @@ static int broken_rule(const struct loading *l, const struct config_fault *fault
         const struct origin *origin = &l->origins[index_of(fault->keys[i])];
         char env[CONFIG_ENV_MAX];
         if (origin->kind == ORIGIN_FILE) {
-            return error_set(err, "%s:%u:%u: %s", l->path, origin->place.line, origin->place.column,
+            return error_set(err, "%s:%u:%u: %s", l->path, origin->location.line, origin->location.column,
                              fault->why.text);
         }
         if (origin->kind == ORIGIN_ENV) {

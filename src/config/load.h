@@ -8,7 +8,7 @@
 /* Where a key got its value. */
 struct origin {
     enum { ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_ENV } kind;
-    struct text_location place; /* of the value, in the file */
+    struct text_location location; /* of the value, in the file */
 };
 
 struct loading {

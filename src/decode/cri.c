@@ -17,7 +17,7 @@ static struct slice take_word(struct slice *rest)
 /* Empty when there is none. */
 static struct slice take_time(struct slice *rest)
 {
-    size_t len = stamp_length(rest->ptr);
+    size_t len = timestamp_length(rest->ptr);
     if (len > 0 && len < rest->len && rest->ptr[len] == ' ') {
         struct slice time = {rest->ptr, len};
         *rest = slice_of(rest->ptr + len + 1, rest->len - len - 1);

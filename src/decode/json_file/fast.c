@@ -198,7 +198,7 @@ size_t decode_json_fast(const char *p, const char *end, struct record *out)
         return 0;
     }
     time += LEN(TIME);
-    size_t time_len = stamp_length(time);
+    size_t time_len = timestamp_length(time);
     const char *tail = time + time_len;
     if (!time_len || memcmp(tail, TAIL, LEN(TAIL)) != 0 || tail + LEN(TAIL) > end) {
         return 0;
