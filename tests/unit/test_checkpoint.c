@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "checkpoint/checkpoint.h"
+#include "under_valgrind.h"
 
 #define WEEK (168 * 3600 * NS_PER_S)
 
@@ -390,7 +391,7 @@ static void test_killed_while_saving(void **state)
                 save(c);
             }
         }
-        usleep(3000 + (useconds_t)(rand() % 12000));
+        usleep((3000 + (useconds_t)(rand() % 12000)) * (under_valgrind() ? 10 : 1));
         kill(pid, SIGKILL);
         assert_int_equal(waitpid(pid, NULL, 0), pid);
         struct checkpoint *c = load(WEEK);
