@@ -24,7 +24,8 @@
 
 struct logfmt {
     struct now now;
-    bool terminal; /* the output is one */
+    bool terminal;  /* the output is one */
+    struct buf key; /* scratch: a payload's key without its escapes */
 };
 
 static void *open_state(const struct config *cfg, bool terminal)
@@ -35,6 +36,13 @@ static void *open_state(const struct config *cfg, bool terminal)
         logfmt->terminal = terminal && isatty(STDOUT_FILENO);
     }
     return logfmt;
+}
+
+static void close_state(void *state)
+{
+    struct logfmt *logfmt = state;
+    buf_free(&logfmt->key);
+    free(logfmt);
 }
 
 /* All before the text, with the quote that opens it. */
@@ -77,7 +85,7 @@ static int add_tail(struct buf *out, const struct tags *tags, const struct recor
 }
 
 /* A payload, which comes as JSON (`,"message":{…}`): its object is one value. */
-static int add_payload(struct buf *out, struct slice extra)
+static int add_payload(struct logfmt *logfmt, struct buf *out, struct slice extra)
 {
     const char *key = extra.ptr + LEN(",\""), *end = key;
     while (*end != '"') {
@@ -85,7 +93,9 @@ static int add_payload(struct buf *out, struct slice extra)
     }
     const char *object = end + LEN("\":");
     struct slice value = slice_of(object, extra.len - (size_t)(object - extra.ptr));
-    return buf_add(out, " ", 1) < 0 || logfmt_add_key(out, slice_of(key, (size_t)(end - key))) < 0 ||
+    logfmt->key.len = 0;
+    return text_unescape(&logfmt->key, slice_of(key, (size_t)(end - key))) < 0 || buf_add(out, " ", 1) < 0 ||
+                   logfmt_add_key(out, slice_of(logfmt->key.data, logfmt->key.len)) < 0 ||
                    buf_add(out, "=", 1) < 0 || logfmt_add_value(out, value) < 0
                ? -1
                : 0;
@@ -98,7 +108,7 @@ static int encode(void *state, const struct tags *tags, const struct record *rec
     struct slice time = rec->time.len > 0 ? rec->time : now_text(&logfmt->now);
     int (*const add_text)(struct buf *, struct slice) = rec->escaped ? text_reescape : text_escape;
     if (add_head(out, tags, rec, time) < 0 || add_text(out, rec->text) < 0 || add_tail(out, tags, rec) < 0 ||
-        (rec->extra.len > 0 && add_payload(out, rec->extra) < 0) || buf_add(out, "\n", 1) < 0 ||
+        (rec->extra.len > 0 && add_payload(logfmt, out, rec->extra) < 0) || buf_add(out, "\n", 1) < 0 ||
         (logfmt->terminal && terminal_escape(out, before) < 0)) {
         out->len = before;
         return -1;
@@ -106,4 +116,4 @@ static int encode(void *state, const struct tags *tags, const struct record *rec
     return 0;
 }
 
-const struct encoder encoder_logfmt = {"logfmt", encode, open_state, free};
+const struct encoder encoder_logfmt = {"logfmt", encode, open_state, close_state};

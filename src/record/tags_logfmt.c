@@ -48,8 +48,13 @@ int tags_render_logfmt(const struct tags *shared)
     }
     for (size_t i = 0; i < TAG_FIELDS; i++) {
         if (add_pair(tail, "", fields[i].key, fields[i].value) < 0) {
+            tail->len = 0;
             return -1;
         }
     }
-    return add_labels(tail, tags->labels) < 0 ? -1 : tags_pad(tail);
+    if (add_labels(tail, tags->labels) < 0 || tags_pad(tail) < 0) {
+        tail->len = 0; /* not rendered yet */
+        return -1;
+    }
+    return 0;
 }

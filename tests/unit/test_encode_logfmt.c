@@ -108,7 +108,7 @@ static void a_payload_is_one_value(void **state)
     assert_string_equal(encode(tags, REC("x", .extra = SLICE(",\"message\":{\"a\": \"b\\n\"}"))),
                         HEAD " msg=\"x\"" TAIL " message=\"{\\\"a\\\": \\\"b\\\\n\\\"}\"\n");
     assert_string_equal(encode(tags, REC("x", .extra = SLICE(",\"my \\\"k\\\\\":{}"))),
-                        HEAD " msg=\"x\"" TAIL " my___k__={}\n");
+                        HEAD " msg=\"x\"" TAIL " my__k_={}\n");
     tags_unref(tags);
 }
 

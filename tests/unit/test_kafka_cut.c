@@ -111,7 +111,7 @@ static void raw_is_cut_between_characters(void **state)
     kafka_pieces_free(&pieces);
 }
 
-#define LOGFMT_HEAD "time=2026-11-24T05:00:39Z service=\"a msg=\\\"b\" stream=stdout level=warn msg=\""
+#define LOGFMT_HEAD "time=2026-11-24T05:00:39Z service=\"a msg=\\\"b msg=\" stream=stdout level=warn msg=\""
 #define LOGFMT_TAIL "\" container=web_1 id=909cac8e1261 label.x=\"a partial=true\""
 
 /* Cuts, and checks that each piece is the line with a part of its text, small enough and marked. */

@@ -147,15 +147,28 @@ static struct slice slice_between(const char *start, const char *end)
     return slice_of(start, (size_t)(end - start));
 }
 
+/* Where `msg="` stands behind another pair. Pair by pair, for a value may end in the same. NULL: nowhere. */
+static const char *find_msg(struct slice line)
+{
+    const size_t len = LOGFMT_MSG.len - 1; /* the space stands between pairs */
+    struct slice pair;
+    const char *first = line.ptr;
+    while (logfmt_next(&line, &pair)) {
+        if (pair.ptr > first && pair.len >= len && memcmp(pair.ptr, LOGFMT_MSG.ptr + 1, len) == 0) {
+            return pair.ptr;
+        }
+    }
+    return NULL;
+}
+
 /* Takes such a line apart. False when it is none. */
 static bool logfmt_open(struct slice line, struct logfmt_shell *shell, struct slice *text)
 {
-    /* In no other value can this stand: one with a space is in quotes, and those inside of it are escaped. */
-    const char *msg = line.len > 0 ? memmem(line.ptr, line.len, LOGFMT_MSG.ptr, LOGFMT_MSG.len) : NULL;
+    const char *msg = find_msg(line);
     if (!msg) {
         return false;
     }
-    const char *start = msg + LOGFMT_MSG.len, *end = line.ptr + line.len, *p = start;
+    const char *start = msg + LOGFMT_MSG.len - 1, *end = line.ptr + line.len, *p = start;
     while (p < end && *p != '"') {
         p += *p == '\\' && end - p > 1 ? 2 : 1;
     }
