@@ -54,6 +54,9 @@ struct tags *tags_new(const struct identity *who, const struct config *cfg);
 struct tags *tags_ref(struct tags *tags);
 void tags_unref(struct tags *tags); /* NULL is fine */
 
+/* Do lines look alike under both? */
+bool tags_same(const struct tags *a, const struct tags *b);
+
 /* Fills in logfmt_head and logfmt_tail. That changes no tag, so whoever holds the tags may do it. 0 or -1
  * (memory). */
 int tags_render_logfmt(const struct tags *tags);

@@ -196,3 +196,13 @@ bool tags_wanted(const struct tags *tags, const struct identity *who, const stru
     return !tags_is_own(who, self) && !opted_out(who) && included(tags, who, &cfg->include) &&
            !excluded(tags, who, &cfg->exclude);
 }
+
+static bool same_text(const struct buf *a, const struct buf *b)
+{
+    return slice_eq(slice_of(a->data, a->len), slice_of(b->data, b->len));
+}
+
+bool tags_same(const struct tags *a, const struct tags *b)
+{
+    return same_text(&a->json_tail, &b->json_tail) && same_text(&a->json_head[0], &b->json_head[0]);
+}

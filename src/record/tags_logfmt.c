@@ -36,24 +36,27 @@ static int add_labels(struct buf *out, const json_t *labels)
     return 0;
 }
 
-int tags_render_logfmt(const struct tags *shared)
+static int render_tail(struct buf *tail, const struct tags *tags)
 {
-    struct tags *tags = (struct tags *)shared; /* no tag changes: what is filled in is a copy of them */
     struct tag_field fields[TAG_FIELDS];
     tags_fields(tags, fields);
-    struct buf *tail = &tags->logfmt_tail;
-    tags->logfmt_head.len = tail->len = 0;
-    if (render_head(&tags->logfmt_head, tags->service) < 0 || buf_add(tail, "\"", 1) < 0) {
+    if (buf_add(tail, "\"", 1) < 0) {
         return -1;
     }
     for (size_t i = 0; i < TAG_FIELDS; i++) {
         if (add_pair(tail, "", fields[i].key, fields[i].value) < 0) {
-            tail->len = 0;
             return -1;
         }
     }
-    if (add_labels(tail, tags->labels) < 0 || tags_pad(tail) < 0) {
-        tail->len = 0; /* not rendered yet */
+    return add_labels(tail, tags->labels) < 0 ? -1 : tags_pad(tail);
+}
+
+int tags_render_logfmt(const struct tags *shared)
+{
+    struct tags *tags = (struct tags *)shared; /* no tag changes: what is filled in is a copy of them */
+    tags->logfmt_head.len = 0;
+    if (render_head(&tags->logfmt_head, tags->service) < 0 || render_tail(&tags->logfmt_tail, tags) < 0) {
+        tags->logfmt_tail.len = 0; /* not rendered yet */
         return -1;
     }
     return 0;

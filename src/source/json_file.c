@@ -75,16 +75,6 @@ static void container_free(struct container *c)
     free(c);
 }
 
-static bool same_text(const struct buf *a, const struct buf *b)
-{
-    return slice_eq(slice_of(a->data, a->len), slice_of(b->data, b->len));
-}
-
-static bool same_tags(const struct tags *a, const struct tags *b)
-{
-    return same_text(&a->json_tail, &b->json_tail) && same_text(&a->json_head[0], &b->json_head[0]);
-}
-
 static void container_follow(struct container *c)
 {
     struct json_file *src = c->source;
@@ -115,7 +105,7 @@ static void container_tag(struct container *c, const struct identity *who)
         c->follow = NULL;
         return;
     }
-    if (c->tags && same_tags(c->tags, tags)) {
+    if (c->tags && tags_same(c->tags, tags)) {
         tags_unref(tags);
     } else {
         tags_unref(c->tags);

@@ -59,19 +59,9 @@ void intake_close(struct api_intake *in)
     tags_unref(in->tags);
 }
 
-static bool same_text(const struct buf *a, const struct buf *b)
-{
-    return slice_eq(slice_of(a->data, a->len), slice_of(b->data, b->len));
-}
-
-static bool same_tags(const struct tags *a, const struct tags *b)
-{
-    return same_text(&a->json_tail, &b->json_tail) && same_text(&a->json_head[0], &b->json_head[0]);
-}
-
 void intake_retag(struct api_intake *in, struct tags *tags)
 {
-    if (!same_tags(in->tags, tags)) {
+    if (!tags_same(in->tags, tags)) {
         tags_unref(in->tags);
         in->tags = tags_ref(tags);
         feed_retag(in->feed, tags);
