@@ -17,6 +17,8 @@
 #define HEADERS_MAX 8192
 #define BODY_MAX    1024 /* requests that are served have none */
 #define CLIENT_WAIT 5    /* seconds that a client may take for its next bytes */
+/* Connections that may wait to be accepted. Where these are used up a client tries again only after a second. */
+#define BACKLOG 128
 /* Twice the longest kafka.commit_age, before which nothing is acknowledged. */
 #define SINK_PATIENCE (10 * NS_PER_S)
 
@@ -135,7 +137,7 @@ static struct evconnlistener *listen_at(struct event_base *base, const char *tex
         return NULL;
     }
     struct evconnlistener *listener = evconnlistener_new_bind(
-        base, NULL, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE, 16,
+        base, NULL, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE, BACKLOG,
         found->ai_addr, (int)found->ai_addrlen);
     if (!listener) {
         error_set(err, "cannot serve metrics on %s: %s%s", text, strerror(errno),

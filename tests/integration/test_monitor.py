@@ -116,7 +116,8 @@ def test_slow_clients_do_not_hold_it(files):
     collector = files().start()
     collector.wait_stderr("collecting")
     slow = []
-    for _ in range(20):
+    # More than a short queue of connections holds: what finds it full waits for a second.
+    for _ in range(60):
         slow.append(socket.create_connection(("127.0.0.1", collector.port)))
         slow[-1].send(b"GET /metrics HT")
     began = time.monotonic()
