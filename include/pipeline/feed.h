@@ -34,6 +34,8 @@ void feed_set_lag(struct feed *feed, uint64_t bytes);
 /* Puts one entry; its text is copied. Only while pipeline_room. Returns an enum put_result, with PUT_CUT;
  * pending.h turns it into positions. */
 unsigned feed_put(struct feed *feed, struct record *rec);
+/* Drops what was joined of the unfinished line of that stream: its parts will be put again. */
+void feed_drop_part(struct feed *feed, enum stream stream);
 /* All that the feed has put up to now is covered by pos. Submits a full batch. */
 void feed_mark(struct feed *feed, const struct position *pos);
 /* Lines still held go on as they are: nothing more will come. */

@@ -84,6 +84,11 @@ unsigned feed_put(struct feed *feed, struct record *rec)
     return joiner_put(&feed->joiner, rec);
 }
 
+void feed_drop_part(struct feed *feed, enum stream stream)
+{
+    joiner_drop(&feed->joiner, stream);
+}
+
 void feed_mark(struct feed *feed, const struct position *pos)
 {
     tell_time(feed);

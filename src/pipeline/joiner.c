@@ -170,10 +170,15 @@ void joiner_flush(struct joiner_feed *f)
     }
 }
 
+void joiner_drop(struct joiner_feed *f, enum stream stream)
+{
+    join_end(f->stage, &f->joins[stream]);
+}
+
 void joiner_close(struct joiner_feed *f)
 {
     for (int s = 0; s < STREAM_COUNT; s++) {
-        join_end(f->stage, &f->joins[s]);
+        joiner_drop(f, (enum stream)s);
     }
 }
 

@@ -34,6 +34,8 @@ void joiner_free(struct joiner *j); /* after its feeds are closed */
 
 /* `f` is the caller's memory, and so is `next`; both stay until joiner_close. */
 void joiner_open(struct joiner *j, struct joiner_feed *f, struct shaper_feed *next);
+/* Drops what is held of the unfinished line of that stream. */
+void joiner_drop(struct joiner_feed *f, enum stream stream);
 void joiner_close(struct joiner_feed *f); /* unfinished lines are dropped */
 void joiner_flush(struct joiner_feed *f); /* unfinished lines go on as they are */
 
