@@ -30,8 +30,8 @@ struct engine_container {
 };
 
 /* Two faults that Engines before 23 (API 1.42) have with logs that are rotated. The stream that follows such
- * a log tells lines twice and skips lines when the file is rotated. */
-bool engine_container_follow_skips(const struct engine *e, const struct engine_container *c);
+ * a log tells lines twice when the file is rotated; that it skips lines as well is a fault of the newer ones too. */
+bool engine_container_follow_repeats(const struct engine *e, const struct engine_container *c);
 /* Asked with `since`, the Engine leaves out all rotated files when the oldest, compressed one is older than
  * that. */
 bool engine_container_since_skips(const struct engine *e, const struct engine_container *c);

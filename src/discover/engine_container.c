@@ -5,7 +5,7 @@
 /* The first lines of a run may be a little older than its noted start. */
 #define START_SLACK_NS (1 * NS_PER_S)
 
-bool engine_container_follow_skips(const struct engine *e, const struct engine_container *c)
+bool engine_container_follow_repeats(const struct engine *e, const struct engine_container *c)
 {
     return c->rotates && engine_api_minor(e) < 42;
 }

@@ -199,6 +199,11 @@ static void end_join(struct tail_feed *feed, enum stream stream, bool partial)
     join->len = 0;
 }
 
+void tail_feed_drop_part(struct tail_feed *feed, enum stream stream)
+{
+    feed->join[stream].len = 0;
+}
+
 bool tail_feed_put(struct tail_feed *feed, enum stream stream, int64_t time_ns, struct slice text, bool more)
 {
     struct buf *join = &feed->join[stream];

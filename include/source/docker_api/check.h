@@ -1,13 +1,12 @@
 /* Reads the last entries of a container's log, which costs the Engine little, and compares them with what was
- * taken. That tells a stream that hangs, one that ended too early, and one that skipped lines from a
- * container that is silent. */
+ * taken. That tells a stream that hangs, one that ended too early, and one that skipped lines. Where the entries
+ * read do not go back far enough, more are read. */
 #ifndef SIDETAIL_SOURCE_DOCKER_API_CHECK_H
 #define SIDETAIL_SOURCE_DOCKER_API_CHECK_H
 
 #include "engine/logs.h"
 #include "source/docker_api/cursor.h"
-
-#define CHECK_LINES 64 /* entries that are read, where more than the very last is of interest */
+#include "source/docker_api/proof.h"
 
 enum check_result {
     CHECK_LEVEL,  /* all of the log was taken */
@@ -15,25 +14,51 @@ enum check_result {
     CHECK_FAILED, /* the Engine did not answer */
 };
 
+/* An entry that came, and is held until the check is over. */
+struct held_entry {
+    bool piece; /* the last one of a line: did as many come before it as the log has? */
+    enum stream stream;
+    int64_t time_ns; /* 0: no entry is held */
+};
+
 /* Zero-initialised: none is under way. */
 struct api_check {
     struct log_stream *stream; /* NULL: none is under way */
     /* Set by the owner, who keeps what is borrowed until the check is over. */
     const struct api_cursor *cursor; /* what was taken */
-    const bool *more;                /* of each stream: the last entry was a piece of a line */
-    /* 0: compare the very last entry. Else: is there any before an entry of that time that was not taken? */
-    int64_t until_ns;
+    const struct proof *proof;
+    const bool *more; /* of each stream: the last entry was a piece of a line */
+    /* None: compare the very last entry. Else: is there any before the held one that was not taken? */
+    struct held_entry held;
     /* When what was read does not go back to an entry that was taken, there may be more before it: behind. */
     bool strict;
     void (*done)(void *arg, enum check_result result); /* the check is over; another may be started */
     void *arg;
+    /* When it is over: it found the log level with what was taken, going back far enough, and nothing was taken
+     * meanwhile. */
+    bool proves;
     /* Its own. */
-    bool behind, reached;
+    struct engine *engine;
+    char id[65];
+    struct log_options options;
+    int64_t newest_ns;           /* of the cursor, when it began */
+    int64_t entries;             /* read */
+    bool behind;                 /* one was not taken */
+    bool reached;                /* one is of before what is compared */
+    bool over;                   /* the held one came: what follows was written later */
+    uint32_t same[STREAM_COUNT]; /* entries read with exactly the time of the stream's last one */
+    uint64_t unmatched[PROOF_CREDIT];
+    unsigned unmatched_count;
 };
+
+/* Remembers the entry as the one that is held. */
+struct held_entry held_entry(const struct api_cursor *cursor, const bool *more, const struct log_entry *e);
 
 /* Begins; a check that is under way is given up. Of the options tty, bare_end and own_times count. 0, or -1:
  * memory. */
 int api_check_start(struct api_check *c, struct engine *e, const char *id, const struct log_options *options);
+/* Was nothing taken since it began? */
+bool api_check_is_current(const struct api_check *c);
 /* `done` is not called any more. None under way is fine. */
 void api_check_stop(struct api_check *c);
 

@@ -57,6 +57,9 @@ bool cursor_take(struct api_cursor *c, enum stream stream, int64_t time_ns, unio
 /* The entry was put into the pipeline: `result` is what feed_put returned. */
 void cursor_put(struct api_cursor *c, enum stream stream, unsigned result, const union source_offset *offset);
 
+/* The line that the stream's last entry is a piece of is to be taken anew, from its first piece on. */
+void cursor_restart_line(struct api_cursor *c, enum stream stream);
+
 /* The pipeline emitted what it held (feed_calls.released). */
 void cursor_released(struct api_cursor *c, enum stream stream);
 

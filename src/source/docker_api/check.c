@@ -1,26 +1,131 @@
 #include "source/docker_api/check.h"
 
-/* Was this entry, which stands somewhere in the log, taken? Not if it may be any piece of an unfinished
- * line. */
-static bool was_taken(const struct api_check *c, const struct log_entry *e)
+#include <string.h>
+
+/* Entries that are asked for at first, and at most; each time it is CHECK_FACTOR times as many. */
+#define CHECK_FEW    64
+#define CHECK_PIECES 24 /* beside those of the line, and no more: they are long */
+#define CHECK_FACTOR 16
+#define CHECK_MOST   (CHECK_FEW * CHECK_FACTOR * CHECK_FACTOR)
+
+struct held_entry held_entry(const struct api_cursor *cursor, const bool *more, const struct log_entry *e)
 {
-    const struct api_pos *last = &c->cursor->stream[e->stream].last;
-    return e->time_ns < last->time_ns ||
-           (e->time_ns == last->time_ns && last->lines > 0 && !c->more[e->stream]);
+    return (struct held_entry){
+        .piece = more[e->stream] && cursor->stream[e->stream].last.time_ns == e->time_ns,
+        .stream = e->stream,
+        .time_ns = e->time_ns,
+    };
+}
+
+/* -- entries ----------------------------------------------------------------------------------- */
+
+/* Where the comparison begins: at what was taken last, or at the last proof where something was taken on credit. */
+static const struct api_pos *base_of(const struct api_check *c, enum stream stream)
+{
+    return c->proof->owed ? &c->proof->proven[stream] : &c->cursor->stream[stream].last;
+}
+
+static bool match(struct api_check *c, const struct log_entry *e)
+{
+    uint64_t key = proof_key(e);
+    for (unsigned i = 0; i < c->unmatched_count; i++) {
+        if (c->unmatched[i] == key) {
+            c->unmatched[i] = c->unmatched[--c->unmatched_count];
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Was this entry, which stands somewhere in the log, taken? Not if it may be any piece of an unfinished line. */
+static bool was_taken(struct api_check *c, const struct log_entry *e)
+{
+    const struct api_pos *base = base_of(c, e->stream);
+    bool unfinished = c->more[e->stream] && !c->proof->owed;
+    if (e->time_ns < base->time_ns ||
+        (e->time_ns == base->time_ns && !unfinished && c->same[e->stream]++ < base->lines)) {
+        c->reached = true;
+        return true;
+    }
+    return match(c, e);
+}
+
+static void compare_line(struct api_check *c, const struct log_entry *e)
+{
+    if (c->over) {
+        return;
+    }
+    bool taken = was_taken(c, e);
+    if (taken || c->held.time_ns == 0) {
+        c->behind |= !taken;
+        return;
+    }
+    c->over = e->stream == c->held.stream && e->time_ns == c->held.time_ns;
+    c->behind |= e->time_ns < c->held.time_ns;
+}
+
+/* The pieces of a line bear one time. The stream brings them in order, so it brought all if it brought as many. */
+static void compare_piece(struct api_check *c, const struct log_entry *e)
+{
+    const struct api_pos *last = &c->cursor->stream[c->held.stream].last;
+    uint32_t *same = &c->same[c->held.stream];
+    if (e->stream != c->held.stream || e->time_ns != last->time_ns) {
+        c->reached |= *same == 0;
+        return;
+    }
+    ++*same;
+    c->over |= *same == last->lines + 1;
+    c->behind |= *same > last->lines + 1;
 }
 
 static bool on_entry(void *arg, const struct log_entry *e)
 {
     struct api_check *c = arg;
+    c->entries++;
     if (e->malformed) {
         return true;
     }
-    if (was_taken(c, e)) {
-        c->reached = true;
-    } else if (c->until_ns == 0 || e->time_ns < c->until_ns) {
-        c->behind = true;
+    if (c->held.piece) {
+        compare_piece(c, e);
+    } else {
+        compare_line(c, e);
     }
     return true;
+}
+
+/* -- requests ---------------------------------------------------------------------------------- */
+
+static int ask(struct api_check *c);
+
+/* Was nothing taken so far, and the cursor only says from when on entries are? */
+static bool is_at_start(const struct api_check *c)
+{
+    for (int s = 0; s < STREAM_COUNT; s++) {
+        if (base_of(c, (enum stream)s)->lines > 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Does what was read go back far enough? */
+static bool goes_back(const struct api_check *c)
+{
+    bool whole = c->entries < c->options.tail; /* there are no more, or none of that time */
+    if (c->held.piece) {
+        return c->over && (c->reached || whole);
+    }
+    return c->reached || (whole && is_at_start(c));
+}
+
+bool api_check_is_current(const struct api_check *c)
+{
+    return cursor_newest(c->cursor) == c->newest_ns;
+}
+
+static bool may_ask_for_more(const struct api_check *c)
+{
+    return c->held.time_ns > 0 && !c->held.piece && c->options.tail < CHECK_MOST;
 }
 
 static void on_end(void *arg, enum log_end end, const struct error *err)
@@ -28,23 +133,70 @@ static void on_end(void *arg, enum log_end end, const struct error *err)
     struct api_check *c = arg;
     (void)err;
     c->stream = NULL;
-    bool behind = c->behind || (c->strict && !c->reached);
-    c->done(c->arg, end == LOG_END_BROKEN ? CHECK_FAILED : behind ? CHECK_BEHIND : CHECK_LEVEL);
+    bool unknown = c->strict && !goes_back(c);
+    c->proves = end == LOG_END_WHOLE && !c->behind && goes_back(c) && api_check_is_current(c);
+    if (end == LOG_END_BROKEN) {
+        c->done(c->arg, CHECK_FAILED);
+    } else if (unknown && !c->behind && may_ask_for_more(c)) {
+        c->options.tail *= CHECK_FACTOR;
+        if (ask(c) < 0) {
+            c->done(c->arg, CHECK_FAILED);
+        }
+    } else {
+        c->done(c->arg, c->behind || unknown ? CHECK_BEHIND : CHECK_LEVEL);
+    }
+}
+
+static int ask(struct api_check *c)
+{
+    struct log_calls calls = {.entry = on_entry, .end = on_end, .arg = c};
+    c->behind = c->reached = c->over = false;
+    c->entries = 0;
+    memset(c->same, 0, sizeof(c->same));
+    c->unmatched_count = c->proof->owed ? c->proof->count : 0;
+    memcpy(c->unmatched, c->proof->taken, c->unmatched_count * sizeof(*c->unmatched));
+    c->stream = log_stream_open(c->engine, c->id, &c->options, &calls);
+    return c->stream ? 0 : -1;
+}
+
+/* No earlier than needed: an Engine before 23.0 that unpacks rotated files for two readers at once may give one of them
+ * what the other asked for. */
+static int64_t since(const struct api_check *c)
+{
+    int64_t newest = 0;
+    for (int s = 0; s < STREAM_COUNT && !c->held.piece; s++) {
+        int64_t at = base_of(c, (enum stream)s)->time_ns;
+        newest = at > newest ? at : newest;
+    }
+    return newest;
+}
+
+/* How many entries to ask for at first. */
+static int64_t few(const struct api_check *c)
+{
+    if (c->held.piece) {
+        return c->cursor->stream[c->held.stream].last.lines + CHECK_PIECES;
+    }
+    if (c->proof->owed) {
+        return c->proof->count + CHECK_FEW;
+    }
+    return c->held.time_ns > 0 ? CHECK_FEW : 1;
 }
 
 int api_check_start(struct api_check *c, struct engine *e, const char *id, const struct log_options *options)
 {
-    struct log_options mine = {
-        /* No earlier: an Engine that unpacks rotated files for two readers at once may give one of them what
-           the other asked for. */
-        .since_ns = cursor_newest(c->cursor), .tail = c->until_ns ? CHECK_LINES : 1, .tty = options->tty,
-        .bare_end = options->bare_end,        .own_times = options->own_times,
-    };
-    struct log_calls calls = {.entry = on_entry, .end = on_end, .arg = c};
     api_check_stop(c);
-    c->behind = c->reached = false;
-    c->stream = log_stream_open(e, id, &mine, &calls);
-    return c->stream ? 0 : -1;
+    c->engine = e;
+    strcpy(c->id, id);
+    c->newest_ns = cursor_newest(c->cursor);
+    c->options = (struct log_options){
+        .since_ns = since(c),
+        .tail = few(c),
+        .tty = options->tty,
+        .bare_end = options->bare_end,
+        .own_times = options->own_times,
+    };
+    return ask(c);
 }
 
 void api_check_stop(struct api_check *c)

@@ -96,6 +96,14 @@ void cursor_put(struct api_cursor *c, enum stream stream, unsigned result, const
     pending_update(&c->stream[stream].hold, result, offset);
 }
 
+void cursor_restart_line(struct api_cursor *c, enum stream stream)
+{
+    struct api_pos *last = &c->stream[stream].last;
+    struct pending *hold = &c->stream[stream].hold;
+    *last = hold->joining ? hold->join.api : (struct api_pos){.time_ns = last->time_ns};
+    hold->joining = false;
+}
+
 void cursor_released(struct api_cursor *c, enum stream stream)
 {
     c->stream[stream].hold.joining = c->stream[stream].hold.grouping = false;

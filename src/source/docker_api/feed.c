@@ -40,7 +40,7 @@ static void wait_for_room(struct api_feed *f)
 /* Seconds of silence before a check, of a stream that has brought entries. */
 static unsigned patience(const struct api_feed *f)
 {
-    return f->intake.follow_skips ? 1 : SILENCE_CHECK_AFTER;
+    return f->intake.follow_repeats ? 1 : SILENCE_CHECK_AFTER;
 }
 
 /* -- opening ----------------------------------------------------------------------------------- */
@@ -158,21 +158,22 @@ static void checked_end(void *arg, enum check_result result)
     } else if (result == CHECK_FAILED) {
         retry(f);
     } else {
+        intake_checked(&f->intake, 0);
         caught_up(f);
     }
 }
 
 /* The stream brought an entry that may not be the next one, and is paused before it. */
-static void checked_jump(void *arg, enum check_result result)
+static void checked_doubt(void *arg, enum check_result result)
 {
     struct api_feed *f = arg;
     if (result != CHECK_LEVEL) {
         log_debug("the Engine's stream skipped lines, opening it again", KV("container", short_id(f)));
-        intake_missed(&f->intake);
+        intake_missed(&f->intake, &f->check.held);
         reopen(f);
         return;
     }
-    intake_checked(&f->intake, f->check.until_ns);
+    intake_checked(&f->intake, f->check.held.time_ns);
     log_stream_resume(f->stream);
 }
 
@@ -186,24 +187,28 @@ static void checked_silence(void *arg, enum check_result result)
         rest(f);
         return;
     }
-    if (result != CHECK_BEHIND) {
+    if (f->check.proves) {
+        intake_checked(&f->intake, 0);
+    }
+    if (result != CHECK_BEHIND || !api_check_is_current(&f->check)) {
         return;
     }
-    if (f->intake.follow_skips) {
+    if (f->intake.follow_repeats || f->intake.proof.owed) {
         reopen_silent(f);
     } else {
         f->silence.hanging = true; /* unless the lines come within a second */
     }
 }
 
-/* `until_ns` and `strict` are those of struct api_check. */
-static void check(struct api_feed *f, int64_t until_ns, bool strict,
+/* `held` and `strict` are those of struct api_check. */
+static void check(struct api_feed *f, struct held_entry held, bool strict,
                   void (*done)(void *arg, enum check_result result))
 {
     struct log_options options = {.tty = f->tty, .bare_end = f->bare_end, .own_times = f->intake.own_times};
     f->check.cursor = &f->intake.cursor;
+    f->check.proof = &f->intake.proof;
     f->check.more = f->intake.more;
-    f->check.until_ns = until_ns;
+    f->check.held = held;
     f->check.strict = strict;
     f->check.done = done;
     f->check.arg = f;
@@ -241,8 +246,8 @@ static bool on_entry(void *arg, const struct log_entry *e)
     f->paused = 0;
     silence_broken(&f->silence, patience(f));
     switch (result) {
-    case INTAKE_JUMP:
-        check(f, e->time_ns, true, checked_jump);
+    case INTAKE_DOUBT:
+        check(f, held_entry(&f->intake.cursor, f->intake.more, e), true, checked_doubt);
         return false;
     case INTAKE_REOPEN:
         reopen(f);
@@ -264,7 +269,7 @@ static void ended_whole(struct api_feed *f)
         enqueue(f);
     } else if (f->intake.fresh) {
         f->state = API_CHECKING; /* an Engine may end a stream before its last lines */
-        check(f, 0, true, checked_end);
+        check(f, (struct held_entry){0}, true, checked_end);
     } else {
         caught_up(f);
     }
@@ -418,18 +423,19 @@ void api_feed_tick(struct api_feed *f)
                  KV("container", name_of(f)));
         reopen_silent(f);
     } else if (due) {
-        check(f, 0, false, checked_silence); /* not strict: one that is merely silent is left alone */
+        /* Not strict: one that is merely silent is left alone. */
+        check(f, (struct held_entry){0}, false, checked_silence);
     }
 }
 
 void api_feed_resume(struct api_feed *f)
 {
-    bool before_jump = f->check.stream && f->check.until_ns; /* paused until that check is over */
+    bool held = f->check.stream && f->check.held.time_ns > 0; /* paused until that check is over */
     if (f->state == API_ENDING) {
         finish(f);
     } else if (f->state == API_IDLE && intake_is_unfinished(&f->intake)) {
         rest(f);
-    } else if (f->stream && !before_jump) {
+    } else if (f->stream && !held) {
         log_stream_resume(f->stream);
     }
 }

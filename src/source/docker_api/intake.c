@@ -4,9 +4,6 @@
 
 #include "base/clock.h"
 
-/* Bytes a second that a container is assumed to write at most, see suspicious_jump. */
-#define WRITE_RATE 20000000
-
 /* -- positions --------------------------------------------------------------------------------- */
 
 /* Tells the pipeline the position at once: what was put goes out with it. */
@@ -23,13 +20,6 @@ static void on_released(void *arg, enum stream stream)
     mark(in);
 }
 
-/* How long a time without entries must be to be suspicious: as long as it takes to fill a file. */
-static int64_t suspicious_jump(int64_t max_size)
-{
-    int64_t ns = max_size * (NS_PER_S / WRITE_RATE);
-    return ns < NS_PER_MS ? NS_PER_MS : ns > NS_PER_S ? NS_PER_S : ns;
-}
-
 void intake_init(struct api_intake *in, struct engine *engine, struct pipeline *pipeline,
                  const struct engine_container *c, struct tags *tags, bool at_end)
 {
@@ -38,10 +28,10 @@ void intake_init(struct api_intake *in, struct engine *engine, struct pipeline *
         .pipeline = pipeline,
         .tags = tags_ref(tags),
         .own_times = engine_own_times(c->driver),
-        .follow_skips = engine_container_follow_skips(engine, c),
+        .follow_repeats = engine_container_follow_repeats(engine, c),
         .since_skips = engine_container_since_skips(engine, c),
-        .jump_ns = suspicious_jump(c->max_size),
     };
+    proof_init(&in->proof, engine, c);
     in->feed = feed_open(pipeline, c->id, tags, (struct feed_calls){on_released, in});
     const struct position *pos = pipeline_position(pipeline, c->id);
     if (!pos && at_end) {
@@ -90,14 +80,15 @@ bool intake_catch_clock(struct api_intake *in)
 
 int64_t intake_open(struct api_intake *in)
 {
+    /* A second back: another machine's clock is known to the second only. */
+    in->opened_ns = engine_clock(in->engine) - (engine_is_local(in->engine) ? 0 : NS_PER_S);
+    proof_opening(&in->proof, &in->cursor, in->opened_ns);
     int64_t since = cursor_open(&in->cursor);
     in->from_zero = in->want_zero;
     in->want_zero = false;
     in->since_ns = in->from_zero ? 0 : since; /* what was taken is passed over here */
     in->reached = !cursor_expects(&in->cursor);
     in->fresh = false;
-    /* A second back: another machine's clock is known to the second only. */
-    in->opened_ns = engine_clock(in->engine) - (engine_is_local(in->engine) ? 0 : NS_PER_S);
     return in->since_ns;
 }
 
@@ -108,11 +99,16 @@ bool intake_is_behind_clock(const struct api_intake *in)
 
 void intake_checked(struct api_intake *in, int64_t until_ns)
 {
-    in->checked_ns = until_ns;
+    proof_given(&in->proof, &in->cursor, until_ns > 0 ? until_ns : cursor_newest(&in->cursor));
 }
 
-void intake_missed(struct api_intake *in)
+void intake_missed(struct api_intake *in, const struct held_entry *held)
 {
+    if (held->piece) {
+        feed_drop_part(in->feed, held->stream);
+        cursor_restart_line(&in->cursor, held->stream);
+        in->more[held->stream] = false;
+    }
     in->want_zero = in->since_skips;
 }
 
@@ -155,11 +151,11 @@ static bool is_of_before(const struct api_intake *in, const struct log_entry *e)
     return e->time_ns <= in->ahead_ns && e->time_ns > engine_clock(in->engine) + CURSOR_BACK_NS;
 }
 
-/* follow_skips: streams of old Engines bring entries a second time when the file rotates. */
+/* follow_repeats: streams of old Engines bring entries a second time when the file rotates. */
 static bool is_repeated(const struct api_intake *in, const struct log_entry *e)
 {
     int64_t last = last_time(in, e->stream);
-    if (!in->follow_skips || e->time_ns > last || cursor_newest(&in->cursor) < in->opened_ns) {
+    if (!in->follow_repeats || e->time_ns > last || cursor_newest(&in->cursor) < in->opened_ns) {
         return false; /* up to the time of opening the Engine reads its files, and makes no such mistake */
     }
     if (e->time_ns == last) {
@@ -172,7 +168,7 @@ static bool is_repeated(const struct api_intake *in, const struct log_entry *e)
  * passed over: a new stream reads the files. */
 static bool is_repeated_piece(struct api_intake *in, const struct log_entry *e)
 {
-    if (!in->follow_skips || !(e->more || in->more[e->stream])) {
+    if (!in->follow_repeats || !(e->more || in->more[e->stream])) {
         return false;
     }
     struct line_pieces *p = &in->pieces[e->stream];
@@ -189,14 +185,6 @@ static bool is_repeated_piece(struct api_intake *in, const struct log_entry *e)
     return false;
 }
 
-/* follow_skips: streams of old Engines lose entries when the file rotates, which shows as a jump in time. */
-static bool is_jump(const struct api_intake *in, const struct log_entry *e)
-{
-    int64_t newest = cursor_newest(&in->cursor);
-    return in->follow_skips && e->time_ns > in->opened_ns && newest > 0 &&
-           e->time_ns - newest > in->jump_ns && e->time_ns > in->checked_ns;
-}
-
 static enum intake_result take(struct api_intake *in, const struct log_entry *e)
 {
     union source_offset offset;
@@ -207,6 +195,7 @@ static enum intake_result take(struct api_intake *in, const struct log_entry *e)
     if (ends) {
         end_line(in, e->stream);
     }
+    proof_taken(&in->proof, e);
     in->fresh = true;
     in->more[e->stream] = e->more;
     put(in, e, &offset);
@@ -227,13 +216,13 @@ enum intake_result intake_entry(struct api_intake *in, const struct log_entry *e
     if (is_of_before(in, e) || is_repeated(in, e)) {
         return INTAKE_PASSED;
     }
-    if (is_jump(in, e)) {
-        return INTAKE_JUMP;
-    }
-    if (cursor_passes(&in->cursor, e->stream, e->time_ns)) {
+    if (cursor_passes(&in->cursor, e->stream, e->time_ns) || proof_passes(&in->proof, e)) {
         in->reached = true;
         cursor_take(&in->cursor, e->stream, e->time_ns, &offset);
         return INTAKE_PASSED;
+    }
+    if (proof_doubts(&in->proof, &in->cursor, in->more, e)) {
+        return INTAKE_DOUBT;
     }
     if (intake_was_misled(in) || is_repeated_piece(in, e)) {
         return INTAKE_REOPEN;

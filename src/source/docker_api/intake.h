@@ -7,7 +7,9 @@
 #include "discover/engine_container.h"
 #include "engine/logs.h"
 #include "pipeline/pipeline.h"
+#include "source/docker_api/check.h"
 #include "source/docker_api/cursor.h"
+#include "source/docker_api/proof.h"
 
 /* Hashes of the pieces of the line being joined: of its last INTAKE_PIECES ones. */
 #define INTAKE_PIECES 16
@@ -25,18 +27,17 @@ struct api_intake {
     struct api_cursor cursor;
     bool more[STREAM_COUNT]; /* the last entry was a piece of a line */
     bool own_times;          /* see engine_own_times */
-    bool follow_skips;       /* see engine_container_follow_skips */
+    bool follow_repeats;     /* see engine_container_follow_repeats */
     bool since_skips;        /* see engine_container_since_skips */
-    int64_t jump_ns;         /* follow_skips: after a silence longer than this, entries may be missing */
+    struct proof proof;      /* before which entries is none missing? */
     int64_t opened_ns;       /* when the stream was opened */
     int64_t since_ns;        /* the stream leaves out what is older; 0: nothing */
-    int64_t ahead_ns;   /* the clock was set back: entries up to this time may be of before that; else 0 */
-    int64_t checked_ns; /* nothing is missing before an entry of up to this time */
-    bool from_zero;     /* since_skips: the stream was asked for the whole log all the same */
-    bool want_zero;     /* the next one will be */
-    bool reached;       /* an entry that was taken already came, or none is expected: what follows is next */
-    bool fresh;         /* the stream brought something new */
-    struct line_pieces pieces[STREAM_COUNT]; /* follow_skips */
+    int64_t ahead_ns; /* the clock was set back: entries up to this time may be of before that; else 0 */
+    bool from_zero;   /* since_skips: the stream was asked for the whole log all the same */
+    bool want_zero;   /* the next one will be */
+    bool reached;     /* an entry that was taken already came, or none is expected: what follows is next */
+    bool fresh;       /* the stream brought something new */
+    struct line_pieces pieces[STREAM_COUNT]; /* follow_repeats */
 };
 
 enum intake_result {
@@ -45,7 +46,7 @@ enum intake_result {
     INTAKE_PASSED,          /* it was taken already */
     /* The entry was not taken, and is to come again: */
     INTAKE_NO_ROOM, /* once the pipeline has room */
-    INTAKE_JUMP,    /* once a check found nothing missing before it, see intake_checked */
+    INTAKE_DOUBT,   /* once a check found nothing missing before it, see intake_checked */
     INTAKE_REOPEN,  /* from a stream that is opened anew */
 };
 
@@ -66,10 +67,11 @@ int64_t intake_open(struct api_intake *in);
 bool intake_is_behind_clock(const struct api_intake *in);
 /* The stream brought an entry. */
 enum intake_result intake_entry(struct api_intake *in, const struct log_entry *e);
-/* Nothing is missing before an entry of that time and older ones. */
+/* A check found that all of the log before an entry of that time was taken; 0: all of the log. */
 void intake_checked(struct api_intake *in, int64_t until_ns);
-/* Entries are missing: the next stream is asked for the whole log where it would leave them out again. */
-void intake_missed(struct api_intake *in);
+/* Entries are missing before the held one: the next stream is asked for the whole log where it would leave them out
+ * again. A line of which a piece is missing is taken anew. */
+void intake_missed(struct api_intake *in, const struct held_entry *held);
 /* Was the stream asked in a way that leaves entries out, so that it brought none of those taken already? Then
  * the next one, which is to be opened, is asked for the whole log. */
 bool intake_was_misled(struct api_intake *in);

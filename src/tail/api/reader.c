@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "discover/engine_watch.h"
+#include "request.h"
 
 #define RETRY_MIN (100 * NS_PER_MS)
 #define RETRY_MAX (5 * NS_PER_S)
@@ -121,6 +122,52 @@ static void past_ended(struct reader *r)
     go_on(r);
 }
 
+/* -- checks: has the log more than the stream brought? ----------------------------------------- */
+
+/* At its position: what was taken is passed over. */
+static void reopen(struct reader *r)
+{
+    close_stream(r);
+    enqueue(r);
+    readers_open_next(r->all);
+}
+
+/* The stream brought an entry that may not be the next one, and is paused before it. */
+static void checked_doubt(void *arg, enum check_result result)
+{
+    struct reader *r = arg;
+    const struct held_entry *held = &r->check.held;
+    if (result == CHECK_LEVEL) {
+        proof_given(&r->proof, &r->cursor, held->time_ns);
+        log_stream_resume(r->stream);
+        return;
+    }
+    if (held->piece) {
+        tail_feed_drop_part(r->feed, held->stream);
+        cursor_restart_line(&r->cursor, held->stream);
+        r->more[held->stream] = false;
+    }
+    reopen(r);
+}
+
+/* May the stream have left entries out before this one? Then it is paused, and that is checked. */
+static bool is_doubted(struct reader *r, const struct log_entry *e)
+{
+    return r->container && !r->ends && proof_doubts(&r->proof, &r->cursor, r->more, e) &&
+           request_check(r, held_entry(&r->cursor, r->more, e), true, checked_doubt) == 0;
+}
+
+static void checked_silence(void *arg, enum check_result result)
+{
+    struct reader *r = arg;
+    silence_checked(&r->silence);
+    if (r->check.proves) {
+        proof_given(&r->proof, &r->cursor, cursor_newest(&r->cursor));
+    }
+    /* Unless the lines come within a second. */
+    r->silence.hanging = result == CHECK_BEHIND && api_check_is_current(&r->check);
+}
+
 /* -- the stream -------------------------------------------------------------------------------- */
 
 /* Must more be known of the container than the list says, before its log is opened? Following needs all of
@@ -151,7 +198,7 @@ static void on_opened(void *arg)
 static bool is_repeated(const struct reader *r, const struct log_entry *e)
 {
     return e->time_ns < r->cursor.stream[e->stream].last.time_ns && r->container &&
-           engine_container_follow_skips(r->all->engine, r->container);
+           engine_container_follow_repeats(r->all->engine, r->container);
 }
 
 static bool put(struct reader *r, const struct log_entry *e, int64_t time_ns)
@@ -179,6 +226,13 @@ static bool on_entry(void *arg, const struct log_entry *e)
     }
     struct api_cursor before = r->cursor;
     union source_offset offset;
+    if (proof_passes(&r->proof, e)) {
+        cursor_take(&r->cursor, e->stream, e->time_ns, &offset);
+        return true;
+    }
+    if (!cursor_passes(&r->cursor, e->stream, e->time_ns) && is_doubted(r, e)) {
+        return false;
+    }
     if (is_repeated(r, e)) {
         r->cursor.stream[e->stream].skipping = true;
         r->cursor.stream[e->stream].skipped = 0;
@@ -193,6 +247,7 @@ static bool on_entry(void *arg, const struct log_entry *e)
         r->cursor = before;
         return false;
     }
+    proof_taken(&r->proof, e);
     r->more[e->stream] = e->more;
     r->backoff = RETRY_MIN;
     return true;
@@ -223,32 +278,6 @@ static void on_stream_end(void *arg, enum log_end end, const struct error *err)
     readers_check_done(all);
 }
 
-static struct log_options options_of(struct reader *r)
-{
-    const struct readers *all = r->all;
-    const struct tail_options *o = all->env->options;
-    const struct engine_container *c = r->container;
-    struct log_options options = {.tail = -1,
-                                  .follow = r->phase != PAST && !r->life.stopped,
-                                  .tty = c->tty,
-                                  .tty_unknown = c->list_only,
-                                  .bare_end = !c->list_only && engine_bare_end(all->engine, c->driver),
-                                  .own_times = !c->list_only && engine_own_times(c->driver),
-                                  .started_ns = c->started_ns,
-                                  .known_ns = cursor_newest(&r->cursor),
-                                  .since_ns = cursor_open(&r->cursor),
-                                  .until_ns = o->until_ns};
-    if (r->phase == PAST) {
-        options.tail = o->lines;
-        options.until_ns = all->env->follow ? all->now_ns : o->until_ns;
-        options.since_ns = o->since_ns > options.since_ns ? o->since_ns : options.since_ns;
-        if (engine_container_since_skips(all->engine, c)) {
-            options.since_ns = 0; /* passed over here */
-        }
-    }
-    return options;
-}
-
 /* For the queue. */
 static void on_turn(void *arg)
 {
@@ -260,7 +289,11 @@ static void on_turn(void *arg)
         inspect(r);
         return;
     }
-    struct log_options options = options_of(r);
+    if (!r->container->list_only && !r->proof.engine) {
+        proof_init(&r->proof, r->all->engine, r->container);
+    }
+    proof_opening(&r->proof, &r->cursor, engine_clock(r->all->engine));
+    struct log_options options = request_options(r);
     struct log_calls calls = {.opened = on_opened, .entry = on_entry, .end = on_stream_end, .arg = r};
     silence_opened(&r->silence);
     r->stream = log_stream_open(r->all->engine, r->container->id, &options, &calls);
@@ -304,32 +337,13 @@ static void on_resume(void *arg)
 {
     struct reader *r = arg;
     r->full = false;
-    if (r->stream) {
+    bool held = r->check.stream && r->check.held.time_ns > 0; /* paused until that check is over */
+    if (r->stream && !held) {
         log_stream_resume(r->stream);
     }
 }
 
-/* -- streams that hang ------------------------------------------------------------------------- */
-
-static void on_checked(void *arg, enum check_result result)
-{
-    struct reader *r = arg;
-    silence_checked(&r->silence);
-    r->silence.hanging = result == CHECK_BEHIND; /* unless the lines come within a second */
-}
-
-static void check(struct reader *r)
-{
-    struct engine_container *c = r->container;
-    struct log_options options = {.tty = c->tty,
-                                  .bare_end = engine_bare_end(r->all->engine, c->driver),
-                                  .own_times = engine_own_times(c->driver)};
-    r->check.cursor = &r->cursor;
-    r->check.more = r->more;
-    r->check.done = on_checked;
-    r->check.arg = r;
-    api_check_start(&r->check, r->all->engine, c->id, &options); /* without memory: the next time */
-}
+/* -- once a second ----------------------------------------------------------------------------- */
 
 static void tick(struct reader *r)
 {
@@ -338,11 +352,9 @@ static void tick(struct reader *r)
         return;
     }
     if (r->silence.hanging) {
-        close_stream(r);
-        enqueue(r); /* at its position: what was taken is passed over */
-        readers_open_next(r->all);
+        reopen(r);
     } else if (silence_tick(&r->silence, UINT_MAX)) {
-        check(r);
+        request_check(r, (struct held_entry){0}, false, checked_silence); /* without memory: the next time */
     }
 }
 

@@ -28,7 +28,8 @@ struct reader {
     struct tail_feed *feed;
     struct log_stream *stream;
     struct api_cursor cursor;
-    struct api_check check; /* whether a silent stream hangs */
+    struct proof proof;     /* before which entries is none missing? */
+    struct api_check check; /* whether a silent stream hangs, or one skipped lines */
     struct silence silence;
     struct lifecycle life;
     bool more[STREAM_COUNT]; /* the last entry was a piece of a line */

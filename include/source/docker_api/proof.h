@@ -1,0 +1,67 @@
+/* What is proven of a log that the Engine's stream follows: before which entries is surely none missing?
+ *
+ * A stream that follows a log lags while the log is written fast. When the log is rotated more than once meanwhile, the
+ * stream skips whole files: it reads the one that it has open to its end, then goes on with the one that is written now.
+ * Only the Engine's own log says so (moby daemon/logger/loggerutils/follow.go, 23.0 to 29; older Engines lose lines around a
+ * rotation for other reasons). A request that does not follow reads all files as they were when it came, and skips nothing.
+ *
+ * So an entry is doubted, and a check of the log settles that (check.h) before the entry is taken, when
+ * - since the entry before as much time went by as filling a file takes at the least; or
+ * - it begins a line while another one is unfinished; or
+ * - it ends a line that may be longer than a file, and comes late: pieces of a line all bear one time. If one is
+ *   missing, the line is read again from its first piece.
+ *
+ * A trickle of lines would mean a check for each line. There, entries are taken on credit: while the stream does not lag,
+ * and only as many bytes that hardly a file ends among them. What was taken since the last proof is kept in mind, so the next check
+ * settles these too. If it finds one missing, the log is read again from the last proof on, and what was taken since is
+ * passed over: the missing lines come late, but they come. Each opening of a stream settles a credit in the same way.
+ *
+ * Times are the Engine's, in ns since 1970. */
+#ifndef SIDETAIL_SOURCE_DOCKER_API_PROOF_H
+#define SIDETAIL_SOURCE_DOCKER_API_PROOF_H
+
+#include "discover/engine_container.h"
+#include "engine/logs.h"
+#include "source/docker_api/cursor.h"
+
+#define PROOF_CREDIT 128 /* entries kept in mind */
+
+/* Of one log. Written by proof.c alone. */
+struct proof {
+    const struct engine *engine;
+    bool wanted;        /* the log is kept in files that are rotated */
+    bool old_engine;    /* before 23.0: see engine_container_follow_repeats */
+    bool own_times;     /* see engine_own_times */
+    int64_t max_size;   /* of a file, in bytes */
+    int64_t jump_ns;    /* as long as it takes to fill a file, at the least */
+    int64_t opened_ns;  /* the stream brings all that was written up to then */
+    int64_t checked_ns; /* nothing is missing before an entry of up to this time */
+    int64_t bytes;      /* taken since the last proof */
+    bool prompt;        /* the entry taken last came at once */
+    bool owed;          /* something was taken on credit */
+    struct api_pos proven[STREAM_COUNT];
+    /* Times and streams of the entries taken since; PROOF_CREDIT or more: too many were. */
+    uint64_t taken[PROOF_CREDIT];
+    unsigned count;
+    /* After the log was set back to what is proven, those of `taken` that are still to be passed over. */
+    unsigned passing;
+};
+
+void proof_init(struct proof *p, const struct engine *e, const struct engine_container *c);
+/* A stream is about to be opened at the cursor's position, which goes back to what is proven if there is credit. */
+void proof_opening(struct proof *p, struct api_cursor *c, int64_t opened_ns);
+
+/* May entries be missing before this one, which the cursor does not pass over? `more`: of each stream, the last entry was
+ * a piece of a line. */
+bool proof_doubts(struct proof *p, const struct api_cursor *c, const bool *more, const struct log_entry *e);
+/* Was the entry taken before the cursor went back? It counts as passed over now. */
+bool proof_passes(struct proof *p, const struct log_entry *e);
+/* The entry was taken. */
+void proof_taken(struct proof *p, const struct log_entry *e);
+/* A check found that nothing is missing up to the cursor's position, nor then before an entry of `until_ns` and earlier. */
+void proof_given(struct proof *p, const struct api_cursor *c, int64_t until_ns);
+
+/* An entry's time and stream in one word, as in `taken`. */
+uint64_t proof_key(const struct log_entry *e);
+
+#endif

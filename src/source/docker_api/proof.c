@@ -1,0 +1,149 @@
+#include "source/docker_api/proof.h"
+
+#include "base/clock.h"
+#include "decode/frame.h"
+
+/* MB a second that an Engine writes to one log at most. Measured were 50 to 100; those before 23.0 lose lines around a
+ * rotation whatever the rate, and there a lower one finds more of them. */
+#define WRITE_RATE     400
+#define WRITE_RATE_OLD 20
+
+#define FILE_SHARE  256 /* on credit is at most one part in so many of a file */
+#define ENTRY_FRAME 80  /* bytes that an entry takes in the log beside its text, about */
+#define LINE_SHARE  16  /* a line that is longer than a file has brought one part in so many of it */
+#define PIECES_MAX  128 /* of a line, that a check counts */
+
+static int64_t time_to_fill(int64_t max_size, bool old_engine)
+{
+    int64_t mb_per_s = old_engine ? WRITE_RATE_OLD : WRITE_RATE;
+    int64_t least = old_engine ? NS_PER_MS : NS_PER_MS / 10;
+    int64_t ns = max_size < mb_per_s * 1000000 ? max_size * 1000 / mb_per_s : NS_PER_S;
+    return ns < least ? least : ns;
+}
+
+void proof_init(struct proof *p, const struct engine *e, const struct engine_container *c)
+{
+    bool old_engine = engine_container_follow_repeats(e, c);
+    *p = (struct proof){
+        .engine = e,
+        .wanted = c->rotates,
+        .old_engine = old_engine,
+        .own_times = engine_own_times(c->driver),
+        .max_size = c->max_size,
+        .jump_ns = time_to_fill(c->max_size, old_engine),
+    };
+}
+
+/* From now on nothing is taken on credit, until a check gives a proof. */
+static void refuse_credit(struct proof *p)
+{
+    p->count = PROOF_CREDIT;
+    p->owed = false;
+    p->prompt = false;
+}
+
+void proof_opening(struct proof *p, struct api_cursor *c, int64_t opened_ns)
+{
+    p->opened_ns = opened_ns;
+    if (p->owed) {
+        p->passing = p->count;
+        for (int s = 0; s < STREAM_COUNT; s++) {
+            c->stream[s].last = p->proven[s];
+        }
+    }
+    refuse_credit(p);
+}
+
+uint64_t proof_key(const struct log_entry *e)
+{
+    return (uint64_t)e->time_ns * STREAM_COUNT + (uint64_t)e->stream;
+}
+
+/* -- doubts ------------------------------------------------------------------------------------ */
+
+/* Did it come at once? Another machine's clock is not known well enough to tell. */
+static bool is_prompt(const struct proof *p, const struct log_entry *e)
+{
+    return engine_is_local(p->engine) && engine_clock(p->engine) - e->time_ns < p->jump_ns;
+}
+
+static bool may_be_on_credit(const struct proof *p)
+{
+    return p->prompt && !p->old_engine && p->count < PROOF_CREDIT && p->bytes < p->max_size / FILE_SHARE;
+}
+
+/* Does it end a line that may be longer than a file, and comes late? The pieces of a line all bear one time. */
+static bool ends_doubtful_line(const struct proof *p, const struct api_pos *last, const struct log_entry *e)
+{
+    int64_t length = (int64_t)(last->lines + 1) * PIECE_MIN;
+    bool read_from_files =
+        e->time_ns + NS_PER_S < p->opened_ns; /* but for one that takes longer to be written */
+    return !e->more && length >= p->max_size / LINE_SHARE && last->lines <= PIECES_MAX && p->bytes > 0 &&
+           !read_from_files && !p->old_engine && !is_prompt(p, e);
+}
+
+bool proof_doubts(struct proof *p, const struct api_cursor *c, const bool *more, const struct log_entry *e)
+{
+    const struct api_pos *last = &c->stream[e->stream].last;
+    int64_t newest = cursor_newest(c);
+    if (!p->wanted || newest == 0) {
+        return false;
+    }
+    if (more[e->stream] && !p->own_times && e->time_ns == last->time_ns) {
+        return ends_doubtful_line(p, last, e);
+    }
+    if (p->owed && p->count >= PROOF_CREDIT) {
+        return e->time_ns > p->checked_ns;
+    }
+    if (e->time_ns <= p->opened_ns || e->time_ns <= p->checked_ns) {
+        return false;
+    }
+    if (more[e->stream] && !p->own_times && !p->old_engine) {
+        return true;
+    }
+    if (e->time_ns - newest <= p->jump_ns) {
+        return false;
+    }
+    if (may_be_on_credit(p)) {
+        p->owed = true;
+        return false;
+    }
+    return true;
+}
+
+/* -- what was taken ---------------------------------------------------------------------------- */
+
+bool proof_passes(struct proof *p, const struct log_entry *e)
+{
+    uint64_t key = proof_key(e);
+    for (unsigned i = 0; i < p->passing; i++) {
+        if (p->taken[i] == key) {
+            p->taken[i] = p->taken[--p->passing];
+            return true;
+        }
+    }
+    return false;
+}
+
+void proof_taken(struct proof *p, const struct log_entry *e)
+{
+    if (!p->wanted) {
+        return;
+    }
+    p->bytes += (int64_t)e->text.len + ENTRY_FRAME;
+    if (p->count < PROOF_CREDIT) {
+        p->taken[p->count++] = proof_key(e);
+        p->prompt = is_prompt(p, e);
+    }
+}
+
+void proof_given(struct proof *p, const struct api_cursor *c, int64_t until_ns)
+{
+    for (int s = 0; s < STREAM_COUNT; s++) {
+        p->proven[s] = c->stream[s].last;
+    }
+    p->checked_ns = until_ns;
+    p->owed = false;
+    p->count = p->passing = 0;
+    p->bytes = 0;
+}

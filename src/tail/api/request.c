@@ -1,0 +1,44 @@
+#include "request.h"
+
+struct log_options request_options(struct reader *r)
+{
+    const struct readers *all = r->all;
+    const struct tail_options *o = all->env->options;
+    const struct engine_container *c = r->container;
+    struct log_options options = {.tail = -1,
+                                  .follow = r->phase != PAST && !r->life.stopped,
+                                  .tty = c->tty,
+                                  .tty_unknown = c->list_only,
+                                  .bare_end = !c->list_only && engine_bare_end(all->engine, c->driver),
+                                  .own_times = !c->list_only && engine_own_times(c->driver),
+                                  .started_ns = c->started_ns,
+                                  .known_ns = cursor_newest(&r->cursor),
+                                  .since_ns = cursor_open(&r->cursor),
+                                  .until_ns = o->until_ns};
+    if (r->phase == PAST) {
+        options.tail = o->lines;
+        options.until_ns = all->env->follow ? all->now_ns : o->until_ns;
+        options.since_ns = o->since_ns > options.since_ns ? o->since_ns : options.since_ns;
+        if (engine_container_since_skips(all->engine, c)) {
+            options.since_ns = 0; /* passed over here */
+        }
+    }
+    return options;
+}
+
+int request_check(struct reader *r, struct held_entry held, bool strict,
+                  void (*done)(void *arg, enum check_result result))
+{
+    struct engine_container *c = r->container;
+    struct log_options options = {.tty = c->tty,
+                                  .bare_end = engine_bare_end(r->all->engine, c->driver),
+                                  .own_times = engine_own_times(c->driver)};
+    r->check.cursor = &r->cursor;
+    r->check.proof = &r->proof;
+    r->check.more = r->more;
+    r->check.held = held;
+    r->check.strict = strict;
+    r->check.done = done;
+    r->check.arg = r;
+    return api_check_start(&r->check, r->all->engine, c->id, &options);
+}

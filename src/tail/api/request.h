@@ -1,0 +1,13 @@
+/* What a reader asks the Engine for: its container's log, and the log's last entries to compare with. */
+#ifndef SIDETAIL_TAIL_API_REQUEST_H
+#define SIDETAIL_TAIL_API_REQUEST_H
+
+#include "reader.h"
+
+/* How the log is to be opened in the reader's phase, at its cursor, which is set to passing over what was taken. */
+struct log_options request_options(struct reader *r);
+/* Begins a check; `held` and `strict` are those of struct api_check, and `done` gets the reader. 0, or -1: memory. */
+int request_check(struct reader *r, struct held_entry held, bool strict,
+                  void (*done)(void *arg, enum check_result result));
+
+#endif
