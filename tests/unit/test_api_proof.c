@@ -1,0 +1,332 @@
+/* When entries of a stream are doubted, and what a check of the log makes of that. */
+#include "engine_server.h"
+
+#include "base/clock.h"
+#include "source/docker_api/check.h"
+
+#define MS NS_PER_MS
+
+/* A reader of the log of one container, as the source and the tail are. */
+struct reader {
+    struct engine_container container;
+    struct proof proof;
+    struct api_cursor cursor;
+    bool more[STREAM_COUNT];
+    struct api_check check;
+    struct event_base *base;
+    enum check_result result;
+    int results;
+};
+
+static void begin_reading(struct server *server, struct reader *r, int64_t max_size)
+{
+    *r = (struct reader){.base = server->base};
+    r->container =
+        (struct engine_container){.driver = "json-file", .rotates = max_size > 0, .max_size = max_size};
+    engine_ping(server->engine, on_answer, server); /* tells the version */
+    begin_answer(server, "HTTP/1.1 200 OK\r\nApi-Version: 1.45\r\nContent-Length: 2\r\n\r\nOK");
+    run(server);
+    assert_int_equal(engine_api_minor(server->engine), 45);
+    proof_init(&r->proof, server->engine, &r->container);
+    cursor_start(&r->cursor, NULL);
+    proof_opening(&r->proof, &r->cursor, 1);
+}
+
+static struct log_entry entry(enum stream stream, int64_t time_ns, const char *text, bool more)
+{
+    return (struct log_entry){.stream = stream, .time_ns = time_ns, .text = slice_str(text), .more = more};
+}
+
+static bool doubts(struct reader *r, const struct log_entry *e)
+{
+    return proof_doubts(&r->proof, &r->cursor, r->more, e);
+}
+
+static void take(struct reader *r, const struct log_entry *e)
+{
+    union source_offset offset;
+    assert_true(cursor_take(&r->cursor, e->stream, e->time_ns, &offset));
+    proof_taken(&r->proof, e);
+    r->more[e->stream] = e->more;
+}
+
+static void take_line(struct reader *r, int64_t time_ns)
+{
+    struct log_entry e = entry(STREAM_STDOUT, time_ns, "line", false);
+    take(r, &e);
+}
+
+static bool doubts_line(struct reader *r, int64_t time_ns)
+{
+    struct log_entry e = entry(STREAM_STDOUT, time_ns, "line", false);
+    return doubts(r, &e);
+}
+
+static void test_gaps(void **state)
+{
+    struct reader r;
+    int64_t t = clock_now() - 3600 * NS_PER_S; /* late, so nothing is taken on credit */
+    begin_reading(*state, &r, 10000000);
+    assert_false(doubts_line(&r, t)); /* the first one has none before it */
+    take_line(&r, t);
+    assert_false(doubts_line(&r, t + 20 * MS)); /* 10 MB are not written in 20 ms */
+    assert_true(doubts_line(&r, t + 30 * MS));
+    proof_given(&r.proof, &r.cursor, t + 30 * MS);
+    assert_false(doubts_line(&r, t + 30 * MS));
+    take_line(&r, t + 30 * MS);
+    assert_true(doubts_line(&r, t + 60 * MS));
+    proof_opening(&r.proof, &r.cursor, t + 70 * MS); /* the stream brings all that was written by then */
+    assert_false(doubts_line(&r, t + 60 * MS));
+    assert_true(doubts_line(&r, t + 71 * MS));
+
+    begin_reading(*state, &r, 0); /* one file: nothing is skipped */
+    take_line(&r, t);
+    assert_false(doubts_line(&r, t + 60 * NS_PER_S));
+}
+
+static void test_sizes_of_all_kinds(void **state)
+{
+    struct reader r;
+    const int64_t sizes[] = {1, 20000, 1000000, 100000000, INT64_MAX};
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+        begin_reading(*state, &r, sizes[i]);
+        assert_true(r.proof.jump_ns >= MS / 10 && r.proof.jump_ns <= NS_PER_S);
+    }
+}
+
+static void test_lines_that_do_not_go_on(void **state)
+{
+    struct reader r;
+    int64_t t = clock_now() - 3600 * NS_PER_S;
+    begin_reading(*state, &r, 10000000);
+    struct log_entry piece = entry(STREAM_STDOUT, t, "piece", true);
+    struct log_entry rest = entry(STREAM_STDOUT, t, "rest", false);
+    struct log_entry other = entry(STREAM_STDOUT, t + 1, "another", false);
+    struct log_entry beside = entry(STREAM_STDERR, t + 1, "beside", false);
+    take(&r, &piece);
+    assert_false(doubts(&r, &rest)); /* far shorter than a file */
+    assert_true(doubts(&r, &other));
+    assert_false(doubts(&r, &beside));
+    r.proof.max_size = 100000; /* one piece is a good part of that */
+    assert_true(doubts(&r, &rest));
+    assert_false(doubts(&r, &piece)); /* it is asked once, at the line's end */
+    proof_given(&r.proof, &r.cursor, t);
+    assert_false(doubts(&r, &rest));
+}
+
+/* Lines each 60 ms, which come at once. `first` is the time of the first of them. */
+static unsigned take_on_credit(struct reader *r, int64_t first)
+{
+    unsigned n = 0;
+    r->proof.jump_ns = 50 * MS;
+    take_line(r, first);
+    assert_true(doubts_line(r, first + 60 * MS));
+    proof_given(&r->proof, &r->cursor, first + 60 * MS);
+    r->proof.jump_ns = 3600 * NS_PER_S; /* so that each is prompt, however slow the machine */
+    take_line(r, first + 60 * MS);
+    for (n = 2;; n++) {
+        int64_t at = first + n * 60 * MS;
+        r->proof.jump_ns = 50 * MS;
+        bool doubted = doubts_line(r, at);
+        r->proof.jump_ns = 3600 * NS_PER_S;
+        if (doubted) {
+            return n;
+        }
+        take_line(r, at);
+    }
+}
+
+static void test_credit_is_bounded(void **state)
+{
+    struct reader r;
+    int64_t t = clock_now() - 60 * NS_PER_S;
+    begin_reading(*state, &r, 100000000);
+    unsigned n = take_on_credit(&r, t);
+    assert_int_equal(n, PROOF_CREDIT + 1); /* in number */
+    assert_true(r.proof.owed);
+    proof_given(&r.proof, &r.cursor, t + n * 60 * MS);
+    assert_false(r.proof.owed);
+    assert_false(doubts_line(&r, t + n * 60 * MS));
+
+    begin_reading(*state, &r, 1000000);
+    n = take_on_credit(&r, t);
+    assert_in_range(n, 10, PROOF_CREDIT / 2); /* and in bytes: 1 MB / 256, some 84 each */
+}
+
+/* What was taken on credit is passed over when the stream is opened anew, once each, and what is between is new. */
+static void test_credit_is_settled_by_a_new_stream(void **state)
+{
+    struct reader r;
+    int64_t t = clock_now() - 60 * NS_PER_S;
+    begin_reading(*state, &r, 100000000);
+    unsigned n = take_on_credit(&r, t);
+    proof_opening(&r.proof, &r.cursor, clock_now());
+    assert_int_equal(cursor_newest(&r.cursor), t);
+    cursor_open(&r.cursor);
+    union source_offset offset;
+    for (unsigned i = 0; i < n; i++) {
+        struct log_entry e = entry(STREAM_STDOUT, t + i * 60 * MS, "line", false);
+        struct log_entry missed = entry(STREAM_STDOUT, e.time_ns + 1, "missed", false);
+        bool passes = cursor_passes(&r.cursor, e.stream, e.time_ns) || proof_passes(&r.proof, &e);
+        assert_true(passes);
+        cursor_take(&r.cursor, e.stream, e.time_ns, &offset);
+        assert_false(proof_passes(&r.proof, &missed));
+        assert_false(cursor_passes(&r.cursor, missed.stream, missed.time_ns));
+        take(&r, &missed);
+    }
+    struct log_entry last = entry(STREAM_STDOUT, t + (n - 1) * 60 * MS, "line", false);
+    assert_false(proof_passes(&r.proof, &last));
+}
+
+/* -- checks ------------------------------------------------------------------------------------ */
+
+static void on_checked(void *arg, enum check_result result)
+{
+    struct reader *r = arg;
+    r->result = result;
+    r->results++;
+    event_base_loopbreak(r->base);
+}
+
+/* The log's last entries: `count` lines at t, t + 1 ms, and so on. */
+static void log_has(struct server *server, int64_t t, int count)
+{
+    begin_answer(server, CHUNKED);
+    for (int i = 0; i < count; i++) {
+        char line[CLOCK_TEXT_MAX + 16];
+        size_t n = clock_format(t + i * MS, line);
+        memcpy(line + n, " text\n", 7);
+        add_line(server, 1, line);
+    }
+    add_text(server, "0\r\n\r\n");
+}
+
+static void check(struct server *server, struct reader *r, const struct log_entry *held)
+{
+    struct log_options options = {0};
+    r->check.cursor = &r->cursor;
+    r->check.proof = &r->proof;
+    r->check.more = r->more;
+    r->check.held = held ? held_entry(&r->cursor, r->more, held) : (struct held_entry){0};
+    r->check.strict = true;
+    r->check.done = on_checked;
+    r->check.arg = r;
+    r->results = 0;
+    assert_int_equal(api_check_start(&r->check, server->engine, "abc", &options), 0);
+    run(server);
+    assert_int_equal(r->results, 1);
+}
+
+static void test_checks_of_lines(void **state)
+{
+    struct server *server = *state;
+    struct reader r;
+    int64_t t = clock_now() - 3600 * NS_PER_S;
+    struct log_entry held = entry(STREAM_STDOUT, t + 5 * MS, "text", false);
+    begin_reading(server, &r, 10000000);
+    take_line(&r, t);
+    log_has(server, t, 3);
+    check(server, &r, &held);
+    assert_int_equal(r.result, CHECK_BEHIND); /* two between */
+    take_line(&r, t + 1 * MS);
+    take_line(&r, t + 2 * MS);
+    log_has(server, t, 9); /* it goes on behind the one that is held */
+    take_line(&r, t + 3 * MS);
+    take_line(&r, t + 4 * MS);
+    check(server, &r, &held);
+    assert_int_equal(r.result, CHECK_LEVEL);
+    assert_true(r.check.proves);
+    assert_non_null(strstr(server->request, "tail=64"));
+    log_has(server, t + 6 * MS, 4); /* it does not go back to what was taken, however much is asked for */
+    check(server, &r, &held);
+    assert_int_equal(r.result, CHECK_BEHIND);
+    assert_non_null(strstr(server->request, "tail=16384"));
+    log_has(server, t, 5);
+    check(server, &r, NULL);
+    assert_int_equal(r.result, CHECK_LEVEL);
+    assert_non_null(strstr(server->request, "tail=1 "));
+    log_has(server, t, 6);
+    check(server, &r, NULL);
+    assert_int_equal(r.result, CHECK_BEHIND);
+}
+
+static void test_checks_of_credit(void **state)
+{
+    struct server *server = *state;
+    struct reader r;
+    int64_t t = clock_now() - 3600 * NS_PER_S;
+    begin_reading(server, &r, 10000000);
+    take_line(&r, t);
+    proof_given(&r.proof, &r.cursor, t);
+    for (int i = 1; i < 6; i++) {
+        if (i != 3) {
+            take_line(&r, t + i * MS);
+        }
+    }
+    struct log_entry held = entry(STREAM_STDOUT, t + 6 * MS, "text", false);
+    log_has(server, t, 7);
+    check(server, &r, &held);
+    assert_int_equal(r.result, CHECK_LEVEL); /* before the newest one nothing was doubted */
+    r.proof.owed = true;
+    check(server, &r, &held);
+    assert_int_equal(r.result, CHECK_BEHIND); /* the fourth */
+    assert_non_null(strstr(server->request, "tail=68"));
+}
+
+static void log_has_pieces(struct server *server, int64_t t, int before, int pieces)
+{
+    static char line[CLOCK_TEXT_MAX + 16400];
+    begin_answer(server, CHUNKED);
+    for (int i = -before; i < pieces; i++) {
+        size_t n = clock_format(i < 0 ? t + i * MS : t, line);
+        line[n++] = ' ';
+        memset(line + n, 'x', 16384);
+        strcpy(line + n + (i < 0 || i == pieces - 1 ? 10 : 16384), i < 0 || i == pieces - 1 ? "\n" : "");
+        add_line(server, 1, line);
+    }
+    add_text(server, "0\r\n\r\n");
+}
+
+static void test_checks_of_pieces(void **state)
+{
+    struct server *server = *state;
+    struct reader r;
+    int64_t t = clock_now() - 3600 * NS_PER_S;
+    struct log_entry piece = entry(STREAM_STDOUT, t, "x", true), last = entry(STREAM_STDOUT, t, "x", false);
+    begin_reading(server, &r, 100000);
+    take_line(&r, t - MS);
+    take(&r, &piece);
+    take(&r, &piece);
+    log_has_pieces(server, t, 1, 3);
+    check(server, &r, &last);
+    assert_int_equal(r.result, CHECK_LEVEL);
+    log_has_pieces(server, t, 1, 4);
+    check(server, &r, &last);
+    assert_int_equal(r.result, CHECK_BEHIND);
+    cursor_restart_line(&r.cursor, STREAM_STDOUT);
+    assert_int_equal(r.cursor.stream[STREAM_STDOUT].last.time_ns, t);
+    assert_int_equal(r.cursor.stream[STREAM_STDOUT].last.lines, 0);
+    take(&r, &piece);
+    take(&r, &piece);
+    log_has_pieces(server, t, 0, 3); /* all of the log: nothing is before the line */
+    check(server, &r, &last);
+    assert_int_equal(r.result, CHECK_LEVEL);
+    log_has_pieces(server, t, 0, 26); /* not all of it, perhaps: as many came as were asked for */
+    check(server, &r, &last);
+    assert_int_equal(r.result, CHECK_BEHIND);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(test_gaps),
+        T(test_sizes_of_all_kinds),
+        T(test_lines_that_do_not_go_on),
+        T(test_credit_is_bounded),
+        T(test_credit_is_settled_by_a_new_stream),
+        T(test_checks_of_lines),
+        T(test_checks_of_credit),
+        T(test_checks_of_pieces),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
