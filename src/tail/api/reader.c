@@ -68,6 +68,11 @@ static void leave_past(struct reader *r)
     if (r->phase != PAST) {
         return;
     }
+    if (engine_is_podman(all->engine)) {
+        /* The last lines that were asked for may be some of their second. No line of that second is of the
+           past and of the present: the past ends where a second begins. */
+        cursor_start_at(&r->cursor, all->now_ns);
+    }
     /* A stream that had nothing to say goes on where the other one is, or now. */
     int64_t from = r->cursor.seen_ns > 0 ? r->cursor.seen_ns : all->now_ns;
     for (int s = 0; s < STREAM_COUNT; s++) {
@@ -233,7 +238,7 @@ static struct log_options options_of(struct reader *r)
                                   .tty = c->tty,
                                   .tty_unknown = c->list_only,
                                   .bare_end = !c->list_only && engine_bare_end(all->engine, c->driver),
-                                  .own_times = !c->list_only && engine_own_times(c->driver),
+                                  .own_times = !c->list_only && engine_own_times(all->engine, c->driver),
                                   .started_ns = c->started_ns,
                                   .known_ns = cursor_newest(&r->cursor),
                                   .since_ns = cursor_open(&r->cursor),
@@ -323,7 +328,7 @@ static void check(struct reader *r)
     struct engine_container *c = r->container;
     struct log_options options = {.tty = c->tty,
                                   .bare_end = engine_bare_end(r->all->engine, c->driver),
-                                  .own_times = engine_own_times(c->driver)};
+                                  .own_times = engine_own_times(r->all->engine, c->driver)};
     r->check.cursor = &r->cursor;
     r->check.more = r->more;
     r->check.done = on_checked;
