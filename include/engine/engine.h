@@ -1,5 +1,6 @@
 /* A client of the Docker Engine's HTTP API, on libevent; HTTP itself is parsed by http-parser. Source of the
- * API: docs.docker.com/reference/api/engine (moby api/docs), from 1.41 (Engine 20.10) on.
+ * API: docs.docker.com/reference/api/engine (moby api/docs), from 1.41 (Engine 20.10) on. Podman speaks it too
+ * (podman pkg/api/handlers/compat), with quirks that this room and struct log_options know.
  *
  * All calls of this room are asynchronous, on one event loop: an answer comes by a callback, never from
  * inside the call that asked for it. A callback may cancel or close what called it. */
@@ -36,9 +37,13 @@ const char *engine_address(const struct engine *e);
 bool engine_is_local(const struct engine *e);
 /* The version of the API that is spoken: 41 is 1.41. 0 until engine_ping succeeded. */
 int engine_api_minor(const struct engine *e);
+/* It is Podman's service. Known once engine_ping succeeded. */
+bool engine_is_podman(const struct engine *e);
 /* The Engine's wall clock, in ns since 1970. Over a unix socket it is ours; else it is known to the second,
  * by the last ping, and may be up to a second behind. */
 int64_t engine_clock(const struct engine *e);
+/* The time that an entry written now has: by Podman, entries have the second only. */
+int64_t engine_entry_clock(const struct engine *e);
 
 /* -- answers as JSON --------------------------------------------------------------------------- */
 

@@ -38,7 +38,7 @@ enum log_end {
 };
 
 struct log_calls {
-    /* The Engine accepted; entries follow. May be NULL. */
+    /* The Engine accepted, or is Podman, which may refuse yet; entries follow. May be NULL. */
     void (*opened)(void *arg);
     /* False: not now. The same entry comes again after log_stream_resume. */
     bool (*entry)(void *arg, const struct log_entry *entry);
@@ -62,7 +62,8 @@ void log_stream_close(struct log_stream *s);
 /* Does the Engine, at its version, send the last piece of a long line without its newline? So do those before
  * API 1.42 for the local driver, and for all whose logs they read back from a cache in its format. */
 bool engine_bare_end(const struct engine *e, const char *driver);
-/* Does this driver give each piece of a long line a time of its own? journald does: that of its arrival. */
-bool engine_own_times(const char *driver);
+/* Does each piece of a long line have a time of its own? With journald it does, that of its arrival, and with
+ * Podman, which begins a new piece with each read (conmon src/ctr_logging.c). */
+bool engine_own_times(const struct engine *e, const char *driver);
 
 #endif

@@ -156,9 +156,20 @@ int engine_api_minor(const struct engine *e)
     return e->minor;
 }
 
+bool engine_is_podman(const struct engine *e)
+{
+    return e->podman;
+}
+
 int64_t engine_clock(const struct engine *e)
 {
     return clock_now() + e->clock_skew;
+}
+
+int64_t engine_entry_clock(const struct engine *e)
+{
+    int64_t now = engine_clock(e);
+    return e->podman ? now - now % NS_PER_S : now;
 }
 
 /* -- answers as JSON --------------------------------------------------------------------------- */
@@ -200,6 +211,7 @@ static void on_body(void *arg, const char *bytes, size_t len)
 static int negotiate(struct engine *e, const struct http_head *head, struct error *err)
 {
     int theirs = parse_minor(head->api_version);
+    e->podman = head->libpod[0] != '\0';
     if (e->forced_minor) {
         e->minor = e->forced_minor;
     } else if (theirs == 0) {

@@ -31,13 +31,20 @@ static int exit_code(const json_t *attributes)
     return text ? atoi(text) : -1;
 }
 
+/* Podman calls the removal of a container by another name. */
+static const char *action(const struct event_stream *s, const json_t *json)
+{
+    const char *name = json_string_value(json_object_get(json, "Action"));
+    return name && s->engine->podman && strcmp(name, "remove") == 0 ? "destroy" : name;
+}
+
 static void deliver(struct event_stream *s, const char *line, size_t len)
 {
     json_t *json = json_loadb(line, len, 0, NULL);
     const json_t *actor = json_object_get(json, "Actor");
     const json_t *attributes = json_object_get(actor, "Attributes");
     struct engine_event event = {
-        .action = json_string_value(json_object_get(json, "Action")),
+        .action = action(s, json),
         .id = json_string_value(json_object_get(actor, "ID")),
         .name = json_string_value(json_object_get(attributes, "name")),
         .exit_code = exit_code(attributes),
@@ -124,13 +131,18 @@ struct event_stream *event_stream_open(struct engine *e, int64_t since_ns, const
     static const char filters[] =
         "%7B%22type%22%3A%5B%22container%22%5D%2C%22event%22%3A%5B%22start%22%2C%22die%22%2C"
         "%22destroy%22%2C%22rename%22%5D%7D";
+    /* {"type":["container"],"event":["start","die","died","remove","rename"]}: Podman 4 takes only its own
+       names, and reports "died" as "die". */
+    static const char podman_filters[] =
+        "%7B%22type%22%3A%5B%22container%22%5D%2C%22event%22%3A%5B%22start%22%2C%22die%22%2C"
+        "%22died%22%2C%22remove%22%2C%22rename%22%5D%7D";
     struct event_stream *s = calloc(1, sizeof(*s));
     if (!s) {
         return NULL;
     }
     char path[PATH_MAX_LEN];
     snprintf(path, sizeof(path), "/events?since=%lld.%09d&filters=%s", (long long)(since_ns / NS_PER_S),
-             (int)(since_ns % NS_PER_S), filters);
+             (int)(since_ns % NS_PER_S), e->podman ? podman_filters : filters);
     s->engine = e;
     s->calls = *calls;
     struct http_calls http = {.head = on_head, .body = on_body, .end = on_end, .arg = s};

@@ -25,7 +25,7 @@ struct http_request {
     struct event *timer;     /* until the head came; with `answer` until the end */
     http_parser parser;
     struct http_head head;
-    char field[16]; /* name of the header being parsed, cut when longer */
+    char field[20]; /* name of the header being parsed, cut when longer */
     size_t field_len;
     char *value; /* where its value goes; NULL: nobody asks */
     size_t value_room;
@@ -93,6 +93,9 @@ static void choose_value(struct http_request *r)
     } else if (strcasecmp(r->field, "Date") == 0) {
         r->value = r->head.date;
         r->value_room = sizeof(r->head.date) - 1;
+    } else if (strcasecmp(r->field, "Libpod-Api-Version") == 0) {
+        r->value = r->head.libpod;
+        r->value_room = sizeof(r->head.libpod) - 1;
     }
 }
 
@@ -276,6 +279,16 @@ static void on_read(struct bufferevent *bev, void *arg)
     }
 }
 
+static void on_written(struct bufferevent *bev, void *arg)
+{
+    (void)bev;
+    struct http_request *r = arg;
+    if (r->calls.sent && !r->headed) {
+        evtimer_del(r->timer);
+        r->calls.sent(r->calls.arg);
+    }
+}
+
 static void on_event(struct bufferevent *bev, short what, void *arg)
 {
     struct http_request *r = arg;
@@ -367,7 +380,7 @@ static void connect_peer(struct http_request *r)
 static int send_request(struct http_request *r, const char *target)
 {
     const struct http_peer *peer = r->peer;
-    bufferevent_setcb(r->bev, on_read, NULL, on_event, r);
+    bufferevent_setcb(r->bev, on_read, on_written, on_event, r);
     bufferevent_setwatermark(r->bev, EV_READ, 0, HTTP_READ_MAX);
     bufferevent_set_max_single_read(r->bev, HTTP_READ_MAX);
     if (!peer->address->local &&

@@ -25,9 +25,12 @@ struct http_head {
     int status;
     char api_version[16]; /* Api-Version; "" when there is none */
     char date[40];        /* Date */
+    char libpod[16];      /* Libpod-Api-Version; "" when there is none */
 };
 
 struct http_calls {
+    /* The request was sent. Where this is set, the head is awaited for ever from then on. May be NULL. */
+    void (*sent)(void *arg);
     void (*head)(void *arg, const struct http_head *head);
     void (*body)(void *arg, const char *bytes, size_t len);
     /* The last call; the request is freed after it. err is NULL when the answer came whole. */

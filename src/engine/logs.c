@@ -18,6 +18,7 @@ struct log_stream {
     struct tty_cutter cutter;
     struct buf rest; /* a message whose end has not come, or messages that came while paused */
     int status;
+    bool opened; /* the owner knows that it is */
     bool paused;
     bool busy, closed;   /* a call is under way; the owner closed the stream in it */
     bool faulty;         /* damaged, or the Engine said in the stream that it failed: `fault` says how */
@@ -78,7 +79,7 @@ static bool deliver(struct log_stream *s, enum stream stream, const struct messa
         .time_ns = m->time_ns,
         .text = m->text,
         .malformed = m->time.len == 0,
-        .more = !m->newline && m->text.len >= PIECE_MIN,
+        .more = !m->newline && (m->text.len >= PIECE_MIN || s->engine->podman),
     };
     if (!entry.malformed) {
         entry.time = normal_time(s, m);
@@ -199,14 +200,28 @@ static bool settle(struct log_stream *s)
     return true;
 }
 
+static void opened(struct log_stream *s)
+{
+    if (!s->opened && s->calls.opened) {
+        s->opened = true;
+        s->busy = true;
+        s->calls.opened(s->calls.arg);
+        settle(s);
+    }
+}
+
+/* Podman sends the head together with the first line, however long that takes. */
+static void on_sent(void *arg)
+{
+    opened(arg);
+}
+
 static void on_head(void *arg, const struct http_head *head)
 {
     struct log_stream *s = arg;
     s->status = head->status;
-    if (s->status == 200 && s->calls.opened) {
-        s->busy = true;
-        s->calls.opened(s->calls.arg);
-        settle(s);
+    if (s->status == 200) {
+        opened(s);
     }
 }
 
@@ -227,12 +242,16 @@ static void on_body(void *arg, const char *bytes, size_t len)
     settle(s);
 }
 
+static bool says(const struct log_stream *s, const char *words)
+{
+    return s->rest.data && memmem(s->rest.data, s->rest.len, words, strlen(words));
+}
+
 static void refused(struct log_stream *s)
 {
     struct error err;
     engine_refusal(s->engine, s->status, s->rest.data, s->rest.len, &err);
-    bool unreadable = s->status == 501 ||
-                      (s->rest.data && memmem(s->rest.data, s->rest.len, "does not support reading", 24));
+    bool unreadable = s->status == 501 || says(s, "does not support reading") || says(s, "cannot read logs");
     finish(s, s->status == 404 ? LOG_END_GONE : unreadable ? LOG_END_UNREADABLE : LOG_END_BROKEN, &err);
 }
 
@@ -287,13 +306,22 @@ static void on_again(evutil_socket_t fd, short what, void *arg)
 
 /* -- for the owner ----------------------------------------------------------------------------- */
 
-static void path_of(const char *id, const struct log_options *o, char *path, size_t size)
+/* Podman's entries bear their second only, but it compares the exact time, as a double, and takes what is
+ * later: it is asked from a little before the second on. */
+static int64_t since_of(const struct engine *e, int64_t since_ns)
+{
+    return e->podman ? since_ns - since_ns % NS_PER_S - NS_PER_MS : since_ns;
+}
+
+static void path_of(const struct engine *e, const char *id, const struct log_options *o, char *path,
+                    size_t size)
 {
     int n =
         snprintf(path, size, "/containers/%s/logs?stdout=1&stderr=1&timestamps=1&follow=%d", id, o->follow);
     if (o->since_ns > 0) {
-        n += snprintf(path + n, size - (size_t)n, "&since=%lld.%09d", (long long)(o->since_ns / NS_PER_S),
-                      (int)(o->since_ns % NS_PER_S));
+        int64_t since = since_of(e, o->since_ns);
+        n += snprintf(path + n, size - (size_t)n, "&since=%lld.%09d", (long long)(since / NS_PER_S),
+                      (int)(since % NS_PER_S));
     }
     if (o->until_ns > 0) {
         n += snprintf(path + n, size - (size_t)n, "&until=%lld.%09d", (long long)(o->until_ns / NS_PER_S),
@@ -312,7 +340,7 @@ struct log_stream *log_stream_open(struct engine *e, const char *id, const struc
         return NULL;
     }
     char path[PATH_MAX_LEN];
-    path_of(id, options, path, sizeof(path));
+    path_of(e, id, options, path, sizeof(path));
     s->engine = e;
     s->options = *options;
     s->calls = *calls;
@@ -320,7 +348,8 @@ struct log_stream *log_stream_open(struct engine *e, const char *id, const struc
                                     .own_times = options->own_times,
                                     .started_ns = options->started_ns,
                                     .known_ns = options->known_ns};
-    struct http_calls http = {.head = on_head, .body = on_body, .end = on_end, .arg = s};
+    struct http_calls http = {
+        .sent = e->podman ? on_sent : NULL, .head = on_head, .body = on_body, .end = on_end, .arg = s};
     s->request = engine_request(e, path, false, &http);
     if (!s->request) {
         stream_free(s);
@@ -367,10 +396,10 @@ void log_stream_close(struct log_stream *s)
 bool engine_bare_end(const struct engine *e, const char *driver)
 {
     /* Other drivers than these two are read back from a cache in the local driver's format. */
-    return e->minor < 42 && strcmp(driver, "json-file") != 0 && strcmp(driver, "journald") != 0;
+    return e->minor < 42 && !e->podman && strcmp(driver, "json-file") != 0 && strcmp(driver, "journald") != 0;
 }
 
-bool engine_own_times(const char *driver)
+bool engine_own_times(const struct engine *e, const char *driver)
 {
-    return strcmp(driver, "journald") == 0;
+    return e->podman || strcmp(driver, "journald") == 0;
 }

@@ -12,6 +12,7 @@ struct engine {
     struct http_peer peer;
     struct engine_address address;
     int minor;          /* of the API's version; 0 until a ping was answered */
+    bool podman;        /* by the answer to the last ping */
     int forced_minor;   /* DOCKER_API_VERSION; 0: none */
     int64_t clock_skew; /* ns that the Engine's clock is ahead of ours */
 };

@@ -9,9 +9,10 @@ LINT="clang-format clang-tidy cppcheck"
 ENGINE="docker.io iptables docker-compose mmdebstrap iproute2 ca-certificates procps util-linux"
 KAFKA="maven kcat openssl"
 # python3-prometheus-client parses metrics in the tests; promtool would bring all of Prometheus (96 MB).
-# systemd is there for its journald, which tests start beside an Engine of their own.
+# systemd is there for its journald, which tests start beside an Engine of their own. podman has the same name on
+# Debian 13; of the runtimes that it may use, docker.io brings runc.
 TEST="libcmocka-dev python3 python3-pytest python3-pytest-timeout python3-pytest-xdist python3-pexpect python3-jsonschema python3-yaml
-      python3-prometheus-client kcat valgrind tmux man-db clang libclang-rt-14-dev systemd"
+      python3-prometheus-client kcat podman valgrind tmux man-db clang libclang-rt-14-dev systemd"
 
 packages_of() {
     case $1 in

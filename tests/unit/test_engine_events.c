@@ -76,11 +76,37 @@ static void test_huge_event(void **state)
     assert_string_equal(server->seen.data, "start a1 web -1|die a1 web 137|");
 }
 
+static void on_pong(void *arg, int status, const json_t *json, const struct error *err)
+{
+    struct server *server = arg;
+    (void)status, (void)json;
+    assert_null(err);
+    event_base_loopbreak(server->base);
+}
+
+/* Podman calls the removal of a container by another name. */
+static void test_podman(void **state)
+{
+    struct server *server = *state;
+    begin_answer(server, OK "Libpod-Api-Version: 5.4.2\r\nContent-Length: 2\r\n\r\nOK");
+    assert_non_null(engine_ping(server->engine, on_pong, server));
+    run(server);
+    static const char event[] = "{\"Action\":\"remove\",\"Actor\":{\"ID\":\"a1\",\"Attributes\":{\"name\":"
+                                "\"web\"}},\"timeNano\":7}\n";
+    begin_answer(server, CHUNKED);
+    add_chunk(server, event, sizeof(event) - 1);
+    server->close_after = true;
+    read_events(server);
+    assert_string_equal(server->seen.data, "destroy a1 web -1|");
+    assert_non_null(strstr(server->request, "%22died%22%2C%22remove%22"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(test_events),
         T(test_huge_event),
+        T(test_podman),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -245,12 +245,117 @@ static void test_close_in_entry(void **state)
     assert_string_equal(server->seen.data, "0 2026-11-24T13:00:15.674264929Z [one]|");
 }
 
+/* -- Podman ------------------------------------------------------------------------------------ */
+
+static void on_pong(void *arg, int status, const json_t *json, const struct error *err)
+{
+    struct server *server = arg;
+    (void)status, (void)json;
+    assert_null(err);
+    event_base_loopbreak(server->base);
+}
+
+static void meet_podman(struct server *server)
+{
+    begin_answer(server, OK "Libpod-Api-Version: 4.3.1\r\nContent-Length: 2\r\n\r\nOK");
+    assert_false(engine_is_podman(server->engine));
+    assert_non_null(engine_ping(server->engine, on_pong, server));
+    run(server);
+    assert_true(engine_is_podman(server->engine));
+}
+
+/* A piece without its newline is one of any length. */
+static void test_podman_pieces(void **state)
+{
+    struct server *server = *state;
+    meet_podman(server);
+    begin_answer(server, CHUNKED);
+    add_line(server, 1, "2026-11-24T13:00:15Z a");
+    add_line(server, 1, "2026-11-24T13:00:16Z line\n");
+    add_line(server, 1, "2026-11-24T15:00:16+02:00 end\n");
+    add_text(server, "0\r\n\r\n");
+    read_log(server, (struct log_options){0});
+    assert_string_equal(server->seen.data, "0 2026-11-24T13:00:15Z [a]+|0 2026-11-24T13:00:16Z [line]|"
+                                           "0 2026-11-24T13:00:16Z [end]|");
+    assert_true(engine_own_times(server->engine, "json-file"));
+    assert_false(engine_bare_end(server->engine, "k8s-file"));
+}
+
+/* It compares exact times, as doubles, with `since`, and takes later ones. */
+static void test_podman_since(void **state)
+{
+    struct server *server = *state;
+    meet_podman(server);
+    begin_answer(server, CHUNKED "0\r\n\r\n");
+    read_log(server, (struct log_options){.since_ns = 1795528099000000000});
+    assert_non_null(strstr(server->request, "&since=1795528098.999000000 "));
+    read_log(server, (struct log_options){.since_ns = 1795528099283392083});
+    assert_non_null(strstr(server->request, "&since=1795528098.999000000 "));
+}
+
+static void test_podman_unreadable(void **state)
+{
+    struct server *server = *state;
+    static const char body[] =
+        "{\"cause\":\"this container is not logging output\",\"message\":\"failed to obtain "
+        "logs for Container 'a': this container is using the 'none' log driver, cannot "
+        "read logs: this container is not logging output\",\"response\":500}";
+    char head[96];
+    meet_podman(server);
+    snprintf(head, sizeof(head), "HTTP/1.1 500 Internal Server Error\r\nContent-Length: %zu\r\n\r\n",
+             sizeof(body) - 1);
+    begin_answer(server, head);
+    add_text(server, body);
+    read_log(server, (struct log_options){0});
+    assert_int_equal(server->why, LOG_END_UNREADABLE);
+}
+
+static void on_opened(void *arg)
+{
+    struct server *server = arg;
+    buf_addf(&server->seen, "opened|");
+}
+
+/* A silent container's head comes with its first line: the stream is open before, and says so once. */
+static void test_podman_late_head(void **state)
+{
+    struct server *server = *state;
+    struct log_calls calls = {.opened = on_opened, .entry = on_entry, .end = on_log_end, .arg = server};
+    meet_podman(server);
+    begin_answer(server, "");
+    server->request[0] = '\0';
+    server->stream = log_stream_open(server->engine, "abc", &(struct log_options){.tail = -1}, &calls);
+    assert_non_null(server->stream);
+    while (server->seen.len == 0 || server->request[0] == '\0') {
+        assert_int_equal(event_base_loop(server->base, EVLOOP_ONCE), 0);
+    }
+    add_text(server, CHUNKED);
+    add_line(server, 1, "2026-11-24T13:00:15Z one\n");
+    add_text(server, "0\r\n\r\n");
+    send_piece(-1, 0, server);
+    run(server);
+    buf_add(&server->seen, "", 1);
+    assert_string_equal(server->seen.data, "opened|0 2026-11-24T13:00:15Z [one]|");
+    assert_int_equal(server->why, LOG_END_WHOLE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_cut_anywhere), T(test_refused),        T(test_one_chunk), T(test_tty_cut_anywhere),
-        T(test_pieces),       T(test_request),        T(test_broken),    T(test_malformed_entry),
-        T(test_not_there),    T(test_close_in_entry),
+        T(test_cut_anywhere),
+        T(test_refused),
+        T(test_one_chunk),
+        T(test_tty_cut_anywhere),
+        T(test_pieces),
+        T(test_request),
+        T(test_broken),
+        T(test_malformed_entry),
+        T(test_not_there),
+        T(test_close_in_entry),
+        T(test_podman_pieces),
+        T(test_podman_since),
+        T(test_podman_unreadable),
+        T(test_podman_late_head),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

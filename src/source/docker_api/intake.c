@@ -27,7 +27,7 @@ void intake_init(struct api_intake *in, struct engine *engine, struct pipeline *
         .engine = engine,
         .pipeline = pipeline,
         .tags = tags_ref(tags),
-        .own_times = engine_own_times(c->driver),
+        .own_times = engine_own_times(engine, c->driver),
         .follow_repeats = engine_container_follow_repeats(engine, c),
         .since_skips = engine_container_since_skips(engine, c),
     };
@@ -35,7 +35,7 @@ void intake_init(struct api_intake *in, struct engine *engine, struct pipeline *
     in->feed = feed_open(pipeline, c->id, tags, (struct feed_calls){on_released, in});
     const struct position *pos = pipeline_position(pipeline, c->id);
     if (!pos && at_end) {
-        cursor_start_at(&in->cursor, engine_clock(engine));
+        cursor_start_at(&in->cursor, engine_entry_clock(engine));
         mark(in); /* so that a stop before the next line does not lose that line */
     } else {
         cursor_start(&in->cursor, pos);

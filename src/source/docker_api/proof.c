@@ -28,7 +28,7 @@ void proof_init(struct proof *p, const struct engine *e, const struct engine_con
         .engine = e,
         .wanted = c->rotates,
         .old_engine = old_engine,
-        .own_times = engine_own_times(c->driver),
+        .own_times = engine_own_times(e, c->driver),
         .max_size = c->max_size,
         .jump_ns = time_to_fill(c->max_size, old_engine),
     };

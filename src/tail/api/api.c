@@ -120,7 +120,7 @@ static void on_up(void *arg, bool up, const struct error *err)
         return;
     }
     if (!a->was_up) {
-        a->readers.now_ns = engine_clock(a->engine);
+        a->readers.now_ns = engine_entry_clock(a->engine);
         a->was_up = true;
         return;
     }

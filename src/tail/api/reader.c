@@ -69,6 +69,11 @@ static void leave_past(struct reader *r)
     if (r->phase != PAST) {
         return;
     }
+    if (engine_is_podman(all->engine)) {
+        /* The last lines that were asked for may be some of their second. No line of that second is of the
+           past and of the present: the past ends where a second begins. */
+        cursor_start_at(&r->cursor, all->now_ns);
+    }
     /* A stream that had nothing to say goes on where the other one is, or now. */
     int64_t from = r->cursor.seen_ns > 0 ? r->cursor.seen_ns : all->now_ns;
     for (int s = 0; s < STREAM_COUNT; s++) {

@@ -49,7 +49,7 @@ struct readers {
     LIST_HEAD(reader_list, reader) list;
     struct log_queue queue;
     /* Set by the owner: */
-    int64_t now_ns; /* what is before it is the past: the Engine's clock when the list was asked for */
+    int64_t now_ns; /* what is before it is the past: engine_entry_clock when the list was asked for */
     bool listed;    /* all containers that there are at the beginning have a reader */
 };
 

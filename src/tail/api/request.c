@@ -10,7 +10,7 @@ struct log_options request_options(struct reader *r)
                                   .tty = c->tty,
                                   .tty_unknown = c->list_only,
                                   .bare_end = !c->list_only && engine_bare_end(all->engine, c->driver),
-                                  .own_times = !c->list_only && engine_own_times(c->driver),
+                                  .own_times = !c->list_only && engine_own_times(r->all->engine, c->driver),
                                   .started_ns = c->started_ns,
                                   .known_ns = cursor_newest(&r->cursor),
                                   .since_ns = cursor_open(&r->cursor),
@@ -32,7 +32,7 @@ int request_check(struct reader *r, struct held_entry held, bool strict,
     struct engine_container *c = r->container;
     struct log_options options = {.tty = c->tty,
                                   .bare_end = engine_bare_end(r->all->engine, c->driver),
-                                  .own_times = engine_own_times(c->driver)};
+                                  .own_times = engine_own_times(r->all->engine, c->driver)};
     r->check.cursor = &r->cursor;
     r->check.proof = &r->proof;
     r->check.more = r->more;
