@@ -48,11 +48,13 @@ def files(image):
 
 # What is in it
 
+SIZE_MAX = 20_000_000
+
 
 def test_size_and_settings(image):
     about = images.inspect(image)
     config = about["Config"]
-    assert about["Size"] <= 20_000_000
+    assert about["Size"] <= SIZE_MAX
     assert config["User"] == f"{images.USER}:{images.USER}"
     assert config["Entrypoint"] == ["/sidetail"] and config["Cmd"] == ["run"]
     assert config["Healthcheck"]["Test"] == ["CMD", "/sidetail", "health"]
@@ -61,6 +63,29 @@ def test_size_and_settings(image):
     assert set(labels) == {"title", "description", "version", "revision", "base.name", "sidetail.enable"}
     said = run("docker", "run", "--rm", "--network", "none", image, "--version").stdout
     assert said == f"sidetail {labels['version']}\n"
+
+
+@pytest.fixture(scope="module")
+def each_image(request, image):
+    """The image from Debian 13, which is the default, and from Debian 12."""
+    if request.param == images.RELEASE:
+        yield image
+        return
+    name = images.build(f"{images.NAME}-{request.param}", release=request.param)
+    yield name
+    run("docker", "image", "rm", "-f", name)
+
+
+on_each_release = pytest.mark.parametrize("each_image", [images.RELEASE, "bookworm"], indirect=True)
+
+
+@pytest.mark.slow
+@on_each_release
+def test_each_debian_gives_a_small_image_that_collects(engine, each_image):
+    assert images.inspect(each_image)["Size"] <= SIZE_MAX
+    collector = Collector(engine, each_image, *HARDENED, *CAPABILITY)
+    write(engine, "w", count=1000, service="web").wait()
+    images.verify(collector.records, {"w": {"total": 1000, "tags": {"service": "web"}}})
 
 
 def test_holds_the_binary_and_its_libraries_alone(image):
@@ -295,4 +320,4 @@ def test_stages_and_bases():
     stages = [text.split()[2] for name, text in found if name == "FROM"]
     assert stages == ["build", "test", "runtime"]
     defaults = dict(text.split("=", 1) for name, text in found[:2] if name == "ARG")
-    assert defaults == {"BUILD_BASE": "debian:bookworm-slim", "RUNTIME_BASE": "scratch"}
+    assert defaults == {"BUILD_BASE": f"debian:{images.RELEASE}-slim", "RUNTIME_BASE": "scratch"}
