@@ -7,6 +7,7 @@ import shutil
 import struct
 import subprocess
 import time
+import uuid
 from pathlib import Path
 
 import pytest
@@ -268,6 +269,35 @@ def test_names_and_certificates_are_found(kafka_secure, image):
     assert done.returncode == 0, done.stdout + done.stderr
     done = check()  # which nobody has signed for
     assert done.returncode != 0 and "certificate" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-256", "SCRAM-SHA-512"])
+def test_logs_in_to_kafka_4_by_scram(engine, image, kafka_4_secure, mechanism):
+    """Which librdkafka cannot before 2.6.1; exactly once, and a wrong password is told from a broker that is too new."""
+    topic = f"image-{uuid.uuid4().hex[:8]}"
+    settings = {
+        "SIDETAIL_METRICS_LISTEN": "",  # this machine's ports are others'
+        "SIDETAIL_SINK": "kafka",
+        "SIDETAIL_KAFKA_BROKERS": kafka_4_secure.sasl_bootstrap,
+        "SIDETAIL_KAFKA_TLS": "true",
+        "SIDETAIL_KAFKA_TLS_CA": "/ca.pem",
+        "SIDETAIL_KAFKA_SASL_MECHANISM": mechanism,
+        "SIDETAIL_KAFKA_SASL_USERNAME": "sidetail",
+        "SIDETAIL_KAFKA_SASL_PASSWORD": "sidetail-secret",
+        "SIDETAIL_KAFKA_IDENTITY": topic,
+        "SIDETAIL_KAFKA_POSITIONS_TOPIC": f"{topic}-positions",
+        "SIDETAIL_KAFKA_TOPIC": topic,
+    }
+    options = ("--read-only", "--network", "host", *CAPABILITY, "-v", f"{kafka_4_secure.tls}/ca.pem:/ca.pem:ro")
+    Collector(engine, image, *options, env=settings)
+    write(engine, "w", count=500, service="web").wait()
+    read = lambda: images.parse_json_lines(message.value for message in kafka_4_secure.messages(topic))
+    images.verify(read, {"w": {"total": 500, "tags": {"service": "web"}}})
+    wrong = Collector(engine, image, *options, command=("check", "--connect"),
+                      env={**settings, "SIDETAIL_KAFKA_SASL_PASSWORD": "wrong-one"})  # fmt: skip
+    assert wrong.container.wait() == 1
+    said = wrong.container.logs().decode()
+    assert "password" in said and "wrong-one" not in said and "2.6.1" not in said, said
 
 
 def test_collectors_leave_each_other_alone(engine, image):
