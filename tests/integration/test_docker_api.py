@@ -4,6 +4,7 @@ import json
 import os
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from lib.system import wait_until
@@ -157,6 +158,24 @@ def test_removed_container_is_forgotten(engine, collector):
     wait_until(lambda: goes.id not in checkpoint.read_text(), 10)
     assert stays.id in checkpoint.read_text()
     s.stop_cleanly()
+
+
+def test_a_removal_is_no_fault(engine, collector):
+    """While a container is removed, the Engine answers 409 for its log: that is nothing to warn of."""
+    s = collector().start()
+
+    def churn(number):
+        for turn in range(5):
+            one = engine.write(f"gone-{number}-{turn}", count=20000, container={"options": ["--network", "none"]})
+            time.sleep(0.05 * (turn % 4))
+            one.remove()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(churn, range(4)))
+    engine.write("last", count=10, service="last").wait()
+    s.wait_for(lambda records: sum(record["service"] == "last" for record in records) == 10)
+    s.stop_cleanly()
+    assert "answered 409" not in s.stderr()
 
 
 def test_slow_sink_stops_reading(engine, collector, tmp_path):
