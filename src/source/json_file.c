@@ -152,7 +152,12 @@ static void container_identify(struct container *c)
     }
     meta.who.id = c->id;
     if (meta.driver && strcmp(meta.driver, "json-file") != 0) {
-        if (!c->settled) {
+        if (!c->settled && strcmp(meta.driver, "none") == 0) {
+            log_info(
+                "nobody can read this container's log, since its driver keeps nothing: it is not collected",
+                KV("container", meta.who.name), KV("driver", meta.driver),
+                KV("hint", "run it with the log driver json-file, local or journald"));
+        } else if (!c->settled) {
             log_info("a container does not log to json-file: collect it with source docker-api",
                      KV("container", meta.who.name), KV("driver", meta.driver));
         }

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from lib.system import wait_until
@@ -159,6 +160,24 @@ def test_removed_container_is_forgotten(engine, collector):
     s.stop_cleanly()
 
 
+def test_a_removal_is_no_fault(engine, collector):
+    """While a container is removed, the Engine answers 409 for its log: that is nothing to warn of."""
+    s = collector().start()
+
+    def churn(number):
+        for turn in range(5):
+            one = engine.write(f"gone-{number}-{turn}", count=20000, container={"options": ["--network", "none"]})
+            time.sleep(0.05 * (turn % 4))
+            one.remove()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(churn, range(4)))
+    engine.write("last", count=10, service="last").wait()
+    s.wait_for(lambda records: sum(record["service"] == "last" for record in records) == 10)
+    s.stop_cleanly()
+    assert "answered 409" not in s.stderr()
+
+
 def test_slow_sink_stops_reading(engine, collector, tmp_path):
     """Nobody reads the output: reading stops, memory stays bounded, and nothing is lost when it goes on."""
     pipe = tmp_path / "pipe"
@@ -238,11 +257,11 @@ def test_reload_changes_filters_and_rename_changes_tags(engine, collector):
 def test_unreadable_driver_is_said_once(engine, collector):
     mute = engine.run("echo", "x", image="debian:bookworm-slim", log_driver="none")
     s = collector().start()
-    s.wait_stderr("cannot read this container's log back.*driver=none")
+    s.wait_stderr(f"nobody can read this container's log.*container={mute.name} driver=none hint=.*json-file")
     mute.start()
     mute.wait()
     time.sleep(0.5)
-    assert s.stderr().count("cannot read this container's log back") == 1
+    assert s.stderr().count("nobody can read") == 1
     s.stop_cleanly()
 
 

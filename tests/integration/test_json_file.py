@@ -49,6 +49,19 @@ def test_record_has_the_keys_of_the_design(collect, engine):
     assert record["log"] + "\n" == written["log"] and record["time"] == written["time"]
 
 
+def test_a_driver_that_keeps_nothing_is_said_once(collect, engine):
+    """Nobody can read it, not even the source docker-api."""
+    collector = collect().start()
+    mute = engine.write("mute", count=1, container={"log_driver": "none"})
+    collector.wait_stderr(f"nobody can read this container's log.*container=/?{mute.name} driver=none hint=.*json-file")
+    mute.wait()
+    mute.start()
+    mute.wait()
+    engine.write("last", count=1)
+    collector.wait_lines(1)
+    assert collector.stderr().count("nobody can read") == 1
+
+
 def test_without_configuration(engine, binary, tmp_path):
     """No file, no variable: what the Engine's containers write comes out of stdout as JSON lines."""
     engine.write("nothing-set", count=20).wait()
