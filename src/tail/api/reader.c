@@ -175,17 +175,6 @@ static void checked_silence(void *arg, enum check_result result)
 
 /* -- the stream -------------------------------------------------------------------------------- */
 
-/* Must more be known of the container than the list says, before its log is opened? Following needs all of
- * it. The past needs it only where it is read in a way of its own: for the log of a terminal, and for that of
- * an old Engine, which leaves lines out when asked with `since`. */
-static bool is_unknown(const struct reader *r)
-{
-    const struct readers *all = r->all;
-    bool terminal = r->stream && log_stream_tty(r->stream);
-    bool old_since = all->env->options->since_ns > 0 && engine_api_minor(all->engine) < 42;
-    return r->container && r->container->list_only && (r->phase != PAST || terminal || old_since);
-}
-
 static void inspect(struct reader *r)
 {
     r->inspecting = true;
@@ -216,7 +205,7 @@ static bool on_entry(void *arg, const struct log_entry *e)
 {
     struct reader *r = arg;
     const struct tail_options *o = r->all->env->options;
-    if (is_unknown(r)) {
+    if (request_needs_inspection(r)) {
         close_stream(r);
         inspect(r);
         return false;
@@ -304,7 +293,7 @@ static void on_turn(void *arg)
     if (!r->container) {
         return;
     }
-    if (is_unknown(r)) {
+    if (request_needs_inspection(r)) {
         inspect(r);
         return;
     }

@@ -1,5 +1,13 @@
 #include "request.h"
 
+bool request_needs_inspection(const struct reader *r)
+{
+    const struct readers *all = r->all;
+    bool terminal = r->stream && log_stream_tty(r->stream);
+    bool old_since = all->env->options->since_ns > 0 && engine_api_minor(all->engine) < 42;
+    return r->container && r->container->list_only && (r->phase != PAST || terminal || old_since);
+}
+
 struct log_options request_options(struct reader *r)
 {
     const struct readers *all = r->all;
