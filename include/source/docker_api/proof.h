@@ -30,7 +30,8 @@
 struct proof {
     const struct engine *engine;
     bool wanted;        /* the log is kept in files that are rotated */
-    bool old_engine;    /* before 23.0: see engine_container_follow_repeats */
+    bool repeats;       /* see engine_container_follow_repeats: nothing is taken on credit */
+    bool since_skips;   /* see engine_container_since_skips: the log cannot be asked for all of a line */
     bool own_times;     /* see engine_own_times */
     int64_t max_size;   /* of a file, in bytes */
     int64_t jump_ns;    /* as long as it takes to fill a file, at the least */

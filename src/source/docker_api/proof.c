@@ -3,34 +3,30 @@
 #include "base/clock.h"
 #include "decode/frame.h"
 
-/* MB a second that an Engine writes to one log at most. Measured were 50 to 100; those before 23.0 lose lines around a
- * rotation whatever the rate, and there a lower one finds more of them. */
-#define WRITE_RATE     400
-#define WRITE_RATE_OLD 20
+/* MB a second that an Engine writes to one log at most; measured were 50 to 100, and bursts of long lines at 200. */
+#define WRITE_RATE 400
 
 #define FILE_SHARE  256 /* on credit is at most one part in so many of a file */
 #define ENTRY_FRAME 80  /* bytes that an entry takes in the log beside its text, about */
 #define LINE_SHARE  16  /* a line that is longer than a file has brought one part in so many of it */
 #define PIECES_MAX  128 /* of a line, that a check counts */
 
-static int64_t time_to_fill(int64_t max_size, bool old_engine)
+static int64_t time_to_fill(int64_t max_size)
 {
-    int64_t mb_per_s = old_engine ? WRITE_RATE_OLD : WRITE_RATE;
-    int64_t least = old_engine ? NS_PER_MS : NS_PER_MS / 10;
-    int64_t ns = max_size < mb_per_s * 1000000 ? max_size * 1000 / mb_per_s : NS_PER_S;
-    return ns < least ? least : ns;
+    int64_t ns = max_size < WRITE_RATE * INT64_C(1000000) ? max_size * 1000 / WRITE_RATE : NS_PER_S;
+    return ns < NS_PER_MS / 10 ? NS_PER_MS / 10 : ns;
 }
 
 void proof_init(struct proof *p, const struct engine *e, const struct engine_container *c)
 {
-    bool old_engine = engine_container_follow_repeats(e, c);
     *p = (struct proof){
         .engine = e,
         .wanted = c->rotates,
-        .old_engine = old_engine,
+        .repeats = engine_container_follow_repeats(e, c),
+        .since_skips = engine_container_since_skips(e, c),
         .own_times = engine_own_times(e, c->driver),
         .max_size = c->max_size,
-        .jump_ns = time_to_fill(c->max_size, old_engine),
+        .jump_ns = time_to_fill(c->max_size),
     };
 }
 
@@ -69,7 +65,7 @@ static bool is_prompt(const struct proof *p, const struct log_entry *e)
 
 static bool may_be_on_credit(const struct proof *p)
 {
-    return p->prompt && !p->old_engine && p->count < PROOF_CREDIT && p->bytes < p->max_size / FILE_SHARE;
+    return p->prompt && !p->repeats && p->count < PROOF_CREDIT && p->bytes < p->max_size / FILE_SHARE;
 }
 
 /* Does it end a line that may be longer than a file, and comes late? The pieces of a line all bear one time. */
@@ -79,7 +75,7 @@ static bool ends_doubtful_line(const struct proof *p, const struct api_pos *last
     bool read_from_files =
         e->time_ns + NS_PER_S < p->opened_ns; /* but for one that takes longer to be written */
     return !e->more && length >= p->max_size / LINE_SHARE && last->lines <= PIECES_MAX && p->bytes > 0 &&
-           !read_from_files && !p->old_engine && !is_prompt(p, e);
+           !read_from_files && !p->since_skips && !is_prompt(p, e);
 }
 
 bool proof_doubts(struct proof *p, const struct api_cursor *c, const bool *more, const struct log_entry *e)
@@ -98,7 +94,7 @@ bool proof_doubts(struct proof *p, const struct api_cursor *c, const bool *more,
     if (e->time_ns <= p->opened_ns || e->time_ns <= p->checked_ns) {
         return false;
     }
-    if (more[e->stream] && !p->own_times && !p->old_engine) {
+    if (more[e->stream] && !p->own_times) {
         return true;
     }
     if (e->time_ns - newest <= p->jump_ns) {

@@ -7,6 +7,34 @@ import threading
 import time
 
 
+class Chunks:
+    """Cuts an answer into its head and its chunks. The Engine sends each frame of a log in a chunk of its own."""
+
+    def __init__(self):
+        self.rest = b""
+        self.in_body = False
+
+    def whole(self, data):
+        """Those that are complete with these bytes."""
+        self.rest += data
+        found = []
+        while end := self._end():
+            found.append(self.rest[:end])
+            self.rest = self.rest[end:]
+        return found
+
+    def _end(self):
+        if not self.in_body:
+            end = self.rest.find(b"\r\n\r\n") + 4
+            self.in_body = end > 3
+            return end if self.in_body else 0
+        line = self.rest.find(b"\r\n")
+        if line < 0:
+            return 0
+        end = line + 2 + int(self.rest[:line], 16) + 2
+        return end if len(self.rest) >= end else 0
+
+
 class Proxy:
     """A unix socket at `path` that leads to the Engine's. What it may do, changed while it runs:
 
@@ -16,6 +44,7 @@ class Proxy:
     garble: how many of the next pieces of a log stream are overwritten where they begin, which is where a chunk does
     delay:  seconds before the answer to a request for a log begins
     slow:   seconds between its head and its first bytes
+    skip:   how many of the next frames of a log stream that is followed are left out, as if the Engine had skipped a file
     down:   new connections end at once; go_down() ends those that are open too
     """
 
@@ -30,7 +59,8 @@ class Proxy:
         self.clients = set()  # connections that are open
         self.hanging = set()
         self.garble = 0
-        self.opening = self.most_opening = self.cuts = self.streams = 0
+        self.skip = 0
+        self.opening = self.most_opening = self.cuts = self.streams = self.skipped = self.checks = 0
         self.lock = threading.Lock()
         self.open = set()  # numbers of the log streams that are followed now
         self.server = socket.socket(socket.AF_UNIX)
@@ -111,7 +141,10 @@ class Proxy:
                 self.streams += 1
                 number = self.streams
                 self.open.add(number)
+        elif logs:
+            self.checks += 1
         first = True
+        chunks = Chunks()
         try:
             while True:
                 data = upstream.recv(65536)
@@ -120,12 +153,14 @@ class Proxy:
                     with self.lock:
                         self.opening -= 1
                     first = False
-                    if self.slow and not (data := self._hold_back(client, data)):
-                        continue  # the head came alone
+                    if self.slow:
+                        chunks.in_body = True
+                        if not (data := self._hold_back(client, data)):
+                            continue  # the head came alone
                 if not data:
                     return
                 if followed:
-                    data = self._harm(number, data)
+                    data = self._harm(number, self._leave_out(chunks, data))
                 if followed and self._happens(self.cut, data):
                     self.cuts += 1
                     client.sendall(data[: self.dice.randrange(len(data) + 1)])
@@ -145,6 +180,16 @@ class Proxy:
         client.sendall(head + end)
         time.sleep(self.slow)
         return rest
+
+    def _leave_out(self, chunks, data):
+        kept = b""
+        for chunk in chunks.whole(data):
+            if self.skip and not chunk.startswith((b"HTTP", b"0\r\n")):
+                self.skip -= 1
+                self.skipped += 1
+            else:
+                kept += chunk
+        return kept
 
     def _harm(self, number, data):
         while number in self.hanging:

@@ -1,0 +1,135 @@
+"""Source docker-api while the Engine's follower cannot be trusted: it skips whole files of a log that rotates faster than it reads."""
+
+import collections
+import json
+import subprocess
+
+import pytest
+from lib.proxy import Proxy
+from lib.system import wait_until
+from lib.verify import Verifier, assert_collected
+
+SHELL = "debian:bookworm-slim"
+PAD = "x" * 160
+
+
+@pytest.fixture
+def collect(engine, sidetail, tmp_path):
+    def make(**more):
+        config = {"source": "docker-api", "include": {"labels": [f"sidetail.test={engine.session}"]}, "sink": "file",
+                  "file": {"path": str(tmp_path / "out.json")}}  # fmt: skip
+        config.update(more)
+        return sidetail(config)
+
+    return make
+
+
+def burst(count):
+    """Lines as fast as they can be written."""
+    return f'seq -f "line %.0f {PAD}" 1 {count}', [f"line {number} {PAD}" for number in range(1, count + 1)]
+
+
+def steady(rounds):
+    """A hundred lines at once, a little pause, and so on."""
+    shell = f'i=0; while [ $i -lt {rounds} ]; do i=$((i+1)); seq -f "$i.%.0f {PAD}" 1 100; sleep 0.004; done'
+    return shell, [f"{one}.{number} {PAD}" for one in range(1, rounds + 1) for number in range(1, 101)]
+
+
+def pieces(count, length):
+    """Short lines, and each third one in pieces of 16 KiB."""
+    shell = (f'L=$(head -c {length} /dev/zero | tr "\\0" x); i=0; while [ $i -lt {count} ]; do i=$((i+1)); '
+             f'if [ $((i%3)) = 0 ]; then echo "$i $L"; else echo "$i short"; fi; [ $((i%10)) = 0 ] && sleep 0.1; done; true')  # fmt: skip
+    return shell, [f"{number} short" if number % 3 else f"{number} " + "x" * length for number in range(1, count + 1)]
+
+
+# What is written, into how many containers, with which max-size. All of it is kept.
+SCENARIOS = {
+    "burst": (burst(60000), 1, "2m"),
+    "bursts": (burst(30000), 3, "1m"),
+    "steady": (steady(300), 1, "1m"),
+    "pieces": (pieces(90, 60000), 3, "100k"),
+    "longer than a file": (pieces(60, 300000), 1, "100k"),
+}
+
+
+def assert_all_collected(s, containers, lines):
+    s.wait_lines(len(lines) * len(containers), 120)
+    s.wait_quiet()
+    got = collections.defaultdict(list)
+    for record in s.records():
+        got[record["id"]].append(record["log"])
+    for one in containers:
+        assert got[one.id[:12]] == lines, "lost, doubled, reordered or made of two"
+    assert s.metrics()["sidetail_gaps_total"] == 0
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("driver", ["json-file", "local"])
+def test_rotated_faster_than_it_is_read(engine, collect, driver, scenario):
+    (shell, lines), count, size = SCENARIOS[scenario]
+    s = collect().start()
+    s.wait_stderr("the Engine answers")
+    options = {"max-size": size, "max-file": "200"}
+    containers = [
+        engine.run("sh", "-c", shell, image=SHELL, log_driver=driver, log_opts=options, options=["--network", "none"])
+        for _ in range(count)
+    ]
+    assert_all_collected(s, containers, lines)
+    s.stop_cleanly()
+
+
+@pytest.mark.parametrize("driver", ["json-file", "local"])
+def test_tail_of_a_burst(engine, binary, tmp_path, driver):
+    """`sidetail tail` shows all of it as well."""
+    shell, lines = burst(60000)
+    one = engine.run("sh", "-c", "sleep 2; " + shell, image=SHELL, log_driver=driver,
+                     log_opts={"max-size": "2m", "max-file": "200"}, options=["--network", "none"])  # fmt: skip
+    out = tmp_path / "out"
+    with open(out, "wb") as stdout:
+        tail = subprocess.Popen([binary, "tail", "--json", one.name], stdout=stdout, stderr=subprocess.DEVNULL)
+    seen = lambda: out.read_bytes().count(b"\n")
+    wait_until(lambda: seen() >= len(lines), 120, lambda: f"{seen()} of {len(lines)}")
+    tail.terminate()
+    tail.wait(20)
+    shown = [json.loads(line) for line in out.read_bytes().splitlines()]
+    assert [line["log"] for line in shown if "log" in line] == lines
+
+
+@pytest.fixture
+def proxy(engine):
+    # A short path: a socket's path has 107 bytes at most.
+    one = Proxy(f"/tmp/sidetail-proxy-{engine.session}.sock")
+    yield one
+    one.close()
+
+
+@pytest.mark.parametrize("size", ["20k", "100m"], ids=["each is checked", "taken on credit"])
+def test_lines_skipped_in_a_trickle(engine, proxy, collect, size):
+    """The proxy does what an Engine does in a bad moment. Each line is far from the one before; where they are taken on credit
+    what was skipped comes later than it was written."""
+    s = collect(docker={"host": proxy.host}).start()
+    s.wait_stderr("the Engine answers")
+    options = {"max-size": size, "max-file": "50"}
+    engine.write("a", count=400, rate=20, container={"log_driver": "local", "log_opts": options})
+    for seen in (40, 120, 300):
+        s.wait_lines(seen)
+        proxy.skip = 3
+    wait_until(lambda: proxy.skip == 0, 20, "the last ones were skipped")
+    s.wait_lines(400)
+    s.wait_quiet()
+    check = Verifier()
+    check.expect("a", total=400)
+    check.add_records(s.records())
+    late_ok = lambda fault: size == "100m" and "order" in fault
+    assert not [fault for fault in check.faults() if not late_ok(fault)]
+    assert proxy.skipped == 9
+    s.stop_cleanly()
+
+
+def test_a_trickle_is_not_checked_line_by_line(engine, proxy, collect):
+    s = collect(docker={"host": proxy.host}).start()
+    s.wait_stderr("the Engine answers")
+    engine.write("a", count=600, rate=30, container={"log_opts": {"max-size": "100m", "max-file": "3"}})
+    assert_collected(s, a=600)
+    assert proxy.checks < 40
+    s.stop_cleanly()
