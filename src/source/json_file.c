@@ -1,4 +1,5 @@
-/* Docker's containers directory: a directory for each container, in it ID-json.log and config.v2.json. */
+/* Docker's containers directory: a directory for each container, in it config.v2.json and ID-json.log, or with
+ * driver local local-logs/container.log. */
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -29,13 +30,14 @@ struct json_file;
 struct container {
     struct json_file *source;
     char id[ID_LEN + 1];
-    char *dir, *log; /* paths */
-    struct watch *watch;
-    struct follow *follow; /* NULL: not collected */
-    struct tags *tags;     /* NULL: not known yet */
-    bool first_look;       /* was there before we were */
-    bool metadata_logged;  /* it was logged that its metadata cannot be read */
-    bool settled;          /* its metadata was read */
+    char *dir; /* path */
+    struct container_log log;
+    struct watch *watch, *log_watch; /* of dir, and of the log's directory where that is another */
+    struct follow *follow;           /* NULL: not collected */
+    struct tags *tags;               /* NULL: not known yet */
+    bool first_look;                 /* was there before we were */
+    bool metadata_logged;            /* it was logged that its metadata cannot be read */
+    bool settled;                    /* its metadata was read */
     UT_hash_handle hh;
 };
 
@@ -69,9 +71,10 @@ static void container_free(struct container *c)
 {
     tailer_unfollow(c->source->tailer, c->follow);
     watch_close(c->watch);
+    watch_close(c->log_watch);
     tags_unref(c->tags);
     free(c->dir);
-    free(c->log);
+    free(c->log.path);
     free(c);
 }
 
@@ -80,8 +83,8 @@ static void container_follow(struct container *c)
     struct json_file *src = c->source;
     struct follow_options options = {
         .key = c->id,
-        .path = c->log,
-        .decoder = &decoder_json_file,
+        .path = c->log.path,
+        .decoder = c->log.decoder,
         .tags = c->tags,
         .from_end = c->first_look && src->cfg->start_at == START_END,
     };
@@ -142,6 +145,26 @@ static void metadata_failed(struct container *c, const struct error *err, int wh
     }
 }
 
+static void container_watch_log(struct container *c);
+
+/* Its metadata says which driver it has: the log may be another one than was followed while that was unknown. */
+static void container_set_log(struct container *c, const char *driver)
+{
+    struct container_log log = metadata_log(c->dir, c->id, driver);
+    if (!log.path) {
+        die_out_of_memory();
+    }
+    if (c->log.path && strcmp(log.path, c->log.path) == 0) {
+        free(log.path);
+        return;
+    }
+    tailer_unfollow(c->source->tailer, c->follow);
+    c->follow = NULL;
+    free(c->log.path);
+    c->log = log;
+    container_watch_log(c);
+}
+
 static void container_identify(struct container *c)
 {
     struct metadata meta;
@@ -151,12 +174,13 @@ static void container_identify(struct container *c)
         return;
     }
     meta.who.id = c->id;
-    if (meta.driver && strcmp(meta.driver, "json-file") != 0) {
+    if (!metadata_driver_readable(meta.driver)) {
         if (!c->settled) {
-            log_info("a container does not log to json-file: collect it with source docker-api",
+            log_info("a container logs neither to json-file nor to local: collect it with source docker-api",
                      KV("container", meta.who.name), KV("driver", meta.driver));
         }
     } else {
+        container_set_log(c, meta.driver);
         container_tag(c, &meta.who);
     }
     c->settled = true;
@@ -175,13 +199,43 @@ static void container_gone(struct container *c)
     struct json_file *src = c->source;
     HASH_DEL(src->containers, c);
     watch_close(c->watch);
-    c->watch = NULL;
+    watch_close(c->log_watch);
+    c->watch = c->log_watch = NULL;
     if (!c->follow) {
         container_free(c);
         return;
     }
     HASH_ADD_STR(src->ending, id, c);
     follow_finish(c->follow, on_finished, c);
+}
+
+/* Does the log lie in a directory of its own, not in the container's? */
+static bool has_log_directory(const struct container *c)
+{
+    return strncmp(c->log.path + strlen(c->dir) + 1, "local-logs/", strlen("local-logs/")) == 0;
+}
+
+/* In the directory of the log. */
+static void on_log_event(void *arg, uint32_t mask, const char *name)
+{
+    struct container *c = arg;
+    if (mask & IN_DELETE_SELF) {
+        watch_close(c->log_watch);
+        c->log_watch = NULL;
+        return; /* the container's directory follows */
+    }
+    const char *log = strrchr(c->log.path, '/') + 1;
+    size_t len = strlen(log);
+    if (!c->follow || strncmp(name, log, len) != 0) {
+        return;
+    }
+    if (mask & IN_MODIFY) {
+        if (name[len] == '\0') {
+            follow_wake(c->follow);
+        }
+    } else {
+        follow_look(c->follow);
+    }
 }
 
 static void on_container_event(void *arg, uint32_t mask, const char *name)
@@ -197,17 +251,10 @@ static void on_container_event(void *arg, uint32_t mask, const char *name)
         }
         return;
     }
-    const char *log = strrchr(c->log, '/') + 1;
-    size_t len = strlen(log);
-    if (!c->follow || strncmp(name, log, len) != 0) {
-        return;
-    }
-    if (mask & IN_MODIFY) {
-        if (name[len] == '\0') {
-            follow_wake(c->follow);
-        }
-    } else {
-        follow_look(c->follow);
+    if (!has_log_directory(c)) {
+        on_log_event(c, mask, name);
+    } else if (!c->log_watch && mask & (IN_CREATE | IN_MOVED_TO)) {
+        container_watch_log(c); /* the Engine makes it as the container starts */
     }
 }
 
@@ -231,6 +278,24 @@ static void container_watch(struct container *c)
     }
 }
 
+/* As container_watch, once the directory is there. */
+static void container_watch_log(struct container *c)
+{
+    if (c->log_watch || !has_log_directory(c)) {
+        return;
+    }
+    char *end = strrchr(c->log.path, '/');
+    *end = '\0';
+    c->log_watch = watch_open(c->source->watcher, c->log.path, DIR_EVENTS, on_log_event, c);
+    if (!c->log_watch) {
+        unwatched(c->source, c->log.path, errno);
+    }
+    *end = '/';
+    if (c->log_watch && c->follow) {
+        follow_look(c->follow); /* what came before the watch */
+    }
+}
+
 static void container_add(struct json_file *src, const char *id, bool first_look)
 {
     struct container *c;
@@ -239,13 +304,16 @@ static void container_add(struct json_file *src, const char *id, bool first_look
         return;
     }
     c = calloc(1, sizeof(*c));
-    if (!c || asprintf(&c->dir, "%s/%s", src->cfg->json_file_path, id) < 0 ||
-        asprintf(&c->log, "%s/%s-json.log", c->dir, id) < 0) {
+    if (!c || asprintf(&c->dir, "%s/%s", src->cfg->json_file_path, id) < 0) {
         die_out_of_memory();
     }
     c->source = src;
     c->first_look = first_look;
     memcpy(c->id, id, ID_LEN);
+    c->log = metadata_log(c->dir, c->id, NULL);
+    if (!c->log.path) {
+        die_out_of_memory();
+    }
     HASH_ADD_STR(src->containers, id, c);
     container_watch(c);
     container_identify(c);
@@ -346,6 +414,7 @@ static void look(struct json_file *src)
         if (!c->watch) {
             container_watch(c);
         }
+        container_watch_log(c);
         if (!c->settled) {
             container_identify(c);
         }
@@ -372,7 +441,8 @@ static void on_overflow(void *arg)
     HASH_ITER(hh, src->containers, c, next)
     {
         watch_close(c->watch); /* of a directory that was deleted, maybe: look finds out */
-        c->watch = NULL;
+        watch_close(c->log_watch);
+        c->watch = c->log_watch = NULL;
     }
     watch_close(src->root);
     src->root = NULL;
