@@ -157,11 +157,57 @@ static bool goes_on(const struct entry *e)
     return last == 0;
 }
 
+/* -- the shape that nearly all records have: source, time and line, and no more ----------------- */
+
+/* The number in eight bytes of seven bits each, the first one the lowest. */
+static inline uint64_t join_sevens(uint64_t bytes)
+{
+    bytes &= UINT64_C(0x7f7f7f7f7f7f7f7f);
+    bytes = (bytes & UINT64_C(0x007f007f007f007f)) | (bytes & UINT64_C(0x7f007f007f007f00)) >> 1;
+    bytes = (bytes & UINT64_C(0x00003fff00003fff)) | (bytes & UINT64_C(0x3fff00003fff0000)) >> 2;
+    return (bytes & UINT64_C(0x0fffffff)) | (bytes & UINT64_C(0x0fffffff00000000)) >> 4;
+}
+
+/* Where the parts lie. The time of the years from 1973 to 2262 takes nine bytes. */
+enum { AT_SOURCE = LENGTH, AT_TIME = AT_SOURCE + 8, AT_LINE = AT_TIME + 10, AT_TEXT = AT_LINE + 2 };
+
+/* The bytes that the record at p takes; 0: it is of another shape, or torn. */
+static inline size_t read_usual(const char *p, const char *end, struct entry *e)
+{
+    const uint64_t high_bits = UINT64_C(0x8080808080808080);
+    uint32_t len, again;
+    uint64_t time;
+    if (end - p < AT_TEXT + LENGTH) {
+        return 0;
+    }
+    memcpy(&len, p, LENGTH);
+    size_t size = (size_t)__builtin_bswap32(len) + 2 * LENGTH;
+    if (size < AT_TEXT + LENGTH || size > (size_t)(end - p) || size > MESSAGE_MAX) {
+        return 0;
+    }
+    memcpy(&time, p + AT_TIME + 1, sizeof(time));
+    memcpy(&again, p + size - LENGTH, LENGTH);
+    const unsigned char *line = (const unsigned char *)p + AT_LINE;
+    bool fits = (memcmp(p + AT_SOURCE, "\x0a\x06stdout", 8) == 0 ||
+                 memcmp(p + AT_SOURCE, "\x0a\x06stderr", 8) == 0) &&
+                p[AT_TIME] == TIME && (time & high_bits) == high_bits &&
+                (unsigned char)p[AT_LINE - 1] < 0x80 && line[0] == LINE && again == len;
+    size_t text = line[1] < 0x80 ? line[1] : (line[1] & 0x7fu) | (size_t)line[2] << 7;
+    size_t at = line[1] < 0x80 ? AT_TEXT : AT_TEXT + 1;
+    if (!fits || (at > AT_TEXT && line[2] >= 0x80) || at + text + LENGTH != size) {
+        return 0;
+    }
+    e->source = slice_of(p + AT_SOURCE + 2, 6);
+    e->time_ns = join_sevens(time) | (uint64_t)(unsigned char)p[AT_LINE - 1] << 56;
+    e->line = slice_of(p + at, text);
+    return size;
+}
+
 static size_t next(const char *p, const char *end, struct record *out, struct buf *scratch)
 {
     struct entry e = {.line = {p, 0}};
-    size_t size;
-    if (read_record(p, end, &e, &size) != WHOLE) {
+    size_t size = read_usual(p, end, &e);
+    if (size == 0 && read_record(p, end, &e, &size) != WHOLE) {
         return 0;
     }
     scratch->len = 0;
