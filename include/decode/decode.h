@@ -10,6 +10,15 @@
 /* Bytes that must be readable (any value) behind `end`, so that a decoder may load whole words. */
 #define DECODE_PAD 64
 
+/* Of a format whose records bear their length and are not lines. */
+struct framing {
+    size_t longest; /* bytes that a record takes at most; what says more is damaged */
+
+    /* Asked where `next` finds no whole record at p: how many bytes belong to none, up to the next one. 0: what
+     * is there is the beginning of one, whose rest may come. `last`: nothing will come, so that is damaged too. */
+    size_t (*damaged)(const char *p, const char *end, bool last);
+};
+
 struct decoder {
     const char *name;
 
@@ -18,6 +27,8 @@ struct decoder {
      * overwritten by the next call). Never fails: what is not of the format comes back as text with
      * `malformed` set. A line without text of its own (an empty one) is a record with empty text. */
     size_t (*next)(const char *p, const char *end, struct record *out, struct buf *scratch);
+
+    const struct framing *framing; /* NULL: the records are lines */
 };
 
 /* Docker's json-file: {"log":"text\n","stream":"stdout","time":"2026-11-24T05:00:39.668510088Z"}
@@ -27,6 +38,11 @@ struct decoder {
  * other valid JSON object with a string `log` is decoded by jansson (decode/json_file/any.c): other key order,
  * spaces, escapes that Docker does not write. */
 extern const struct decoder decoder_json_file;
+
+/* Docker's driver local: a length (32 bits, big endian), a protobuf message, and the length again. Text is raw
+ * bytes. The pieces of a long line set `more`, but for the last. Only whole records are taken: what is damaged
+ * is left to `framing`. Source of the format: moby daemon/logger/local, api/types/plugins/logdriver/entry.proto. */
+extern const struct decoder decoder_local;
 
 /* One line, one record, stdout, no time. */
 extern const struct decoder decoder_plain;

@@ -5,6 +5,7 @@
 #define SIDETAIL_DISCOVER_METADATA_H
 
 #include "base/error.h"
+#include "decode/decode.h"
 #include "record/tags.h"
 
 struct metadata {
@@ -18,5 +19,15 @@ struct metadata {
  * owed. -1: it is not there (errno ENOENT), cannot be read, or is no such file; err says why. */
 int metadata_load(const char *dir, struct metadata *out, struct error *err);
 void metadata_free(struct metadata *m);
+
+/* The log of a container whose directory is `dir`, as its driver writes it. */
+struct container_log {
+    char *path; /* the live file; its rotated ones lie beside it. Freed by the caller; NULL: memory */
+    const struct decoder *decoder;
+};
+
+/* Does the driver write files that can be read? NULL: unknown, taken for json-file. */
+bool metadata_driver_readable(const char *driver);
+struct container_log metadata_log(const char *dir, const char *id, const char *driver);
 
 #endif

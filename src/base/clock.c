@@ -38,40 +38,55 @@ static int days_in_month(int year, int month)
     return month == 2 ? 28 + leap : 30 + (month + month / 8) % 2;
 }
 
-static void put_digits(char *out, int value, int digits)
+static inline void put_two(char *out, uint32_t value)
 {
-    for (int i = digits - 1; i >= 0; i--) {
-        out[i] = (char)('0' + value % 10);
-        value /= 10;
+    out[0] = (char)('0' + value / 10);
+    out[1] = (char)('0' + value % 10);
+}
+
+/* The date of a day since 1970: the inverse of the above. */
+static void put_date(char *out, int64_t day)
+{
+    uint32_t shifted = (uint32_t)(day + 719468); /* from March 1 of the year 0 on, so that it is positive */
+    uint32_t era = shifted / 146097, day_of_era = shifted % 146097;
+    uint32_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    uint32_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    uint32_t month = (5 * day_of_year + 2) / 153; /* from March on */
+    uint32_t year = year_of_era + era * 400 + (month >= 10);
+    put_two(out, year / 100);
+    put_two(out + 2, year % 100);
+    put_two(out + 5, month < 10 ? month + 3 : month - 9);
+    put_two(out + 8, day_of_year - (153 * month + 2) / 5 + 1);
+}
+
+static size_t put_fraction(char *out, uint32_t ns)
+{
+    uint32_t high = ns / 100000, low = ns % 100000;
+    out[0] = '.';
+    put_two(out + 1, high / 100);
+    put_two(out + 3, high % 100);
+    out[5] = (char)('0' + low / 10000);
+    put_two(out + 6, low / 100 % 100);
+    put_two(out + 8, low % 100);
+    size_t len = 10;
+    while (out[len - 1] == '0') {
+        len--;
     }
+    return len;
 }
 
 size_t clock_format(int64_t ns, char out[CLOCK_TEXT_MAX])
 {
-    time_t seconds = (time_t)(ns / NS_PER_S);
-    int fraction = (int)(ns % NS_PER_S);
-    if (fraction < 0) {
-        fraction += (int)NS_PER_S;
-        seconds--;
-    }
-    struct tm tm;
-    gmtime_r(&seconds, &tm);
+    int64_t seconds = ns / NS_PER_S - (ns % NS_PER_S < 0);
+    uint32_t fraction = (uint32_t)(ns % NS_PER_S + (ns % NS_PER_S < 0 ? NS_PER_S : 0));
+    int64_t day = seconds / 86400 - (seconds % 86400 < 0);
+    uint32_t second = (uint32_t)(seconds - day * 86400);
     memcpy(out, "0000-00-00T00:00:00", 19);
-    put_digits(out, tm.tm_year + 1900, 4);
-    put_digits(out + 5, tm.tm_mon + 1, 2);
-    put_digits(out + 8, tm.tm_mday, 2);
-    put_digits(out + 11, tm.tm_hour, 2);
-    put_digits(out + 14, tm.tm_min, 2);
-    put_digits(out + 17, tm.tm_sec, 2);
-    size_t len = 19;
-    if (fraction > 0) {
-        out[len] = '.';
-        put_digits(out + len + 1, fraction, 9);
-        len += 10;
-        while (out[len - 1] == '0') {
-            len--;
-        }
-    }
+    put_date(out, day);
+    put_two(out + 11, second / 3600);
+    put_two(out + 14, second / 60 % 60);
+    put_two(out + 17, second % 60);
+    size_t len = 19 + (fraction > 0 ? put_fraction(out + 19, fraction) : 0);
     out[len++] = 'Z';
     out[len] = '\0';
     return len;

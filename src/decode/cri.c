@@ -72,4 +72,4 @@ static size_t next(const char *p, const char *end, struct record *out, struct bu
     return taken;
 }
 
-const struct decoder decoder_cri = {"cri", next};
+const struct decoder decoder_cri = {.name = "cri", .next = next};

@@ -17,4 +17,4 @@ static size_t next(const char *p, const char *end, struct record *out, struct bu
     return len + 1;
 }
 
-const struct decoder decoder_plain = {"plain", next};
+const struct decoder decoder_plain = {.name = "plain", .next = next};

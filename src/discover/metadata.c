@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 static json_t *load(const char *dir, const char *name, struct error *err)
@@ -51,6 +52,27 @@ int metadata_load(const char *dir, struct metadata *out, struct error *err)
     out->host_json = load(dir, "hostconfig.json", NULL);
     out->driver = text(json_object_get(out->host_json, "LogConfig"), "Type");
     return 0;
+}
+
+static bool is_local(const char *driver)
+{
+    return driver && strcmp(driver, "local") == 0;
+}
+
+bool metadata_driver_readable(const char *driver)
+{
+    return !driver || is_local(driver) || strcmp(driver, "json-file") == 0;
+}
+
+struct container_log metadata_log(const char *dir, const char *id, const char *driver)
+{
+    struct container_log log = {NULL, is_local(driver) ? &decoder_local : &decoder_json_file};
+    int len = is_local(driver) ? asprintf(&log.path, "%s/local-logs/container.log", dir)
+                               : asprintf(&log.path, "%s/%s-json.log", dir, id);
+    if (len < 0) {
+        log.path = NULL;
+    }
+    return log;
 }
 
 void metadata_free(struct metadata *m)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "config/config.h"
 #include "decode/decode.h"
 #include "encode/encode.h"
@@ -119,6 +120,64 @@ static void measure_plain(struct job job)
     buf_free(&scratch);
 }
 
+static int add_length(struct buf *out, size_t len)
+{
+    uint32_t length = __builtin_bswap32((uint32_t)len);
+    return buf_add(out, &length, sizeof(length));
+}
+
+static int add_number(struct buf *out, char tag, uint64_t number)
+{
+    char bytes[11] = {tag};
+    size_t len = 1;
+    for (; number >= 0x80; number >>= 7) {
+        bytes[len++] = (char)(number | 0x80);
+    }
+    bytes[len++] = (char)number;
+    return buf_add(out, bytes, len);
+}
+
+/* As driver local writes the record. */
+static int add_local(struct buf *out, struct buf *message, const struct record *rec)
+{
+    struct buf text = {0};
+    int64_t ns;
+    message->len = 0;
+    int failed =
+        clock_parse(rec->time, &ns) < 0 || text_unescape(&text, rec->text) < 0 ||
+        buf_add(message, rec->stream == STREAM_STDERR ? "\x0a\x06stderr" : "\x0a\x06stdout", 8) < 0 ||
+        add_number(message, 0x10, (uint64_t)ns) < 0 || add_number(message, 0x1a, text.len) < 0 ||
+        buf_add(message, text.data, text.len) < 0 || add_length(out, message->len) < 0 ||
+        buf_add(out, message->data, message->len) < 0 || add_length(out, message->len) < 0;
+    buf_free(&text);
+    return failed ? -1 : 0;
+}
+
+/* The same lines in driver local's files. */
+static void measure_local(struct job job)
+{
+    struct buf local = {0}, message = {0}, scratch = {0};
+    const char *p = job.input.ptr, *end = p + job.input.len;
+    struct record rec;
+    for (size_t taken; (taken = job.decoder->next(p, end, &rec, &scratch)) > 0; p += taken) {
+        if (add_local(&local, &message, &rec) < 0) {
+            exit(1);
+        }
+    }
+    if (buf_reserve(&local, DECODE_PAD) < 0) {
+        exit(1);
+    }
+    job.input = slice_of(local.data, local.len);
+    job.decoder = &decoder_local;
+    job.encoder = NULL;
+    measure("local, decode", job);
+    job.encoder = &encoder_json;
+    measure("local, encode json", job);
+    buf_free(&local);
+    buf_free(&message);
+    buf_free(&scratch);
+}
+
 static int read_file(const char *path, struct buf *out)
 {
     FILE *file = fopen(path, "re");
@@ -164,6 +223,7 @@ int main(int argc, char **argv)
         measure(name, job);
     }
     measure_plain(job);
+    measure_local(job);
     tags_unref(tags);
     json_decref(labels);
     buf_free(&input);

@@ -238,6 +238,73 @@ static void test_cri(void **state)
     }
 }
 
+/* As the Engine 20.10 wrote it: `hello`, a line of any bytes, an empty one to stderr. */
+#define LOCAL_HELLO "\0\0\0\x19\x0a\x06stdout\x10\xb5\xc0\xb1\xec\xd0\xd6\x88\xf6\x18\x1a\x05hello\0\0\0\x19"
+#define LOCAL_BYTES                                                                                          \
+    "\0\0\0\x1a\x0a\x06stdout\x10\xb8\x9c\xb4\xec\xd0\xd6\x88\xf6\x18\x1a\x06"                               \
+    "bin\xff\xfe\r\0\0\0\x1a"
+#define LOCAL_EMPTY "\0\0\0\x12\x0a\x06stderr\x10\xdb\xb1\xb4\xec\xd0\xd6\x88\xf6\x18\0\0\0\x12"
+/* A piece of a long line, with its id, and the attributes that Engine 29 adds. */
+#define LOCAL_PIECE(meta)                                                                                    \
+    "\0\0\0\x1d\x0a\x06stdout\x10\x01\x1a\x01x\x20\x01\x2a\x05" meta "\x12\x01i"                             \
+    "\x32\x05\x0a\x01k\x12\0\0\0\0\x1d"
+
+static void test_local(void **state)
+{
+    (void)state;
+    check(&decoder_local, SLICE(LOCAL_HELLO), WANT(SLICE("hello"), SLICE("2026-11-28T06:48:32.425713717Z")));
+    check(&decoder_local, SLICE(LOCAL_BYTES),
+          WANT(SLICE("bin\xff\xfe\r"), SLICE("2026-11-28T06:48:32.425758264Z")));
+    check(&decoder_local, SLICE(LOCAL_EMPTY),
+          WANT(SLICE(""), SLICE("2026-11-28T06:48:32.425760987Z"), .stream = STREAM_STDERR));
+    check(&decoder_local, SLICE(LOCAL_PIECE("\x18\x01")),
+          WANT(SLICE("x"), SLICE("1970-01-01T00:00:00.000000001Z"), .more = true));
+    check(&decoder_local, SLICE(LOCAL_PIECE("\x08\x01")),
+          WANT(SLICE("x"), SLICE("1970-01-01T00:00:00.000000001Z")));
+}
+
+static size_t damaged(const void *text, size_t len, bool last)
+{
+    memset(input, '"', sizeof(input));
+    memcpy(input, text, len);
+    return decoder_local.framing->damaged(input, input + len, last);
+}
+
+/* Torn anywhere it waits; where nothing more will come, it is damaged. */
+static void test_local_torn(void **state)
+{
+    (void)state;
+    struct slice whole = SLICE(LOCAL_BYTES);
+    struct record rec;
+    for (size_t len = 1; len < whole.len; len++) {
+        assert_int_equal(decode(&decoder_local, slice_of(whole.ptr, len), &rec), 0);
+        assert_int_equal(damaged(whole.ptr, len, false), 0);
+        assert_int_equal(damaged(whole.ptr, len, true), len);
+    }
+    assert_int_equal(damaged(whole.ptr, whole.len, true), 0);
+}
+
+/* Whichever byte of the frame is damaged, and wherever a record breaks off: the next whole one is found. */
+static void test_local_damaged(void **state)
+{
+    (void)state;
+    const size_t first = sizeof(LOCAL_BYTES) - 1, len = first + sizeof(LOCAL_HELLO) - 1;
+    static const size_t frame[] = {0, 1, 2, 3, 4, 5, 6, 30, 31, 32, 33};
+    char text[sizeof(LOCAL_BYTES) + sizeof(LOCAL_HELLO)];
+    struct record rec;
+    for (size_t i = 0; i < sizeof(frame) / sizeof(frame[0]); i++) {
+        memcpy(text, LOCAL_BYTES LOCAL_HELLO, len);
+        text[frame[i]] ^= 0x40;
+        assert_int_equal(decode(&decoder_local, slice_of(text, len), &rec), 0);
+        assert_int_equal(damaged(text, len, true), first);
+    }
+    for (size_t cut = 1; cut < first; cut++) {
+        memcpy(text, LOCAL_BYTES, cut);
+        memcpy(text + cut, LOCAL_HELLO, len - first);
+        assert_int_equal(damaged(text, cut + len - first, true), cut);
+    }
+}
+
 static void test_long_line(void **state)
 {
     (void)state;
@@ -316,12 +383,14 @@ static void test_guess(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_docker_shape), cmocka_unit_test(test_other_shapes),
-        cmocka_unit_test(test_malformed),    cmocka_unit_test(test_attrs),
-        cmocka_unit_test(test_torn),         cmocka_unit_test(test_stamps),
-        cmocka_unit_test(test_plain),        cmocka_unit_test(test_cri),
-        cmocka_unit_test(test_long_line),    cmocka_unit_test(test_backslashes),
-        cmocka_unit_test(test_table),        cmocka_unit_test(test_guess),
+        cmocka_unit_test(test_docker_shape),  cmocka_unit_test(test_other_shapes),
+        cmocka_unit_test(test_malformed),     cmocka_unit_test(test_attrs),
+        cmocka_unit_test(test_torn),          cmocka_unit_test(test_stamps),
+        cmocka_unit_test(test_plain),         cmocka_unit_test(test_cri),
+        cmocka_unit_test(test_long_line),     cmocka_unit_test(test_backslashes),
+        cmocka_unit_test(test_table),         cmocka_unit_test(test_guess),
+        cmocka_unit_test(test_local),         cmocka_unit_test(test_local_torn),
+        cmocka_unit_test(test_local_damaged),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     buf_free(&scratch);

@@ -18,4 +18,4 @@ static size_t next(const char *p, const char *end, struct record *out, struct bu
     return len + 1;
 }
 
-const struct decoder decoder_json_file = {"json-file", next};
+const struct decoder decoder_json_file = {.name = "json-file", .next = next};

@@ -198,7 +198,7 @@ static uint64_t end_of_lines(struct segment *seg)
 }
 
 /* All files count as read, but for what comes behind the end of the newest. */
-static enum intake_result begin_at_end(struct intake *in, struct listing *l)
+static enum intake_result begin_at_end(const struct begin *b, struct intake *in, struct listing *l)
 {
     for (size_t i = l->count - 1; i > 0; i--) {
         if (i <= CHAIN_ENDS && listing_open(l, i)) {
@@ -213,7 +213,7 @@ static enum intake_result begin_at_end(struct intake *in, struct listing *l)
     if (newest && newest->gz) {
         chain_remember(in->chain, newest);
     } else if (newest) {
-        segment_seek(newest, end_of_lines(newest));
+        segment_seek(newest, b->framed ? newest->size : end_of_lines(newest));
         intake_take(in, l, 1);
     }
     return INTAKE_DONE;
@@ -229,7 +229,7 @@ static enum intake_result try_listing(struct begin *b, struct intake *in, const 
         if (l.count == 0) {
             b->from_end = false; /* what appears from now on is new */
         } else if (b->from_end && !pos) {
-            result = begin_at_end(in, &l);
+            result = begin_at_end(b, in, &l);
         } else {
             result = begin_once(b, in, &l, pos);
         }

@@ -11,6 +11,7 @@ struct begin {
      * later is new. */
     bool from_end;
     struct position initial;
+    bool framed; /* the log has no lines: its end is where its file ends. Set by its follow */
 
     bool done; /* found; else it is to be tried again at the next look */
     struct replay replay;

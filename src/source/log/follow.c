@@ -243,12 +243,13 @@ static void set_up(struct follow *f, const struct follow_env *env, const struct 
     f->turn.follow = f;
     f->grace_ns = options->grace_ns;
     progress_open(&f->progress, env->pipeline, options->key, options->tags, &f->chain);
-    f->lines = (struct lines){options->decoder, env->cfg, &f->progress};
+    f->lines = (struct lines){options->decoder, env->cfg, &f->progress, f->path};
     f->ownership =
         (struct ownership){f->path, feed_key(f->progress.feed), &f->chain, env->pipeline, env->others};
     f->intake = (struct intake){
         .path = f->path, .cfg = env->cfg, .filter = {ownership_wanted, &f->ownership}, .chain = &f->chain};
     f->begin.from_end = options->from_end;
+    f->begin.framed = options->decoder && options->decoder->framing;
     if (options->from) {
         f->begin.initial = (struct position){.kind = POSITION_FILE, .at.file = *options->from};
     }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/metrics.h"
 #include "base/utf8.h"
@@ -44,6 +45,21 @@ static const struct decoder *decoder_at(struct lines *l, const char *p, const ch
     return l->decoder;
 }
 
+/* Passes over the bytes at p that belong to no whole record, where the format knows such. Returns how many. */
+static size_t pass_over(struct lines *l, const struct decoder *decoder, const char *p, const char *end,
+                        bool last)
+{
+    size_t len = decoder && decoder->framing ? decoder->framing->damaged(p, end, last) : 0;
+    if (len > 0 && !l->progress->replay.active) { /* else it was told before */
+        metrics.gaps++;
+        metrics.lost_bytes += len;
+        log_error("a log is damaged: reading goes on at the next whole record", KV("path", l->path),
+                  KN("offset", l->progress->chain->head->offset), KN("lost_bytes", len));
+    }
+    progress_skip(l->progress, len);
+    return len;
+}
+
 size_t lines_put(struct lines *l, struct read_buffer *b, size_t len, bool last)
 {
     struct progress *progress = l->progress;
@@ -55,9 +71,13 @@ size_t lines_put(struct lines *l, struct read_buffer *b, size_t len, bool last)
         const struct decoder *decoder = decoder_at(l, p, end, full ? p == b->data : last);
         size_t used = decoder ? decoder->next(p, end, &rec, &b->scratch) : 0;
         if (used == 0) {
-            break;
+            used = pass_over(l, decoder, p, end, last && !full);
+            if (used == 0) {
+                break;
+            }
+        } else {
+            progress_put(progress, &rec, used, false);
         }
-        progress_put(progress, &rec, used, false);
         p += used;
         if (pipeline_full(progress->pipeline)) {
             progress_mark(progress);
@@ -82,7 +102,8 @@ static void put_text(struct lines *l, const char *text, size_t len, bool cut)
 void lines_put_long(struct lines *l, struct read_buffer *b)
 {
     size_t line_max = (size_t)l->cfg->line_max;
-    size_t limit = 2 * line_max;
+    bool framed = l->decoder && l->decoder->framing;
+    size_t limit = framed ? l->decoder->framing->longest : 2 * line_max;
     if (b->cap >= limit) {
         metrics.cut_lines++;
         put_text(l, b->data, utf8_cut(b->data, line_max), true);

@@ -1,4 +1,5 @@
-/* From the bytes of a log to its lines: finds the format, decodes, and cuts what is too long. */
+/* From the bytes of a log to its lines: finds the format, decodes, cuts what is too long, and passes over what
+ * is damaged, which is counted and logged. */
 #ifndef SIDETAIL_SOURCE_LOG_LINES_H
 #define SIDETAIL_SOURCE_LOG_LINES_H
 
@@ -12,6 +13,7 @@ struct lines {
     const struct decoder *decoder; /* NULL: the format is not known yet */
     const struct config *cfg;
     struct progress *progress;
+    const char *path; /* of the log */
 };
 
 /* Puts the whole lines of the `len` bytes in the buffer, which begin at the head's offset; stops when the

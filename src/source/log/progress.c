@@ -88,6 +88,12 @@ void progress_put(struct progress *p, struct record *rec, size_t len, bool cut)
     segment_consume(p->chain->head, len);
 }
 
+void progress_skip(struct progress *p, size_t len)
+{
+    p->moved = p->moved || len > 0;
+    segment_consume(p->chain->head, len);
+}
+
 void progress_forget(struct progress *p)
 {
     feed_flush(p->feed);

@@ -29,12 +29,13 @@ static void container_free(struct container *c)
     }
     all->past -= c->past;
     watch_close(c->watch);
+    watch_close(c->log_watch);
     tail_log_close(c->log);
     if (c->feed) {
         tail_feed_close(c->feed);
     }
     free(c->dir);
-    free(c->path);
+    free(c->where.path);
     free(c);
 }
 
@@ -85,6 +86,15 @@ static void read_long(struct container *c, size_t got)
     }
 }
 
+/* Passes over what is damaged. False: there is no such. */
+static bool pass_over(struct container *c, const char *p, const char *end)
+{
+    const struct framing *framing = c->where.decoder->framing;
+    size_t len = framing ? framing->damaged(p, end, false) : 0;
+    tail_log_consume(c->log, len);
+    return len > 0;
+}
+
 /* Reads a chunk. False: there was nothing to read, or the feed is full. */
 static bool read_chunk(struct container *c)
 {
@@ -96,7 +106,7 @@ static bool read_chunk(struct container *c)
     memset(all->chunk + got, 0, DECODE_PAD);
     const char *p = all->chunk, *end = p + got;
     struct record rec = {0};
-    for (size_t used; (used = decoder_json_file.next(p, end, &rec, &all->scratch)) > 0; p += used) {
+    for (size_t used; (used = c->where.decoder->next(p, end, &rec, &all->scratch)) > 0; p += used) {
         if (!put(c, &rec)) {
             c->full = true;
             break;
@@ -104,6 +114,9 @@ static bool read_chunk(struct container *c)
     }
     tail_log_consume(c->log, (size_t)(p - all->chunk));
     if (p == all->chunk && !c->full) {
+        if (pass_over(c, p, end)) {
+            return true;
+        }
         if ((size_t)got < all->size) {
             return tail_log_torn(c->log);
         }
@@ -173,7 +186,7 @@ static void show(struct container *c, const struct identity *who)
         return;
     }
     c->feed = tail_feed_open(env->feeds, tags, on_resume, c);
-    c->log = tail_log_open(c->path, all->first ? env->options->lines : -1);
+    c->log = tail_log_open(c->where.path, c->where.decoder, all->first ? env->options->lines : -1);
     tags_unref(tags);
     if (all->first) {
         c->past = true;
@@ -212,6 +225,37 @@ static void take_state(struct container *c, const json_t *state, bool was_runnin
     snprintf(c->started, sizeof(c->started), "%s", since ? since : "");
 }
 
+static void on_log_event(void *arg, uint32_t mask, const char *name)
+{
+    struct container *c = arg;
+    (void)name;
+    if (mask & IN_DELETE_SELF) {
+        watch_close(c->log_watch);
+        c->log_watch = NULL;
+    }
+    container_wake(c);
+}
+
+static void set_log(struct container *c, const char *driver)
+{
+    free(c->where.path);
+    c->where = metadata_log(c->dir, c->id, driver);
+    if (!c->where.path) {
+        tail_out_of_memory();
+    }
+}
+
+/* Where the log is not in the container's directory: watches its own, once that is there. */
+static void watch_log(struct container *c)
+{
+    char *end = strrchr(c->where.path, '/');
+    *end = '\0';
+    if (c->all->watcher && !c->log_watch && strcmp(c->where.path, c->dir) != 0) {
+        c->log_watch = watch_open(c->all->watcher, c->where.path, EVENTS, on_log_event, c);
+    }
+    *end = '/';
+}
+
 void container_update(struct container *c)
 {
     struct metadata meta;
@@ -222,7 +266,11 @@ void container_update(struct container *c)
     bool was_running = c->running;
     c->running = json_is_true(json_object_get(state, "Running"));
     meta.who.id = c->id;
-    bool readable = !meta.driver || strcmp(meta.driver, "json-file") == 0;
+    bool readable = metadata_driver_readable(meta.driver);
+    if (!c->feed) {
+        set_log(c, meta.driver);
+    }
+    watch_log(c);
     take_state(c, state, was_running);
     if (!c->feed && readable && (c->all->first || (c->all->env->follow && c->running))) {
         show(c, &meta.who);
@@ -255,8 +303,7 @@ static void on_event(void *arg, uint32_t mask, const char *name)
 void container_new(struct containers *all, const char *id)
 {
     struct container *c = calloc(1, sizeof(*c));
-    if (!c || asprintf(&c->dir, "%s/%s", all->env->cfg->json_file_path, id) < 0 ||
-        asprintf(&c->path, "%s/%s-json.log", c->dir, id) < 0) {
+    if (!c || asprintf(&c->dir, "%s/%s", all->env->cfg->json_file_path, id) < 0) {
         tail_out_of_memory();
     }
     c->all = all;

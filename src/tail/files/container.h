@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/watch.h"
+#include "discover/metadata.h"
 #include "log.h"
 #include "tail/lifecycle.h"
 #include "tail/source.h"
@@ -19,9 +20,10 @@ struct container {
     LIST_ENTRY(container) link;
     TAILQ_ENTRY(container) dirty_link;
     char id[CONTAINER_ID_LEN + 1];
-    char *dir, *path;       /* its log */
-    struct watch *watch;    /* NULL: changes are looked for each second */
-    struct tail_feed *feed; /* NULL: not shown */
+    char *dir;
+    struct container_log where;      /* its log's files */
+    struct watch *watch, *log_watch; /* of dir, and of the log's own. NULL: looked at each second */
+    struct tail_feed *feed;          /* NULL: not shown */
     struct tail_log *log;
     struct lifecycle life;
     bool dirty;   /* to be read: in the queue */

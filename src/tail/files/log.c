@@ -14,6 +14,7 @@
 
 struct tail_log {
     char *path;
+    const struct decoder *decoder;
     struct segment *seg; /* NULL: none is open */
     bool live;           /* seg is the file at path, as far as is known */
 };
@@ -73,9 +74,53 @@ static void skip_lines(struct segment *seg, int64_t lines)
     }
 }
 
-/* Positions a file so that `lines` of its lines follow; the number of lines that it cannot give. */
-static int64_t begin_in(struct segment **seg, const char *path, int64_t lines)
+/* Passes over the next `most` records of a file that has no lines; how many there were. */
+static int64_t pass_records(struct segment *seg, const struct decoder *decoder, int64_t most)
 {
+    size_t cap = decoder->framing->longest;
+    char *block = malloc(cap + DECODE_PAD);
+    struct buf scratch = {0};
+    struct record rec;
+    int64_t found = 0;
+    ssize_t got;
+    while (block && found < most && (got = segment_read(seg, block, cap)) > 0) {
+        const char *p = block, *end = block + got;
+        size_t used = 1;
+        while (found < most && used > 0) {
+            used = decoder->next(p, end, &rec, &scratch);
+            found += used > 0;
+            used = used > 0 ? used : decoder->framing->damaged(p, end, false);
+            p += used;
+        }
+        segment_consume(seg, (size_t)(p - block));
+        if (p == block) {
+            break; /* torn */
+        }
+    }
+    buf_free(&scratch);
+    free(block);
+    return found;
+}
+
+/* As begin_in. */
+static int64_t begin_in_records(struct segment **seg, const char *path, const struct decoder *decoder,
+                                int64_t records)
+{
+    int64_t found = pass_records(*seg, decoder, INT64_MAX);
+    segment_close(*seg);
+    *seg = segment_open(path, NULL);
+    if (*seg && found > records) {
+        pass_records(*seg, decoder, found - records);
+    }
+    return found >= records ? 0 : records - found;
+}
+
+/* Positions a file so that `lines` of its lines follow; the number of lines that it cannot give. */
+static int64_t begin_in(struct segment **seg, const char *path, const struct decoder *decoder, int64_t lines)
+{
+    if (decoder->framing) {
+        return begin_in_records(seg, path, decoder, lines);
+    }
     uint64_t offset;
     if (!(*seg)->gz) {
         int64_t found = seek_back(*seg, lines, &offset);
@@ -112,12 +157,12 @@ static void begin_back(struct tail_log *log, int64_t lines, const struct generat
         return;
     }
     if (live) {
-        lines = begin_in(&log->seg, log->path, lines);
+        lines = begin_in(&log->seg, log->path, log->decoder, lines);
     }
     for (size_t i = 0; i < count && lines > 0; i++) { /* newest first */
         struct segment *seg = segment_open(list[i].path, NULL);
         if (seg) {
-            lines = begin_in(&seg, list[i].path, lines);
+            lines = begin_in(&seg, list[i].path, log->decoder, lines);
             take(log, seg, false);
         }
     }
@@ -224,13 +269,14 @@ static void check_truncated(struct tail_log *log)
     }
 }
 
-struct tail_log *tail_log_open(const char *path, int64_t lines)
+struct tail_log *tail_log_open(const char *path, const struct decoder *decoder, int64_t lines)
 {
     struct tail_log *log = calloc(1, sizeof(*log));
     if (!log || !(log->path = strdup(path))) {
         free(log);
         return NULL;
     }
+    log->decoder = decoder;
     begin(log, lines);
     return log;
 }

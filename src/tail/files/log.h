@@ -1,4 +1,4 @@
-/* One json-file log with its rotated files, read once from oldest to newest and then as it grows. It is for a
+/* One log of a container, of driver json-file or local, with its rotated files, read once from oldest to newest and then as it grows. It is for a
  * person who watches: no position is kept, and what is rotated away unread is passed over. */
 #ifndef SIDETAIL_TAIL_FILES_LOG_H
 #define SIDETAIL_TAIL_FILES_LOG_H
@@ -7,11 +7,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "decode/decode.h"
+
 struct tail_log;
 
 /* `path` is the live file's, which need not exist yet. Begins `lines` lines before the end; -1: with the
  * oldest file. NULL: memory. */
-struct tail_log *tail_log_open(const char *path, int64_t lines);
+struct tail_log *tail_log_open(const char *path, const struct decoder *decoder, int64_t lines);
 void tail_log_close(struct tail_log *log); /* NULL is fine */
 
 /* Reads up to `cap` bytes of one file from where reading stands, which does not move; all lines but the last

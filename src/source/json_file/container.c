@@ -1,0 +1,279 @@
+#include "container.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/metrics.h"
+
+/* How long a new container's metadata may be late before it is tagged by its id alone. */
+#define METADATA_WAIT (2 * NS_PER_S)
+
+#define DIR_EVENTS (IN_CREATE | IN_MODIFY | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF)
+
+void container_free(struct container *c)
+{
+    tailer_unfollow(c->source->tailer, c->follow);
+    watch_close(c->watch);
+    watch_close(c->log_watch);
+    tags_unref(c->tags);
+    free(c->dir);
+    free(c->log.path);
+    free(c);
+}
+
+static void container_follow(struct container *c)
+{
+    struct json_file *src = c->source;
+    struct follow_options options = {
+        .key = c->id,
+        .path = c->log.path,
+        .decoder = c->log.decoder,
+        .tags = c->tags,
+        .from_end = c->first_look && src->cfg->start_at == START_END,
+    };
+    c->follow = tailer_follow(src->tailer, &options);
+    if (!c->follow) {
+        die_out_of_memory();
+    }
+}
+
+/* Tags the container as `who`, and follows it or stops to. */
+void container_tag(struct container *c, const struct identity *who)
+{
+    struct json_file *src = c->source;
+    struct tags *tags = tags_new(who, src->cfg);
+    if (!tags) {
+        die_out_of_memory();
+    }
+    if (!tags_wanted(tags, who, src->cfg, tags_own_container())) {
+        tags_unref(tags);
+        tailer_unfollow(c->source->tailer, c->follow);
+        c->follow = NULL;
+        return;
+    }
+    if (c->tags && tags_same(c->tags, tags)) {
+        tags_unref(tags);
+    } else {
+        tags_unref(c->tags);
+        c->tags = tags;
+        if (c->follow) {
+            follow_retag(c->follow, tags);
+        }
+    }
+    if (!c->follow) {
+        container_follow(c);
+    }
+}
+
+/* The Engine makes the directory first, then what is in it. */
+static bool is_new(const struct container *c)
+{
+    struct statx st;
+    return statx(AT_FDCWD, c->dir, 0, STATX_BTIME, &st) == 0 && st.stx_mask & STATX_BTIME &&
+           clock_now() - (st.stx_btime.tv_sec * NS_PER_S + st.stx_btime.tv_nsec) < METADATA_WAIT;
+}
+
+static void metadata_failed(struct container *c, const struct error *err, int why)
+{
+    bool late = why == ENOENT && is_new(c);
+    if (late || c->settled) {
+        return;
+    }
+    if (!c->metadata_logged) {
+        metrics.metadata_errors++;
+        log_warn("a container's metadata cannot be read: its lines carry only its id until it can",
+                 KV("container", c->id), KV("error", err->text));
+        c->metadata_logged = true;
+        container_tag(c, &(struct identity){.id = c->id});
+    }
+}
+
+/* Its metadata says which driver it has: the log may be another one than was followed while that was unknown. */
+static void container_set_log(struct container *c, const char *driver)
+{
+    struct container_log log = metadata_log(c->dir, c->id, driver);
+    if (!log.path) {
+        die_out_of_memory();
+    }
+    if (c->log.path && strcmp(log.path, c->log.path) == 0) {
+        free(log.path);
+        return;
+    }
+    tailer_unfollow(c->source->tailer, c->follow);
+    c->follow = NULL;
+    free(c->log.path);
+    c->log = log;
+    container_watch_log(c);
+}
+
+static void say_unreadable(const struct metadata *meta)
+{
+    const char *name = meta->who.name + (meta->who.name[0] == '/');
+    if (strcmp(meta->driver, "none") == 0) {
+        log_info("nobody can read this container's log, since its driver keeps nothing: it is not collected",
+                 KV("container", name), KV("driver", meta->driver),
+                 KV("hint", "run it with the log driver json-file, local or journald"));
+    } else {
+        log_info("a container logs neither to json-file nor to local: collect it with source docker-api",
+                 KV("container", name), KV("driver", meta->driver));
+    }
+}
+
+void container_identify(struct container *c)
+{
+    struct metadata meta;
+    struct error err = {""};
+    if (metadata_load(c->dir, &meta, &err) < 0) {
+        metadata_failed(c, &err, errno);
+        return;
+    }
+    meta.who.id = c->id;
+    if (!metadata_driver_readable(meta.driver)) {
+        if (!c->settled) {
+            say_unreadable(&meta);
+        }
+    } else {
+        container_set_log(c, meta.driver);
+        container_tag(c, &meta.who);
+    }
+    c->settled = true;
+    metadata_free(&meta);
+}
+
+static void on_finished(void *arg)
+{
+    struct container *c = arg;
+    HASH_DEL(c->source->ending, c);
+    container_free(c);
+}
+
+void container_gone(struct container *c)
+{
+    struct json_file *src = c->source;
+    HASH_DEL(src->containers, c);
+    watch_close(c->watch);
+    watch_close(c->log_watch);
+    c->watch = c->log_watch = NULL;
+    if (!c->follow) {
+        container_free(c);
+        return;
+    }
+    HASH_ADD_STR(src->ending, id, c);
+    follow_finish(c->follow, on_finished, c);
+}
+
+/* Does the log lie in a directory of its own, not in the container's? */
+static bool has_log_directory(const struct container *c)
+{
+    return strncmp(c->log.path + strlen(c->dir) + 1, "local-logs/", strlen("local-logs/")) == 0;
+}
+
+/* In the directory of the log. */
+static void on_log_event(void *arg, uint32_t mask, const char *name)
+{
+    struct container *c = arg;
+    if (mask & IN_DELETE_SELF) {
+        watch_close(c->log_watch);
+        c->log_watch = NULL;
+        return; /* the container's directory follows */
+    }
+    const char *log = strrchr(c->log.path, '/') + 1;
+    size_t len = strlen(log);
+    if (!c->follow || strncmp(name, log, len) != 0) {
+        return;
+    }
+    if (mask & IN_MODIFY) {
+        if (name[len] == '\0') {
+            follow_wake(c->follow);
+        }
+    } else {
+        follow_look(c->follow);
+    }
+}
+
+static void on_container_event(void *arg, uint32_t mask, const char *name)
+{
+    struct container *c = arg;
+    if (mask & IN_DELETE_SELF) {
+        container_gone(c);
+        return;
+    }
+    if (strcmp(name, "config.v2.json") == 0) {
+        if (mask & (IN_CREATE | IN_MOVED_TO | IN_MODIFY)) {
+            container_identify(c);
+        }
+        return;
+    }
+    if (!has_log_directory(c)) {
+        on_log_event(c, mask, name);
+    } else if (!c->log_watch && mask & (IN_CREATE | IN_MOVED_TO)) {
+        container_watch_log(c); /* the Engine makes it as the container starts */
+    }
+}
+
+void json_file_unwatched(struct json_file *src, const char *path, int why)
+{
+    if (why == ENOSPC && !src->watches_logged) {
+        log_error("out of inotify watches: new lines are found once a second only; raise "
+                  "fs.inotify.max_user_watches",
+                  KV("path", path));
+        src->watches_logged = true;
+    }
+}
+
+/* Tried again each second: one container less, or a higher limit, makes room. */
+void container_watch(struct container *c)
+{
+    struct json_file *src = c->source;
+    c->watch = watch_open(src->watcher, c->dir, DIR_EVENTS, on_container_event, c);
+    if (!c->watch) {
+        json_file_unwatched(src, c->dir, errno);
+    }
+}
+
+/* As container_watch, once the directory is there. */
+void container_watch_log(struct container *c)
+{
+    if (c->log_watch || !has_log_directory(c)) {
+        return;
+    }
+    char *end = strrchr(c->log.path, '/');
+    *end = '\0';
+    c->log_watch = watch_open(c->source->watcher, c->log.path, DIR_EVENTS, on_log_event, c);
+    if (!c->log_watch) {
+        json_file_unwatched(c->source, c->log.path, errno);
+    }
+    *end = '/';
+    if (c->log_watch && c->follow) {
+        follow_look(c->follow); /* what came before the watch */
+    }
+}
+
+void container_add(struct json_file *src, const char *id, bool first_look)
+{
+    struct container *c;
+    HASH_FIND_STR(src->containers, id, c);
+    if (c) {
+        return;
+    }
+    c = calloc(1, sizeof(*c));
+    if (!c || asprintf(&c->dir, "%s/%s", src->cfg->json_file_path, id) < 0) {
+        die_out_of_memory();
+    }
+    c->source = src;
+    c->first_look = first_look;
+    memcpy(c->id, id, ID_LEN);
+    c->log = metadata_log(c->dir, c->id, NULL);
+    if (!c->log.path) {
+        die_out_of_memory();
+    }
+    HASH_ADD_STR(src->containers, id, c);
+    container_watch(c);
+    container_identify(c);
+}

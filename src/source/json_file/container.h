@@ -1,0 +1,66 @@
+/* One container in Docker's containers directory: its metadata, its log and the watches of both. */
+#ifndef SIDETAIL_SOURCE_JSON_FILE_CONTAINER_H
+#define SIDETAIL_SOURCE_JSON_FILE_CONTAINER_H
+
+#include <uthash.h>
+
+#include "base/watch.h"
+#include "config/config.h"
+#include "discover/metadata.h"
+#include "source/log/tailer.h"
+
+#define ID_LEN 64
+
+struct json_file;
+
+struct container {
+    struct json_file *source;
+    char id[ID_LEN + 1];
+    char *dir; /* path */
+    struct container_log log;
+    struct watch *watch, *log_watch; /* of dir, and of the log's directory where that is another */
+    struct follow *follow;           /* NULL: not collected */
+    struct tags *tags;               /* NULL: not known yet */
+    bool first_look;                 /* was there before we were */
+    bool metadata_logged;            /* it was logged that its metadata cannot be read */
+    bool settled;                    /* its metadata was read */
+    UT_hash_handle hh;
+};
+
+/* The source, as it and its containers see it. */
+struct json_file {
+    struct source source;
+    const struct config *cfg;
+    struct checkpoint *checkpoint;
+    struct tailer *tailer;
+    struct watcher *watcher;
+    struct watch *root;
+    bool root_logged;    /* it was logged that the directory cannot be read */
+    bool watches_logged; /* it was logged that there are not enough for all directories */
+    int64_t root_mtime;
+    struct container *containers; /* by id */
+    struct container *ending;     /* deleted, being read to their ends */
+    struct event *tick;
+};
+
+/* Adds the container in the directory `id`, where it is not known yet, and follows its log where that is wanted. Memory
+ * that runs out ends the process, here as below. */
+void container_add(struct json_file *src, const char *id, bool first_look);
+/* Its directory is deleted: its log is read to its end, then it is freed. */
+void container_gone(struct container *c);
+void container_free(struct container *c);
+
+/* Reads its metadata, which may be new: tags it by that, and follows the log that its driver writes. */
+void container_identify(struct container *c);
+/* Tags it as `who`, and follows it or stops to. */
+void container_tag(struct container *c, const struct identity *who);
+
+/* Watches its directory. Tried again each second: one container less, or a higher limit, makes room. */
+void container_watch(struct container *c);
+/* Watches its log's directory, where that is another one and is there. */
+void container_watch_log(struct container *c);
+
+/* Something could not be watched: logs that there are not enough watches, once. */
+void json_file_unwatched(struct json_file *src, const char *path, int why);
+
+#endif
