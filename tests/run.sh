@@ -1,6 +1,6 @@
 #!/bin/bash
 # The tests, all of them or the stages named:
-#   tests/run.sh [install|build|unit|unit-asan|unit-valgrind|fuzz|lint|integration|integration-asan|swarm]...
+#   tests/run.sh [install|build|unit|unit-asan|unit-valgrind|unit-arm|fuzz|lint|integration|integration-asan|swarm]...
 #   tests/run.sh quick      between two edits: builds, runs the unit tests, and lints what changed, in two minutes
 #
 # On a fresh Debian 12, as root: installs what is missing, builds with and without sanitizers, and starts a real Docker
@@ -9,7 +9,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
-ALL=(install build unit unit-asan unit-valgrind fuzz lint integration integration-asan swarm)
+ALL=(install build unit unit-asan unit-valgrind unit-arm fuzz lint integration integration-asan swarm)
 QUICK=(compile unit lint-changed)
 LOGS=$PWD/build/logs
 ASAN=build/asan
@@ -55,7 +55,7 @@ stage_build() {
 stage_compile() { one make -s -j"$JOBS"; }
 
 # The unit tests that take longest. They start first, so that none of them is still running when all others are done.
-SLOW=(test_kafka_mock test_follow_names test_follow_faults test_follow_mended test_follow_begin test_sink_faults)
+SLOW=(test_config test_kafka_mock test_follow_names test_follow_faults test_follow_mended test_follow_begin test_sink_faults)
 
 # unit_programs DIRECTORY: the names of the unit tests' programs below a build directory.
 unit_programs() {
@@ -132,6 +132,16 @@ stage_unit-valgrind() {
     need make -s -k -j"$JOBS" "${programs[@]}"
     run_units 600 valgrind -q --suppressions=tests/setup/valgrind.supp --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,indirect,possible \
         --errors-for-leak-kinds=definite,indirect,possible --num-callers=30 -- "${programs[@]}"
+}
+
+# Cross-built for 64-bit Arm, and emulated.
+stage_unit-arm() {
+    local programs
+    mapfile -t programs < <(unit_programs build/arm)
+    need tests/setup/install.sh arm
+    one tests/setup/arm.sh make -s -j"$JOBS" build/arm/sidetail
+    need tests/setup/arm.sh make -s -k -j"$JOBS" "${programs[@]}"
+    run_units 600 tests/setup/arm.sh run -- "${programs[@]}"
 }
 
 # A target that does nothing proves nothing.

@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mount.h>
@@ -379,6 +380,9 @@ static void test_killed_while_saving(void **state)
     (void)state;
     uint64_t last = 0;
     for (int round = 0; round < 40; round++) {
+        int saved[2];
+        char first;
+        assert_int_equal(pipe2(saved, O_CLOEXEC | O_NONBLOCK), 0);
         pid_t pid = fork();
         if (pid == 0) {
             struct checkpoint *c = load(WEEK);
@@ -389,17 +393,23 @@ static void test_killed_while_saving(void **state)
                     set(c, key, i);
                 }
                 save(c);
+                (void)!write(saved[1], "", 1); /* a full pipe takes no more, and need not */
             }
         }
-        usleep((3000 + (useconds_t)(rand() % 12000)) * (under_valgrind() ? 10 : 1));
+        struct pollfd once = {.fd = saved[0], .events = POLLIN};
+        assert_int_equal(poll(&once, 1, 60000), 1);
+        assert_int_equal(read(saved[0], &first, 1), 1);
+        usleep((useconds_t)(rand() % 12000) * (under_valgrind() ? 10 : 1));
         kill(pid, SIGKILL);
         assert_int_equal(waitpid(pid, NULL, 0), pid);
+        close(saved[0]);
+        close(saved[1]);
         struct checkpoint *c = load(WEEK);
         assert_int_equal(count("checkpoint.json.corrupt-"), 0);
         const struct position *pos = checkpoint_get(c, "feed-0");
         uint64_t now = pos ? pos->at.file.offset : 0;
-        assert_true(now >= last);
-        for (int k = 1; k < 100 && now > 0; k++) {
+        assert_true(now > last); /* it has saved at least once */
+        for (int k = 1; k < 100; k++) {
             char key[16];
             snprintf(key, sizeof(key), "feed-%d", k);
             assert_int_equal(checkpoint_get(c, key)->at.file.offset, now);
@@ -407,7 +417,6 @@ static void test_killed_while_saving(void **state)
         last = now;
         checkpoint_free(c);
     }
-    assert_true(last > 0);
 }
 
 static void test_full_disk(void **state)

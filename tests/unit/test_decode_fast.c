@@ -1,6 +1,6 @@
 /* The in-place decoder held against jansson: on lines as Docker writes them, and on lines broken in all sorts
  * of ways, what it takes must be what jansson makes of it, and what jansson refuses it must refuse. The same
- * for its form without SSE2. */
+ * for its form without vectors. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +13,7 @@
 #include "base/text.h"
 #include "decode/decode.h"
 
-/* The form of machines without SSE2, under another name. */
+/* The form of machines without SSE2 or NEON, under another name. */
 #define SCAN_PORTABLE
 #define decode_json_fast decode_json_portable
 #include "decode/json_file/fast.c"

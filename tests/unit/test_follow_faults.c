@@ -14,7 +14,6 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "source/log/tailer.h"
-#include "under_valgrind.h"
 #include "world.h"
 
 #define ID WORLD_ID
@@ -89,8 +88,7 @@ static void test_rotated_file_readable_in_time(void **state)
     world_settle(&w);
     world_expect(&w, "");
     world_as_root();
-    world_run(&w, 1200);
-    world_expect(&w, "one\ntwo\n");
+    world_await(&w, "one\ntwo\n");
     assert_int_equal(metrics.gaps, gaps);
     world_free(&w);
 }
@@ -212,12 +210,6 @@ static void overflow(struct world *w, const char *dir)
     }
 }
 
-/* Long enough to read all of those events and to look anew. */
-static void run_over(struct world *w)
-{
-    world_run(w, under_valgrind() ? 6000 : 400);
-}
-
 static void test_removal_unheard_of(void **state)
 {
     (void)state;
@@ -234,7 +226,7 @@ static void test_removal_unheard_of(void **state)
     unlink(world_path(&w, ID "/config.v2.json"));
     unlink(world_path(&w, ID "/" ID "-json.log"));
     assert_int_equal(rmdir(world_path(&w, ID)), 0);
-    run_over(&w);
+    world_settle(&w); /* all of those events are read */
     assert_int_equal(metrics.feeds, 0);
     assert_int_equal(metrics.open_files, 0);
     world_free(&w);
@@ -250,7 +242,7 @@ static void test_directory_made_anew_unheard_of(void **state)
     overflow(&w, ".");
     assert_int_equal(rmdir(world_path(&w, "web")), 0);
     assert_int_equal(mkdir(world_path(&w, "web"), 0755), 0);
-    run_over(&w);
+    world_settle(&w); /* all of those events are read */
     world_write(&w, "web/a.log", "one\n");
     world_settle(&w);
     world_expect(&w, "one\n");

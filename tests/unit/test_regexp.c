@@ -101,7 +101,7 @@ static void test_catastrophes(void **state)
             assert_int_not_equal(regexp_find(re, slice_of(text, lengths[k]), 0, &at), REGEXP_FOUND);
             text[lengths[k] - 1] = 'a';
             int64_t ms = (clock_monotonic() - began) / NS_PER_MS;
-            if (ms > 2000) { /* on a busy machine, sanitizers included */
+            if (ms > 20000) { /* on a busy machine, with sanitizers or emulated */
                 fail_msg("%s took %lld ms on %zu bytes", bad[i], (long long)ms, lengths[k]);
             }
         }

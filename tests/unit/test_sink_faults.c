@@ -135,7 +135,7 @@ int fdatasync(int fd)
 
 int rename(const char *from, const char *to)
 {
-    return meets_fault(-1, NULL, 0) ? -1 : (int)syscall(SYS_rename, from, to);
+    return meets_fault(-1, NULL, 0) ? -1 : (int)syscall(SYS_renameat, AT_FDCWD, from, AT_FDCWD, to);
 }
 
 int renameat(int from_dir, const char *from, int to_dir, const char *to)
@@ -169,7 +169,7 @@ static void move_away(void)
 {
     char name[200];
     snprintf(name, sizeof(name), "%s-%d", bench.out, moved_files() + 1);
-    syscall(SYS_rename, bench.out, name);
+    syscall(SYS_renameat, AT_FDCWD, bench.out, AT_FDCWD, name);
     bench.sink->ops->reopen(bench.sink);
 }
 

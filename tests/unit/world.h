@@ -38,6 +38,7 @@ void world_checkpoint(struct world *w);  /* a checkpoint of what was acknowledge
 void world_kill(struct world *w);        /* ends without one */
 void world_unstall(struct world *w);
 void world_expect(const struct world *w, const char *text); /* that this is what came out */
+void world_await(struct world *w, const char *text);        /* that this comes out within 20 seconds */
 void world_free(struct world *w);
 
 /* As a user who may read only what all may (skips the test when we are not root), and back: that is a

@@ -12,23 +12,8 @@ struct masks {
 
 static inline struct masks look(const char *p)
 {
-    struct masks m = {0, 0, 0};
-    for (int i = 0; i < 4; i++) {
-        scan16 v = scan_load(p + 16 * i);
-        m.quote |= (uint64_t)scan_equal(v, '"') << 16 * i;
-        m.backslash |= (uint64_t)scan_equal(v, '\\') << 16 * i;
-        m.special |= (uint64_t)scan_control_or_high(v) << 16 * i;
-    }
-    return m;
-}
-
-static inline uint64_t look_high(const char *p)
-{
-    uint64_t high = 0;
-    for (int i = 0; i < 4; i++) {
-        high |= (uint64_t)scan_high(scan_load(p + 16 * i)) << 16 * i;
-    }
-    return high;
+    struct scan64 v = scan64_load(p);
+    return (struct masks){scan64_equal(v, '"'), scan64_equal(v, '\\'), scan64_control_or_high(v)};
 }
 
 /* The characters that are escaped: those behind a run of backslashes of odd length (within the run they
@@ -99,7 +84,7 @@ static inline struct string find_end(const char *p, const char *end)
         uint64_t close = m.quote & ~escaped;
         uint64_t inside = (close - 1) & ~close; /* all below the first such quote; all when there is none */
         if (m.special & inside) {
-            if (m.special & ~look_high(p) & inside) {
+            if (m.special & ~scan64_high(scan64_load(p)) & inside) {
                 return s; /* a control byte */
             }
             s.high = true;
