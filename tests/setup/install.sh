@@ -1,23 +1,37 @@
 #!/bin/bash
-# Installs the Debian packages that building and testing need; does nothing when they are there.
-#   tests/setup/install.sh [build|lint|engine|kafka|test|all]...
+# Installs the packages of Debian 12 or 13 that building and testing need; does nothing when they are there.
+#   tests/setup/install.sh [build|lint|engine|engine-latest|kafka|test|all]...
 . "$(dirname "$0")/common.sh"
 
 BUILD="build-essential pkg-config libevent-dev libjansson-dev librdkafka-dev libpcre2-dev libhttp-parser-dev
        libxxhash-dev uthash-dev zlib1g-dev libssl-dev"
 LINT="clang-format clang-tidy cppcheck"
 ENGINE="docker.io iptables docker-compose mmdebstrap iproute2 ca-certificates procps util-linux"
+# For building the newest Engine, beside a Go that is newer than Debian's (tests/setup/engine_latest.sh).
+ENGINE_LATEST="build-essential pkg-config libseccomp-dev libsystemd-dev"
 KAFKA="maven kcat openssl"
 # python3-prometheus-client parses metrics in the tests; promtool would bring all of Prometheus (96 MB).
 # systemd is there for its journald, which tests start beside an Engine of their own.
 TEST="libcmocka-dev python3 python3-pytest python3-pytest-timeout python3-pytest-xdist python3-pexpect python3-jsonschema python3-yaml
-      python3-prometheus-client kcat valgrind tmux man-db clang libclang-rt-14-dev systemd"
+      python3-prometheus-client kcat valgrind tmux man-db clang systemd"
+
+# What has another name in each release. Debian 12's docker.io is the client as well, with docker-compose 1.29 and without
+# BuildKit's plugin; from 13 on these are packages of their own, and docker-compose is the plugin for `docker compose`.
+RELEASE=$(. /etc/os-release && echo "${VERSION_ID:-}")
+case $RELEASE in
+12) TEST+=" libclang-rt-14-dev" ;;
+*)
+    ENGINE+=" docker-cli docker-buildx"
+    TEST+=" libclang-rt-19-dev"
+    ;;
+esac
 
 packages_of() {
     case $1 in
     build) echo "$BUILD" ;;
     lint) echo "$BUILD $LINT" ;;
     engine) echo "$ENGINE" ;;
+    engine-latest) echo "$ENGINE $ENGINE_LATEST" ;;
     kafka)
         echo "$KAFKA"
         # Any Java from 17 on will do, so one that is there already is not joined by a second.
@@ -43,10 +57,10 @@ main() {
         return 0
         ;;
     esac
-    command -v dpkg-query >/dev/null || die "this is for Debian 12; on another system install the like of: $BUILD"
+    command -v dpkg-query >/dev/null || die "this is for Debian 12 and 13; on another system install the like of: $BUILD"
     local group wanted="" lacking as_root=()
     for group in "$@"; do
-        packages_of "$group" >/dev/null || die "unknown group '$group'; expected build, lint, engine, kafka, test or all"
+        packages_of "$group" >/dev/null || die "unknown group '$group'; expected build, lint, engine, engine-latest, kafka, test or all"
         wanted+=" $(packages_of "$group")"
     done
     # shellcheck disable=SC2086
