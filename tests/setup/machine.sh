@@ -1,22 +1,19 @@
 #!/bin/bash
 # A Debian 13 machine for tests, on any machine that has mmdebstrap: a root of its own, made from packages and kept, with
 # mounts, processes, a name and a network of its own. It starts with what a fresh Debian has; commands in it install more.
-#   tests/setup/machine.sh run COMMAND...       in the machine, in this repository, which lies there at the same path
-#   tests/setup/machine.sh latest COMMAND...    with the newest Engine first on the PATH, which is built before (engine_latest.sh)
-#   tests/setup/machine.sh fresh COMMAND...     in a new root, which is gone afterwards
-#   tests/setup/machine.sh remove               the root and all it holds
+#   tests/setup/machine.sh debian-13 COMMAND...        in the machine, in this repository, which lies there at the same path
+#   tests/setup/machine.sh engine-latest COMMAND...    with the newest Engine first on the PATH, which engine_latest.sh builds
+#   tests/setup/machine.sh fresh COMMAND...            in a new root, which is gone afterwards
+#   tests/setup/machine.sh remove                      removes the root and all it holds
 #
-# build/ is the machine's own, for its compiler is another one; it is at $STATE_DIR/machine/build. Kafka's jars are shared.
-# Everything that runs in the machine ends with the command.
+# build/ is the machine's own, for its compiler is another one: $STATE_DIR/machine/NAME/build, with the
+# first argument as NAME. Kafka's jars are shared. Everything that runs in the machine ends with the command.
 . "$(dirname "$0")/common.sh"
 
 RELEASE=trixie
 DIR=$STATE_DIR/machine
 NAME=st$(printf %s "$STATE_DIR" | sha256sum | cut -c1-8)
 NET=10.215.$((0x$(printf %s "$STATE_DIR" | sha256sum | cut -c1-4) % 250))
-
-# What is installed is decided by install.sh: where that changes, the next run shows that it does on a fresh machine.
-HASH=$(cat "$0" "$SETUP_DIR/install.sh" | sha256sum | cut -c1-12)
 
 # make_root DIRECTORY: one with Debian's smallest set of packages. No service starts in it by being installed.
 make_root() {
@@ -33,6 +30,9 @@ make_root() {
     echo "127.0.0.1 localhost debian13" >"$root.part/etc/hosts"
     mv "$root.part" "$root"
 }
+
+# install.sh decides what is installed: when it changes, the next run shows that it works on a fresh machine.
+HASH=$({ declare -f make_root && cat "$SETUP_DIR/install.sh"; } | sha256sum | cut -c1-12)
 
 # A name server on the loopback interface is out of the machine's reach; systemd-resolved tells those behind it.
 resolvers() {
@@ -134,15 +134,14 @@ lock() {
 }
 
 run() {
-    local engine=$1 own=$DIR old
-    shift
+    local own=$DIR/$1 engine=$2 old
+    shift 2
     [ $# -gt 0 ] || die "a command is wanted"
     lock
     for old in "$DIR"/root-*; do
         [ "$old" = "$DIR/root-$HASH" ] || rm -rf "$old"
     done
     make_root "$DIR/root-$HASH"
-    [ -z "$engine" ] || own=$DIR/latest
     enter "$DIR/root-$HASH" "$own" "$engine" "$@" 9>&-
 }
 
@@ -158,11 +157,11 @@ fresh() {
 }
 
 case ${1:-} in
-run) shift && run "" "$@" ;;
-latest)
+debian-13) shift && run debian-13 "" "$@" ;;
+engine-latest)
     shift
     latest=$("$SETUP_DIR/engine_latest.sh" build)
-    run "$latest" "$@"
+    run engine-latest "$latest" "$@"
     ;;
 fresh) shift && fresh "$@" ;;
 remove)
@@ -171,7 +170,7 @@ remove)
     rm -rf "$DIR"
     ;;
 *)
-    sed -n '2,11s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac

@@ -6,6 +6,8 @@ import json
 import os
 import re
 import shutil
+import tarfile
+import tempfile
 
 from .engine import LABEL
 from .system import REPO, STATE, run, wait_until
@@ -42,6 +44,22 @@ def build(name=NAME, folder=REPO, target=None):
 
 def inspect(name):
     return json.loads(run("docker", "image", "inspect", name).stdout)[0]
+
+
+def contents(name):
+    """{path: (its TarInfo, its bytes)} of what is in the image's layers, as `docker save` gives them."""
+    found = {}
+    with tempfile.NamedTemporaryFile(suffix=".tar") as file:
+        run("docker", "save", "-o", file.name, name)
+        with tarfile.open(file.name) as saved:
+            (manifest,) = json.load(saved.extractfile("manifest.json"))
+            for layer in manifest["Layers"]:
+                # Compressed or not, as the Engine's store keeps it.
+                with tarfile.open(fileobj=saved.extractfile(layer)) as members:
+                    for about in members:
+                        content = members.extractfile(about).read() if about.isreg() else b""
+                        found[os.path.normpath("/" + about.name)] = (about, content)
+    return found
 
 
 class Collector:
