@@ -33,7 +33,7 @@ struct log_entry {
 enum log_end {
     LOG_END_WHOLE,      /* the Engine ended it: all was sent, or the container stopped */
     LOG_END_BROKEN,     /* it broke, or could not be opened: to be tried again, from the position on */
-    LOG_END_GONE,       /* no such container */
+    LOG_END_GONE,       /* no such container, or it is being removed at this moment */
     LOG_END_UNREADABLE, /* its log driver cannot be read back */
 };
 

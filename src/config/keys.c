@@ -214,7 +214,7 @@ const struct key config_keys[] = {
            "Password of the private key."),
     CHOICE("kafka.sasl_mechanism", kafka_sasl_mechanism, "", sasl_mechanisms, KEY_RESTART,
            "How to log in to the brokers. Empty: no login. SCRAM with Kafka 4.0 and newer needs librdkafka "
-           "2.6.1; Debian 12 has 2.0.2."),
+           "2.6.1: the image and Debian 13 have it, Debian 12 does not."),
     STRING("kafka.sasl_username", kafka_sasl_username, "", KEY_RESTART, "User to log in as."),
     STRING("kafka.sasl_password", kafka_sasl_password, "", KEY_RESTART | KEY_SECRET, "The user's password."),
     MAP("kafka.properties", kafka_properties, "", KEY_RESTART,

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -227,13 +228,28 @@ static void on_body(void *arg, const char *bytes, size_t len)
     settle(s);
 }
 
+static bool answer_has(const struct log_stream *s, const char *words)
+{
+    return s->rest.data && memmem(s->rest.data, s->rest.len, words, strlen(words));
+}
+
+static enum log_end end_of_refusal(const struct log_stream *s)
+{
+    /* While a container is being removed, its log is refused; other conflicts are none of those. */
+    if (s->status == 404 || (s->status == 409 && answer_has(s, "marked for removal"))) {
+        return LOG_END_GONE;
+    }
+    if (s->status == 501 || answer_has(s, "does not support reading")) {
+        return LOG_END_UNREADABLE;
+    }
+    return LOG_END_BROKEN;
+}
+
 static void refused(struct log_stream *s)
 {
     struct error err;
     engine_refusal(s->engine, s->status, s->rest.data, s->rest.len, &err);
-    bool unreadable = s->status == 501 ||
-                      (s->rest.data && memmem(s->rest.data, s->rest.len, "does not support reading", 24));
-    finish(s, s->status == 404 ? LOG_END_GONE : unreadable ? LOG_END_UNREADABLE : LOG_END_BROKEN, &err);
+    finish(s, end_of_refusal(s), &err);
 }
 
 /* All has come: hands on what is left in `rest`, then ends. */

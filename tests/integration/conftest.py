@@ -107,6 +107,14 @@ def kafka_secure():
     started.close()
 
 
+@pytest.fixture(scope="module")
+def kafka_4_secure():
+    """The same of Kafka 4, to which librdkafka logs in by SCRAM from 2.6.1 on: for the image, whose library is new enough."""
+    started = cluster(tls_sasl=True, version="4.3.1")
+    yield started
+    started.close()
+
+
 @pytest.fixture
 def new_kafka():
     """new_kafka(brokers=1, ...): a cluster for one test, which may break it."""

@@ -38,7 +38,7 @@ class Project:
 
     def override(self, **services):
         path = self.tmp_path / f"override{len(self.files)}.yaml"
-        path.write_text(yaml.safe_dump({"version": "3.8", "services": services}))
+        path.write_text(yaml.safe_dump({"services": services}))
         self.files.append(path)
 
     def compose(self, *arguments, **options):
@@ -46,7 +46,8 @@ class Project:
         return run(*self.command, "--project-directory", self.folder, *files, *arguments, env=self.env, cwd=self.folder, **options)
 
     def up(self, *services):
-        self.compose("up", "-d", "--no-build", *services, timeout=180)
+        """Gives back what compose had to say."""
+        return self.compose("up", "-d", "--no-build", *services, timeout=180).stderr
 
     def container(self, service):
         return Container(self.engine, self.compose("ps", "-q", service).stdout.strip())
@@ -78,10 +79,9 @@ def project(engine, image, tmp_path):
     made = []
 
     def make(file, command=None):
-        commands = compose.commands()
-        if not commands:
-            unavailable("compose is missing: tests/setup/install.sh engine")
-        made.append(Project(engine, file, image, tmp_path, command or commands[0]))
+        if not compose.commands():
+            unavailable("Compose is missing: tests/setup/install.sh engine")
+        made.append(Project(engine, file, image, tmp_path, command or compose.commands()[0]))
         return made[-1]
 
     yield make
@@ -111,14 +111,17 @@ def expected(one):
     }
 
 
+each_command = pytest.mark.parametrize("command", compose.commands() or ["docker compose"])
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("command", compose.commands() or ["docker-compose"])
+@each_command
 @pytest.mark.parametrize("file", ["compose.yaml", "compose.volume.yaml", "compose.api.yaml"])
 def test_example_as_it_is(project, socket_proxy, file, command):
     """With nothing changed: both services' lines come, and the collector becomes healthy."""
     one = project(file, command)
     one.env["SOCKET_PROXY_IMAGE"] = socket_proxy
-    one.up()
+    assert "warn" not in one.up().lower()
     read = one.collected if "volume" in file else one.records
     seen = lambda: {(record["service"], record["log"], record["stream"]) for record in read()}
     wanted = {("web", "GET /cart 200", "stdout"), ("worker", "job done", "stdout")}
@@ -132,6 +135,22 @@ def test_example_as_it_is(project, socket_proxy, file, command):
     one.compose("stop", "-t", "10")
     assert inspected["Config"]["User"] == f"{images.USER}:{images.USER}"
     assert one.engine.docker("inspect", "-f", "{{.State.ExitCode}}", inspected["Id"]).stdout.strip() == "0"
+
+
+@each_command
+def test_what_is_built_here_is_not_pulled(project, image, tmp_path, command):
+    """An image that is missing is built, and no registry is asked for it."""
+    one = project("compose.yaml", command)
+    one.env["COLLECTOR_IMAGE"] = f"{one.name}/sidetail"
+    (tmp_path / "Dockerfile").write_text(f"FROM {image}\n")
+    one.override(collector={"build": str(tmp_path)})
+    try:
+        said = one.compose("up", "-d", "collector", timeout=180).stderr
+        assert "pull" not in said.lower(), said
+        assert one.container("collector").running
+    finally:
+        one.down()
+        run("docker", "image", "rm", "-f", one.env["COLLECTOR_IMAGE"])
 
 
 @pytest.mark.slow
@@ -260,11 +279,12 @@ def test_kafka_exactly_once(project, broker_image):
 
 
 @pytest.mark.slow
-def test_kafka_example_as_it_is(project, broker_image):
-    one = project("kafka/compose.yaml")
+@each_command
+def test_kafka_example_as_it_is(project, broker_image, command):
+    one = project("kafka/compose.yaml", command)
     port = free_port()
     one.env.update(KAFKA_IMAGE=broker_image, KAFKA_PORT=str(port))
-    one.up()
+    assert "warn" not in one.up().lower()
     kafka = KafkaReader(f"localhost:{port}")
     seen = lambda: {(record["service"], record["log"]) for record in images.parse_json_lines(
         message.value for message in kafka.messages(r"logs\..*"))}  # fmt: skip

@@ -238,11 +238,11 @@ def test_reload_changes_filters_and_rename_changes_tags(engine, collector):
 def test_unreadable_driver_is_said_once(engine, collector):
     mute = engine.run("echo", "x", image="debian:bookworm-slim", log_driver="none")
     s = collector().start()
-    s.wait_stderr("cannot read this container's log back.*driver=none")
+    s.wait_stderr(f"nobody can read this container's log.*container={mute.name} driver=none hint=.*json-file")
     mute.start()
     mute.wait()
     time.sleep(0.5)
-    assert s.stderr().count("cannot read this container's log back") == 1
+    assert s.stderr().count("nobody can read") == 1
     s.stop_cleanly()
 
 

@@ -7,6 +7,7 @@ import shutil
 import struct
 import subprocess
 import time
+import uuid
 from pathlib import Path
 
 import pytest
@@ -30,11 +31,13 @@ def write(engine, ident, **writer):
 
 # What is in it
 
+SIZE_MAX = 20_000_000
+
 
 def test_size_and_settings(image):
     about = images.inspect(image)
     config = about["Config"]
-    assert about["Size"] <= 20_000_000
+    assert about["Size"] <= SIZE_MAX
     assert config["User"] == f"{images.USER}:{images.USER}"
     assert config["Entrypoint"] == ["/sidetail"] and config["Cmd"] == ["run"]
     assert config["Healthcheck"]["Test"] == ["CMD", "/sidetail", "health"]
@@ -43,6 +46,29 @@ def test_size_and_settings(image):
     assert set(labels) == {"title", "description", "version", "revision", "base.name", "sidetail.enable"}
     said = run("docker", "run", "--rm", "--network", "none", image, "--version").stdout
     assert said == f"sidetail {labels['version']}\n"
+
+
+@pytest.fixture(scope="module")
+def each_image(request, image):
+    """The image from Debian 13, which is the default, and from Debian 12."""
+    if request.param == images.RELEASE:
+        yield image
+        return
+    name = images.build(f"{images.NAME}-{request.param}", release=request.param)
+    yield name
+    run("docker", "image", "rm", "-f", name)
+
+
+on_each_release = pytest.mark.parametrize("each_image", [images.RELEASE, "bookworm"], indirect=True)
+
+
+@pytest.mark.slow
+@on_each_release
+def test_each_debian_gives_a_small_image_that_collects(engine, each_image):
+    assert images.inspect(each_image)["Size"] <= SIZE_MAX
+    collector = Collector(engine, each_image, *HARDENED, *CAPABILITY)
+    write(engine, "w", count=1000, service="web").wait()
+    images.verify(collector.records, {"w": {"total": 1000, "tags": {"service": "web"}}})
 
 
 def test_holds_the_binary_and_its_libraries_alone(image):
@@ -230,6 +256,35 @@ def test_names_and_certificates_are_found(kafka_secure, image):
     assert done.returncode != 0 and "certificate" in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-256", "SCRAM-SHA-512"])
+def test_logs_in_to_kafka_4_by_scram(engine, image, kafka_4_secure, mechanism):
+    """Which librdkafka cannot before 2.6.1; exactly once, and a wrong password is told from a broker that is too new."""
+    topic = f"image-{uuid.uuid4().hex[:8]}"
+    settings = {
+        "SIDETAIL_METRICS_LISTEN": "",  # this machine's ports are others'
+        "SIDETAIL_SINK": "kafka",
+        "SIDETAIL_KAFKA_BROKERS": kafka_4_secure.sasl_bootstrap,
+        "SIDETAIL_KAFKA_TLS": "true",
+        "SIDETAIL_KAFKA_TLS_CA": "/ca.pem",
+        "SIDETAIL_KAFKA_SASL_MECHANISM": mechanism,
+        "SIDETAIL_KAFKA_SASL_USERNAME": "sidetail",
+        "SIDETAIL_KAFKA_SASL_PASSWORD": "sidetail-secret",
+        "SIDETAIL_KAFKA_IDENTITY": topic,
+        "SIDETAIL_KAFKA_POSITIONS_TOPIC": f"{topic}-positions",
+        "SIDETAIL_KAFKA_TOPIC": topic,
+    }
+    options = ("--read-only", "--network", "host", *CAPABILITY, "-v", f"{kafka_4_secure.tls}/ca.pem:/ca.pem:ro")
+    Collector(engine, image, *options, env=settings)
+    write(engine, "w", count=500, service="web").wait()
+    read = lambda: images.parse_json_lines(message.value for message in kafka_4_secure.messages(topic))
+    images.verify(read, {"w": {"total": 500, "tags": {"service": "web"}}})
+    wrong = Collector(engine, image, *options, command=("check", "--connect"),
+                      env={**settings, "SIDETAIL_KAFKA_SASL_PASSWORD": "wrong-one"})  # fmt: skip
+    assert wrong.container.wait() == 1
+    said = wrong.container.logs().decode()
+    assert "password" in said and "wrong-one" not in said and "2.6.1" not in said, said
+
+
 def test_collectors_leave_each_other_alone(engine, image):
     """Both write to stdout on one Engine: without the image's label, each would collect what the other one wrote."""
     pair = [Collector(engine, image, *HARDENED, *CAPABILITY) for _ in range(2)]
@@ -280,4 +335,4 @@ def test_stages_and_bases():
     stages = [text.split()[2] for name, text in found if name == "FROM"]
     assert stages == ["build", "test", "runtime"]
     defaults = dict(text.split("=", 1) for name, text in found[:2] if name == "ARG")
-    assert defaults == {"BUILD_BASE": "debian:bookworm-slim", "RUNTIME_BASE": "scratch"}
+    assert defaults == {"BUILD_BASE": f"debian:{images.RELEASE}-slim", "RUNTIME_BASE": "scratch"}

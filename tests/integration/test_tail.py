@@ -198,12 +198,19 @@ def test_nor_can_what_an_engine_says(binary, tmp_path):
     assert done.returncode == 1 and "answered 500: evil" in done.stderr and done.stderr.endswith("evil^[]0;title^G\n")
 
 
-def test_a_driver_that_keeps_nothing(engine):
-    """Is said in a word, and does not keep tail from ending."""
+def test_a_driver_that_keeps_nothing(engine, terminal):
+    """Is said once, and does not keep tail from ending."""
     writer = engine.run("sleep", "600", image="debian:bookworm-slim", log_driver="none", labels={"sidetail.service": "mute"})
+    said = "cannot be shown: nobody can read its log, since its driver none keeps nothing"
     done = tail(writer.id, "--no-follow")
     assert done.returncode == 0
-    assert done.stdout == "mute  * cannot be shown: its log driver keeps nothing to read back\n"
+    assert done.stdout == f"mute  * {said}; run it with json-file, local or journald\n"
+    child = terminal(writer.id, "--no-color")
+    child.expect(rf"mute  \* {said}")
+    writer.kill()
+    writer.start()
+    child.expect(r"mute  \* stopped|$", timeout=3)
+    assert said not in child.before
 
 
 @pytest.mark.parametrize("source", [[], ["--files"]], ids=["api", "files"])

@@ -2,13 +2,13 @@
 # A real Docker Engine for the tests, with the images they run.
 #   tests/setup/engine.sh start     reuse the engine that answers, else start dockerd; build missing images
 #   tests/setup/engine.sh images    build missing images only
+#   tests/setup/engine.sh base trixie    build debian:trixie-slim, or that of another release, where it is missing
 #   tests/setup/engine.sh stop      stop the engine, if this script started it
 #   tests/setup/engine.sh status
 . "$(dirname "$0")/common.sh"
 
 ENGINE_DIR=$STATE_DIR/engine
 PID_FILE=$ENGINE_DIR/dockerd.pid
-BASE_IMAGE=debian:bookworm-slim
 APP_IMAGE=sidetail-test/app
 APP_DIR=$REPO_DIR/tests/integration/app
 
@@ -42,23 +42,27 @@ start_daemon() {
 
 has_image() { docker image inspect "$1" >/dev/null 2>&1; }
 
-# The base image, made from Debian's packages as the public one is, so that no image registry is needed.
+# build_base RELEASE: its image debian:RELEASE-slim, made from Debian's packages as the public one is, so that no image
+# registry is needed.
 build_base() {
-    has_image "$BASE_IMAGE" && return 0
+    local release=$1 image=debian:$1-slim tarball=$STATE_DIR/images/$1-slim.tar
+    has_image "$image" && return 0
     need mmdebstrap engine
-    local tarball=$STATE_DIR/images/bookworm-slim.tar
+    mkdir -p "${tarball%/*}"
+    exec 8>"${tarball%/*}/lock"
+    flock 8
     if [ ! -s "$tarball" ]; then
-        mkdir -p "${tarball%/*}"
-        say "building $BASE_IMAGE"
+        say "building $image"
         mmdebstrap --quiet --variant=minbase --include=ca-certificates \
             --dpkgopt='path-exclude=/usr/share/man/*' \
             --dpkgopt='path-exclude=/usr/share/locale/*' \
             --dpkgopt='path-exclude=/usr/share/doc/*' \
             --dpkgopt='path-include=/usr/share/doc/*/copyright' \
-            bookworm "$tarball.part.tar" >&2
+            "$release" "$tarball.part.tar" >&2
         mv "$tarball.part.tar" "$tarball"
     fi
-    docker import --change 'CMD ["bash"]' "$tarball" "$BASE_IMAGE" >/dev/null
+    has_image "$image" || docker import --change 'CMD ["bash"]' "$tarball" "$image" >/dev/null
+    flock -u 8
 }
 
 # The log writer, alone in its image; its tag is a hash of what it is built from.
@@ -80,7 +84,7 @@ build_app() {
 }
 
 build_images() {
-    build_base
+    build_base bookworm
     build_app
 }
 
@@ -121,10 +125,11 @@ status() {
 case ${1:-} in
 start) start ;;
 images) build_images ;;
+base) build_base "${2:?base of which release?}" ;;
 stop) stop ;;
 status) status ;;
 *)
-    sed -n '2,6s/^# //p' "$0" >&2
+    sed -n '2,7s/^# //p' "$0" >&2
     exit 2
     ;;
 esac

@@ -17,7 +17,8 @@
 
 DEFAULT_VERSION=4.3.1
 # librdkafka before 2.6.1 (Debian 12 has 2.0.2) doubles the client's nonce in SCRAM, which Kafka from 4.0 on refuses
-# as invalid credentials (librdkafka pull request 4895); 3.9.1 still takes it. So SCRAM is tested on that one.
+# as invalid credentials (librdkafka pull request 4895); 3.9.1 still takes it. So SCRAM is tested on that one, and on
+# the newest with the image, whose librdkafka is Debian 13's.
 SCRAM_VERSION=3.9.1
 VERSION=
 DIR=$STATE_DIR/kafka

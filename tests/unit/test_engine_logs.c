@@ -230,6 +230,12 @@ static void test_not_there(void **state)
                  "HTTP/1.1 404 Not Found\r\nContent-Length: 31\r\n\r\n{\"message\":\"No such container\"}");
     read_log(server, (struct log_options){0});
     assert_int_equal(server->why, LOG_END_GONE);
+    /* As Engines from 20.10 to 29 answer while a container is removed (daemon/logs.go). */
+    begin_answer(server,
+                 "HTTP/1.1 409 Conflict\r\nContent-Length: 82\r\n\r\n"
+                 "{\"message\":\"can not get logs from container which is dead or marked for removal\"}\n");
+    read_log(server, (struct log_options){0});
+    assert_int_equal(server->why, LOG_END_GONE);
     begin_answer(server, "HTTP/1.1 501 Not Implemented\r\nContent-Length: 2\r\n\r\n{}");
     read_log(server, (struct log_options){0});
     assert_int_equal(server->why, LOG_END_UNREADABLE);

@@ -306,8 +306,9 @@ static void on_end(void *arg, enum log_end why, const struct error *err)
         break;
     case LOG_END_UNREADABLE:
         f->state = API_UNREADABLE;
-        log_warn("the Engine cannot read this container's log back: its lines are not collected",
-                 KV("container", name_of(f)), KV("driver", f->container ? f->container->driver : ""));
+        log_warn("nobody can read this container's log, since its driver keeps nothing: it is not collected",
+                 KV("container", name_of(f)), KV("driver", f->container ? f->container->driver : ""),
+                 KV("hint", "run it with the log driver json-file, local or journald"));
         break;
     }
     queue_open_next(queue);

@@ -198,6 +198,23 @@ static bool on_entry(void *arg, const struct log_entry *e)
     return true;
 }
 
+/* The list does not tell the driver, so a container that only it is known of is asked about, and read again. */
+static void unreadable(struct reader *r)
+{
+    char text[160];
+    if (r->container->list_only) {
+        inspect(r);
+        return;
+    }
+    snprintf(text, sizeof(text),
+             "cannot be shown: nobody can read its log, since its driver %s keeps nothing; run it with "
+             "json-file, local or journald",
+             r->container->driver);
+    leave_past(r);
+    r->phase = ENDED;
+    tail_feed_notice(r->feed, TAIL_NOTICE_BAD, clock_now(), text);
+}
+
 static void on_stream_end(void *arg, enum log_end end, const struct error *err)
 {
     struct reader *r = arg;
@@ -205,11 +222,8 @@ static void on_stream_end(void *arg, enum log_end end, const struct error *err)
     (void)err;
     r->stream = NULL;
     close_stream(r);
-    if (end == LOG_END_UNREADABLE) {
-        leave_past(r);
-        r->phase = ENDED;
-        tail_feed_notice(r->feed, TAIL_NOTICE_BAD, clock_now(),
-                         "cannot be shown: its log driver keeps nothing to read back");
+    if (end == LOG_END_UNREADABLE && r->container) {
+        unreadable(r);
     } else if (r->phase == PAST && end == LOG_END_BROKEN) {
         retry(r); /* what came is passed over: see cursor.h */
     } else if (r->phase == PAST) {

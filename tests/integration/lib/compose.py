@@ -1,4 +1,4 @@
-"""How compose is called here."""
+"""The commands of Compose that this machine has."""
 
 import functools
 import shutil
@@ -8,13 +8,7 @@ from .system import run
 
 @functools.cache
 def commands():
-    """The plugin `docker compose` where the client has it, and docker-compose 1.29, which is another program. A
-    docker-compose of a later version is the plugin itself."""
-    found = []
-    if shutil.which("docker") and run("docker", "compose", "version", check=False).returncode == 0:
-        found.append("docker compose")
-    if shutil.which("docker-compose"):
-        version = run("docker-compose", "version", "--short", check=False).stdout
-        if version.startswith("1.") or not found:
-            found.append("docker-compose")
-    return found
+    """The plugin `docker compose`, and docker-compose 1.29 as Debian 12 packages it: those that are there, the plugin first."""
+    plugin = shutil.which("docker") and run("docker", "compose", "version", check=False).returncode == 0
+    old = shutil.which("docker-compose") and "version 1." in run("docker-compose", "version", check=False).stdout
+    return (["docker compose"] if plugin else []) + (["docker-compose"] if old else [])

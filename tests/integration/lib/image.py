@@ -10,10 +10,11 @@ import tarfile
 import tempfile
 
 from .engine import LABEL
-from .system import REPO, STATE, run, wait_until
+from .system import REPO, SETUP, STATE, run, wait_until
 from .verify import Verifier, parse_json_lines
 
 NAME = "sidetail-test/sidetail"
+RELEASE = "trixie"  # the Debian that images are built from, unless another one is named
 USER = 65532
 READ_SEARCH = 1 << 2  # CAP_DAC_READ_SEARCH, linux/capability.h
 CAPABILITY = ("--cap-drop", "ALL", "--cap-add", "DAC_READ_SEARCH")
@@ -31,13 +32,15 @@ def builder():
     return "docker", "0"
 
 
-def build(name=NAME, folder=REPO, target=None):
+def build(name=NAME, folder=REPO, target=None, release=None):
     """Builds the folder's Dockerfile on this machine's Engine. Gives back the image's name."""
     client, buildkit = builder()
     options = ["--network", "host", "--tag", name]
     options += ["--target", target] if target else []
+    options += ["--build-arg", f"BUILD_BASE=debian:{release}-slim"] if release else []
     with open(STATE / "build.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # a second process finds what the first has built
+        run(SETUP / "engine.sh", "base", release or RELEASE, timeout=600)
         run(client, "build", *options, folder, env={**os.environ, "DOCKER_BUILDKIT": buildkit}, timeout=1200)
     return name
 

@@ -57,12 +57,14 @@ class KafkaReader:
 class Kafka(KafkaReader):
     """A cluster of its own, on ports that were free."""
 
-    def __init__(self, brokers=1, tls_sasl=False, hosts=(), settings=None):
+    def __init__(self, brokers=1, tls_sasl=False, version=None, hosts=(), settings=None):
         self.port_base = free_port_range(50)
         self.directory = Path(STATE) / f"kafka-{self.port_base}"
         options = ["--brokers", str(brokers)]
         if tls_sasl:
             options.append("--tls-sasl")
+        if version:
+            options += ["--version", version]
         for host in hosts:
             options += ["--host", host]
         for key, value in (settings or {}).items():
