@@ -16,7 +16,8 @@ from lib.logwriter import IMAGE as WRITER
 from lib.logwriter import arguments
 from lib.system import REPO, SETUP, STATE, free_port, run, unavailable, wait_until
 
-pytestmark = pytest.mark.image
+# The first of them builds the image, which takes minutes on a busy machine.
+pytestmark = [pytest.mark.image, pytest.mark.timeout(1500)]
 
 DEPLOY = REPO / "deploy"
 HOST = Path("/etc/hostname").read_text().strip()

@@ -65,6 +65,11 @@ def contents(name):
     return found
 
 
+def size(name):
+    """Bytes of its files. What the Engine says is more where its store keeps layers compressed beside them."""
+    return sum(len(content) for _, content in contents(name).values())
+
+
 class Collector:
     """sidetail in a container, collecting what `engine`'s own containers write."""
 
