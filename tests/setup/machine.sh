@@ -104,9 +104,15 @@ if [ -n "$engine" ]; then
     echo "{\"min-api-version\": \"1.44\"}" >"$root/etc/docker/daemon.json"
 fi
 hostname debian13
+# Not chroot: who enters a container of this machine, as runc does for exec, would come out in the root behind it.
+mkdir -p "$root/.old"
+cd "$root"
+pivot_root . .old
+cd /
+umount -l /.old
 exec 3<&0
 env -i PATH="$path" HOME=/root TERM="${TERM:-dumb}" LC_ALL=C.UTF-8 TEST_STATE="$state" ${CI:+CI="$CI"} \
-    chroot "$root" sh -c "cd \"\$0\" && exec \"\$@\"" "$repo" "$@" <&3 3<&- &
+    sh -c "cd \"\$0\" && exec \"\$@\"" "$repo" "$@" <&3 3<&- &
 exec 3<&-
 wait $!
 '
