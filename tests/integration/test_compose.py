@@ -51,7 +51,7 @@ class Project:
         return self.compose("up", "-d", "--no-build", *services, timeout=180).stderr
 
     def container(self, service):
-        return Container(self.engine, self.compose("ps", "-q", service).stdout.strip())
+        return Container(self.engine, self.compose("ps", "-a", "-q", service).stdout.strip())
 
     def lines(self):
         """What the collector wrote to stdout."""
