@@ -1,6 +1,6 @@
 #!/bin/sh
-# The main job, on a fresh Debian 12, as root: installs what it needs, builds, starts a Docker Engine where none runs, lets
-# three containers write, and collects them to stdout until Ctrl-C (or for DEMO_SECONDS).
+# The main job, on a fresh Debian 12 or 13, as root: installs what it needs, builds, starts a Docker Engine where none runs,
+# lets three containers write, and collects them to stdout until Ctrl-C (or for DEMO_SECONDS).
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -1,16 +1,24 @@
 #!/bin/bash
 # The tests, all of them or the stages named:
-#   tests/run.sh [install|build|unit|unit-asan|unit-valgrind|unit-arm|fuzz|lint|integration|integration-asan|swarm]...
+#   tests/run.sh [install|build|unit|unit-asan|unit-valgrind|fuzz|lint|integration|integration-asan|swarm]...
+#   tests/run.sh unit-arm          the unit tests for 64-bit Arm, cross-built and emulated
+#   tests/run.sh debian-13         the tests of the Engine on Debian 13, with its Engine, compose and libraries
+#   tests/run.sh engine-latest     the same with the newest Engine, which is built from its Go modules
 #   tests/run.sh quick      between two edits: builds, runs the unit tests, and lints what changed, in two minutes
 #
-# On a fresh Debian 12, as root: installs what is missing, builds with and without sanitizers, and starts a real Docker
+# On a fresh Debian 12 or 13, as root: installs what is missing, builds with and without sanitizers, and starts a real Docker
 # Engine and a real Kafka. Each stage's output is in build/logs. The last line is "N passed, N failed"; what was skipped
 # is said, and counts as failed when CI=true. Exit code 1 when anything failed. `quick` needs neither root nor an Engine.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
-ALL=(install build unit unit-asan unit-valgrind unit-arm fuzz lint integration integration-asan swarm)
+ALL=(install build unit unit-asan unit-valgrind fuzz lint integration integration-asan swarm)
 QUICK=(compile unit lint-changed)
+# A linter of another version finds other things: those of Debian 12 count.
+if [ "$(. /etc/os-release && echo "${VERSION_ID:-}")" = 13 ]; then
+    ALL=(install build unit unit-asan unit-valgrind fuzz integration integration-asan swarm)
+    QUICK=(compile unit)
+fi
 LOGS=$PWD/build/logs
 ASAN=build/asan
 JOBS=$(nproc)
@@ -191,11 +199,11 @@ stage_lint-changed() {
 # Several files of tests at once, for they wait more than they work.
 AT_ONCE=(-n 3 --dist loadfile)
 
-# run_pytest ARGUMENT...: counts by the numbers that conftest.py leaves when a run has come to its end.
+# run_pytest ARGUMENT... FILE...: counts by the numbers that conftest.py leaves when a run has come to its end.
 run_pytest() {
     local counts=$LOGS/counts code
     rm -f "$counts"
-    TEST_COUNTS=$counts /usr/bin/python3 -m pytest -p no:cacheprovider --durations=10 "$@" tests/integration
+    TEST_COUNTS=$counts /usr/bin/python3 -m pytest -p no:cacheprovider --durations=10 "$@"
     code=$?
     # shellcheck disable=SC2046
     [ ! -s "$counts" ] || count $(cat "$counts")
@@ -208,20 +216,55 @@ run_pytest() {
 
 stage_integration() {
     need make -s -j"$JOBS"
-    run_pytest "${AT_ONCE[@]}" -m "not swarm"
+    run_pytest "${AT_ONCE[@]}" -m "not swarm" tests/integration
 }
 
 # Once more with the sanitizers' build, without what takes long and without what measures memory and time.
 stage_integration-asan() {
     need make_asan
     TEST_BINARY=$PWD/$ASAN/sidetail run_pytest "${AT_ONCE[@]}" -m "not swarm and not slow and not figures and not image" \
-        --ignore tests/integration/test_verify.py --ignore tests/integration/test_surroundings.py
+        --ignore tests/integration/test_verify.py --ignore tests/integration/test_surroundings.py tests/integration
+}
+
+# What an Engine of another version may break, without kafka/ and without 200 kills of a collector that reads files.
+ENGINE_TESTS=(docker_api docker_api_engine docker_api_faults docker_api_journald docker_api_times docker_context tail
+    tail_faults tail_files json_file image monitor compose demo)
+
+stage_integration-engine() {
+    need make -s -j"$JOBS"
+    local files=("${ENGINE_TESTS[@]/#/tests/integration/test_}")
+    run_pytest "${AT_ONCE[@]}" --deselect tests/integration/test_json_file.py::test_kill_9 "${files[@]/%/.py}"
 }
 
 stage_swarm() {
     need make -s -j"$JOBS"
-    run_pytest -m swarm
+    run_pytest -m swarm tests/integration
 }
+
+# in_machine HOW STAGE...: the stages within the machine of tests/setup/machine.sh. Its summary has a line for each stage, and
+# these are what counts.
+in_machine() {
+    local how=$1 output good bad left code
+    shift
+    output=$(mktemp)
+    tests/setup/machine.sh "$how" tests/run.sh "$@" >"$output" 2>&1
+    code=$?
+    cat "$output"
+    rm -rf "$LOGS/$how"
+    cp -r "${TEST_STATE:-/var/tmp/sidetail-test}/machine/$how/build/logs" "$LOGS/$how" || true
+    read -r good bad left < <(awk '/^== all$/ { all = 1 } all && $3 == "passed" && $5 == "failed" { g += $2; b += $4; l += $6 }
+        END { print g + 0, b + 0, l + 0 }' "$output")
+    count "$good" "$bad" "$left"
+    # A stage that did not come to its end says nothing that could be counted.
+    [ "$code" = 0 ] || [ $((bad + left)) -gt 0 ] || { echo "FAILED ($code): $how $*" && count 0 1; }
+    trouble=$(sed -n '/^-- what failed/,/^== all$/p' "$output")
+    rm "$output"
+}
+
+# The tests of the Engine with those of Debian 13 and with the newest; what is compiled there is by gcc 14.
+stage_debian-13() { in_machine debian-13 install compile unit integration-engine swarm; }
+
+stage_engine-latest() { in_machine engine-latest install compile integration-engine swarm; }
 
 # Several engines, and the collectors beside them, use up the 128 that are the kernel's default. Raised where that is
 # allowed; what cannot be is said, and goes on.
@@ -270,7 +313,7 @@ main() {
     fi
     for stage in "$@"; do
         [ "$(type -t "stage_$stage")" = function ] || {
-            echo "unknown stage '$stage'; there are: ${ALL[*]}, and quick" >&2
+            echo "unknown stage '$stage'; there are: ${ALL[*]}, integration-engine, unit-arm, debian-13, engine-latest, and quick" >&2
             exit 2
         }
     done

@@ -163,8 +163,11 @@ def test_plain_tcp_by_dockers_variables(new_dockerd, collect):
     port = free_port()
     engine = new_dockerd(options=["-H", f"tcp://127.0.0.1:{port}", "--tls=false"])
     engine.write("web", count=50)
-    s = collect(engine, docker={"host": ""}, env={"DOCKER_HOST": f"tcp://127.0.0.1:{port}", "DOCKER_API_VERSION": "1.40"}).start()
-    s.wait_stderr(f"the Engine answers.*tcp://127.0.0.1:{port} api_minor=40")
+    oldest = engine.docker("version", "-f", "{{.Server.MinAPIVersion}}").stdout
+    minor = max(40, int(oldest.split(".")[1]))
+    env = {"DOCKER_HOST": f"tcp://127.0.0.1:{port}", "DOCKER_API_VERSION": f"1.{minor}"}
+    s = collect(engine, docker={"host": ""}, env=env).start()
+    s.wait_stderr(f"the Engine answers.*tcp://127.0.0.1:{port} api_minor={minor}")
     s.wait_lines(50)
     s.stop_cleanly()
     s.env["DOCKER_API_VERSION"] = "1.99"

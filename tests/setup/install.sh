@@ -1,6 +1,6 @@
 #!/bin/bash
-# Installs the Debian packages that building and testing need; does nothing when they are there.
-#   tests/setup/install.sh [build|lint|engine|kafka|arm|test|all]...
+# Installs the packages of Debian 12 or 13 that building and testing need; does nothing when they are there.
+#   tests/setup/install.sh [build|lint|engine|engine-latest|kafka|arm|test|all]...
 #   tests/setup/install.sh --list GROUP     prints the packages of a group
 . "$(dirname "$0")/common.sh"
 
@@ -8,6 +8,8 @@ BUILD="build-essential pkg-config libevent-dev libjansson-dev librdkafka-dev lib
        libxxhash-dev uthash-dev zlib1g-dev libssl-dev"
 LINT="clang-format clang-tidy cppcheck"
 ENGINE="docker.io iptables docker-compose mmdebstrap iproute2 ca-certificates procps util-linux"
+# For building the newest Engine, beside a Go that is newer than Debian's (tests/setup/engine_latest.sh).
+ENGINE_LATEST="build-essential pkg-config libseccomp-dev libsystemd-dev"
 KAFKA="maven kcat openssl"
 # A cross compiler for 64-bit Arm, and what runs its programs (tests/setup/arm.sh).
 ARM="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static mmdebstrap make pkg-config"
@@ -15,13 +17,25 @@ ARM="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static mmdebstrap mak
 # systemd is there for its journald, which tests start beside an Engine of their own. podman has the same name on
 # Debian 13; of the runtimes that it may use, docker.io brings runc.
 TEST="libcmocka-dev python3 python3-pytest python3-pytest-timeout python3-pytest-xdist python3-pexpect python3-jsonschema python3-yaml
-      python3-prometheus-client kcat podman valgrind tmux man-db clang libclang-rt-14-dev systemd"
+      python3-prometheus-client kcat podman valgrind tmux man-db clang systemd"
+
+# What has another name in each release. Debian 12's docker.io is the client as well, with docker-compose 1.29 and without
+# BuildKit's plugin; from 13 on these are packages of their own, and docker-compose is the plugin for `docker compose`.
+RELEASE=$(. /etc/os-release && echo "${VERSION_ID:-}")
+case $RELEASE in
+12) TEST+=" libclang-rt-14-dev" ;;
+*)
+    ENGINE+=" docker-cli docker-buildx"
+    TEST+=" libclang-rt-19-dev"
+    ;;
+esac
 
 packages_of() {
     case $1 in
     build) echo "$BUILD" ;;
     lint) echo "$BUILD $LINT" ;;
     engine) echo "$ENGINE" ;;
+    engine-latest) echo "$ENGINE $ENGINE_LATEST" ;;
     kafka)
         echo "$KAFKA"
         # Any Java from 17 on will do, so one that is there already is not joined by a second.
@@ -29,7 +43,7 @@ packages_of() {
         ;;
     arm) echo "$ARM" ;;
     test) echo "$BUILD $TEST" ;;
-    all) echo "$BUILD $LINT $ENGINE $ARM $TEST $(packages_of kafka)" ;;
+    all) echo "$BUILD $LINT $ENGINE $TEST $(packages_of kafka)" ;;
     *) return 1 ;;
     esac
 }
@@ -52,10 +66,10 @@ main() {
         return
         ;;
     esac
-    command -v dpkg-query >/dev/null || die "this is for Debian 12; on another system install the like of: $BUILD"
+    command -v dpkg-query >/dev/null || die "this is for Debian 12 and 13; on another system install the like of: $BUILD"
     local group wanted="" lacking as_root=()
     for group in "$@"; do
-        packages_of "$group" >/dev/null || die "unknown group '$group'; expected build, lint, engine, kafka, arm, test or all"
+        packages_of "$group" >/dev/null || die "unknown group '$group'; expected build, lint, engine, engine-latest, kafka, arm, test or all"
         wanted+=" $(packages_of "$group")"
     done
     # shellcheck disable=SC2086

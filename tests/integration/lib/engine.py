@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import uuid
 from pathlib import Path
 
@@ -97,6 +98,12 @@ class Engine:
         if self._root is None:
             self._root = Path(self.docker("info", "-f", "{{.DockerRootDir}}").stdout.strip())
         return self._root
+
+    @property
+    def version(self):
+        """As numbers: (26, 1, 5)."""
+        said = self.docker("version", "-f", "{{.Server.Version}}").stdout
+        return tuple(int(part) for part in re.match(r"[\d.]*\d", said)[0].split("."))
 
     @property
     def containers_dir(self):

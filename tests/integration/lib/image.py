@@ -6,6 +6,8 @@ import json
 import os
 import re
 import shutil
+import tarfile
+import tempfile
 
 from .engine import LABEL
 from .system import REPO, SETUP, STATE, run, wait_until
@@ -45,6 +47,27 @@ def build(name=NAME, folder=REPO, target=None, release=None):
 
 def inspect(name):
     return json.loads(run("docker", "image", "inspect", name).stdout)[0]
+
+
+def contents(name):
+    """{path: (its TarInfo, its bytes)} of what is in the image's layers, as `docker save` gives them."""
+    found = {}
+    with tempfile.NamedTemporaryFile(suffix=".tar") as file:
+        run("docker", "save", "-o", file.name, name)
+        with tarfile.open(file.name) as saved:
+            (manifest,) = json.load(saved.extractfile("manifest.json"))
+            for layer in manifest["Layers"]:
+                # Compressed or not, as the Engine's store keeps it.
+                with tarfile.open(fileobj=saved.extractfile(layer)) as members:
+                    for about in members:
+                        content = members.extractfile(about).read() if about.isreg() else b""
+                        found[os.path.normpath("/" + about.name)] = (about, content)
+    return found
+
+
+def size(name):
+    """Bytes of its files. What the Engine says is more where its store keeps layers compressed beside them."""
+    return sum(len(content) for _, content in contents(name).values())
 
 
 class Collector:
