@@ -30,7 +30,6 @@
 struct proof {
     const struct engine *engine;
     bool wanted;        /* the log is kept in files that are rotated */
-    bool repeats;       /* see engine_container_follow_repeats: nothing is taken on credit */
     bool since_skips;   /* see engine_container_since_skips: the log cannot be asked for all of a line */
     bool own_times;     /* see engine_own_times */
     int64_t max_size;   /* of a file, in bytes */

@@ -22,7 +22,6 @@ void proof_init(struct proof *p, const struct engine *e, const struct engine_con
     *p = (struct proof){
         .engine = e,
         .wanted = c->rotates,
-        .repeats = engine_container_follow_repeats(e, c),
         .since_skips = engine_container_since_skips(e, c),
         .own_times = engine_own_times(e, c->driver),
         .max_size = c->max_size,
@@ -46,6 +45,7 @@ void proof_opening(struct proof *p, struct api_cursor *c, int64_t opened_ns)
         for (int s = 0; s < STREAM_COUNT; s++) {
             c->stream[s].last = p->proven[s];
         }
+        c->seen_ns = cursor_newest(c);
     }
     refuse_credit(p);
 }
@@ -65,7 +65,7 @@ static bool is_prompt(const struct proof *p, const struct log_entry *e)
 
 static bool may_be_on_credit(const struct proof *p)
 {
-    return p->prompt && !p->repeats && p->count < PROOF_CREDIT && p->bytes < p->max_size / FILE_SHARE;
+    return p->prompt && p->count < PROOF_CREDIT && p->bytes < p->max_size / FILE_SHARE;
 }
 
 /* Does it end a line that may be longer than a file, and comes late? The pieces of a line all bear one time. */

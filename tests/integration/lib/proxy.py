@@ -44,7 +44,8 @@ class Proxy:
     garble: how many of the next pieces of a log stream are overwritten where they begin, which is where a chunk does
     delay:  seconds before the answer to a request for a log begins
     slow:   seconds between its head and its first bytes
-    skip:   how many of the next frames of a log stream that is followed are left out, as if the Engine had skipped a file
+    skip:   how many of the next frames of a log stream that is followed are left out, as if the Engine had skipped a file;
+            only of those that come as they are written, for what it reads from files at first is whole
     down:   new connections end at once; go_down() ends those that are open too
     """
 
@@ -147,7 +148,9 @@ class Proxy:
         chunks = Chunks()
         try:
             while True:
+                asked = time.monotonic()
                 data = upstream.recv(65536)
+                live = time.monotonic() - asked > 0.02
                 if first and followed:
                     time.sleep(self.delay)
                     with self.lock:
@@ -160,7 +163,7 @@ class Proxy:
                 if not data:
                     return
                 if followed:
-                    data = self._harm(number, self._leave_out(chunks, data))
+                    data = self._harm(number, self._leave_out(chunks, data, live))
                 if followed and self._happens(self.cut, data):
                     self.cuts += 1
                     client.sendall(data[: self.dice.randrange(len(data) + 1)])
@@ -181,10 +184,10 @@ class Proxy:
         time.sleep(self.slow)
         return rest
 
-    def _leave_out(self, chunks, data):
+    def _leave_out(self, chunks, data, live):
         kept = b""
         for chunk in chunks.whole(data):
-            if self.skip and not chunk.startswith((b"HTTP", b"0\r\n")):
+            if self.skip and live and not chunk.startswith((b"HTTP", b"0\r\n")):
                 self.skip -= 1
                 self.skipped += 1
             else:
