@@ -89,7 +89,8 @@ NAMES(multiline_rules, "", "java", "python", "go", "node", "auto", "regex");
 
 const struct key config_keys[] = {
     ENUM("source", source, "json-file", sources, KEY_RESTART,
-         "Where lines come from: the logs of Docker's drivers json-file and local, files in a volume, or the Docker Engine's API."),
+         "Where lines come from: the logs of Docker's drivers json-file and local, files in a volume, or the "
+         "Docker Engine's API."),
     MATCH("json_file.path", json_file_path, "/var/lib/docker/containers", "^/", "an absolute path",
           KEY_RESTART, "Docker's containers directory, for source json-file."),
     LIST("files.include", files_include, "", KEY_RESTART,

@@ -351,8 +351,6 @@ static void on_resume(void *arg)
     }
 }
 
-/* -- once a second ----------------------------------------------------------------------------- */
-
 static void tick(struct reader *r)
 {
     if (r->phase != PRESENT || !r->container || !r->stream || r->place.opening || r->full ||
