@@ -13,6 +13,7 @@ struct metadata {
     struct identity who;
     const char *driver; /* log driver, from hostconfig.json; NULL: unknown */
     json_t *host_json;  /* owned */
+    bool driver_unread; /* hostconfig.json cannot be read just now: to be tried again */
 };
 
 /* Reads DIR/config.v2.json, and the log driver from hostconfig.json beside it. 0, on which metadata_free is

@@ -50,6 +50,7 @@ int metadata_load(const char *dir, struct metadata *out, struct error *err)
         .labels = json_object_get(config, "Labels"),
     };
     out->host_json = load(dir, "hostconfig.json", NULL);
+    out->driver_unread = !out->host_json && errno != ENOENT;
     out->driver = text(json_object_get(out->host_json, "LogConfig"), "Type");
     return 0;
 }

@@ -94,9 +94,13 @@ static void metadata_failed(struct container *c, const struct error *err, int wh
     }
 }
 
-/* Its metadata says which driver it has: the log may be another one than was followed while that was unknown. */
+/* Its metadata says which driver it has: the log may be another one than was followed while that was unknown. Where it
+ * says nothing, the log stays: of a container that is being removed, hostconfig.json may be gone already. */
 static void container_set_log(struct container *c, const char *driver)
 {
+    if (!driver && c->log.path) {
+        return;
+    }
     struct container_log log = metadata_log(c->dir, c->id, driver);
     if (!log.path) {
         die_out_of_memory();
@@ -114,7 +118,8 @@ static void container_set_log(struct container *c, const char *driver)
 
 static void say_unreadable(const struct metadata *meta)
 {
-    const char *name = meta->who.name + (meta->who.name[0] == '/');
+    const char *name = meta->who.name ? meta->who.name : "";
+    name += name[0] == '/';
     if (strcmp(meta->driver, "none") == 0) {
         log_info("nobody can read this container's log, since its driver keeps nothing: it is not collected",
                  KV("container", name), KV("driver", meta->driver),
@@ -142,7 +147,7 @@ void container_identify(struct container *c)
         container_set_log(c, meta.driver);
         container_tag(c, &meta.who);
     }
-    c->settled = true;
+    c->settled = !meta.driver_unread;
     metadata_free(&meta);
 }
 

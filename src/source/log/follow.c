@@ -243,7 +243,11 @@ static void set_up(struct follow *f, const struct follow_env *env, const struct 
     f->turn.follow = f;
     f->grace_ns = options->grace_ns;
     progress_open(&f->progress, env->pipeline, options->key, options->tags, &f->chain);
-    f->lines = (struct lines){options->decoder, env->cfg, &f->progress, f->path};
+    f->lines = (struct lines){.decoder = options->decoder,
+                              .cfg = env->cfg,
+                              .progress = &f->progress,
+                              .path = f->path,
+                              .damage_end.offset = UINT64_MAX};
     f->ownership =
         (struct ownership){f->path, feed_key(f->progress.feed), &f->chain, env->pipeline, env->others};
     f->intake = (struct intake){

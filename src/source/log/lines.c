@@ -50,11 +50,16 @@ static size_t pass_over(struct lines *l, const struct decoder *decoder, const ch
                         bool last)
 {
     size_t len = decoder && decoder->framing ? decoder->framing->damaged(p, end, last) : 0;
+    const struct segment *head = l->progress->chain->head;
+    struct chain_offset here = {head->order, head->offset};
     if (len > 0 && !l->progress->replay.active) { /* else it was told before */
-        metrics.gaps++;
         metrics.lost_bytes += len;
-        log_error("a log is damaged: reading goes on at the next whole record", KV("path", l->path),
-                  KN("offset", l->progress->chain->head->offset), KN("lost_bytes", len));
+        if (chain_offset_compare(here, l->damage_end) != 0) { /* else it is more of the same */
+            metrics.gaps++;
+            log_error("a log is damaged: reading goes on at the next whole record", KV("path", l->path),
+                      KN("offset", head->offset), KN("lost_bytes", len));
+        }
+        l->damage_end = (struct chain_offset){here.order, here.offset + len};
     }
     progress_skip(l->progress, len);
     return len;

@@ -13,7 +13,8 @@ struct lines {
     const struct decoder *decoder; /* NULL: the format is not known yet */
     const struct config *cfg;
     struct progress *progress;
-    const char *path; /* of the log */
+    const char *path;               /* of the log */
+    struct chain_offset damage_end; /* where bytes were passed over last; offset UINT64_MAX: nowhere */
 };
 
 /* Puts the whole lines of the `len` bytes in the buffer, which begin at the head's offset; stops when the

@@ -90,7 +90,11 @@ void progress_put(struct progress *p, struct record *rec, size_t len, bool cut)
 
 void progress_skip(struct progress *p, size_t len)
 {
-    p->moved = p->moved || len > 0;
+    if (len > 0) {
+        feed_flush(p->feed); /* the rest of an unfinished line may be what is passed over */
+        memset(p->holds, 0, sizeof(p->holds));
+        p->moved = true;
+    }
     segment_consume(p->chain->head, len);
 }
 

@@ -70,7 +70,8 @@ static bool put(struct container *c, const struct record *rec)
 static void read_long(struct container *c, size_t got)
 {
     struct containers *all = c->all;
-    size_t most = (size_t)all->env->cfg->line_max * 6 + CHUNK;
+    const struct framing *framing = c->where.decoder->framing;
+    size_t most = (size_t)all->env->cfg->line_max * 6 + CHUNK + (framing ? framing->longest : 0);
     char *larger = all->size < most ? realloc(all->chunk, all->size * 2 + DECODE_PAD) : NULL;
     if (larger) {
         all->chunk = larger;

@@ -107,8 +107,10 @@ static int64_t begin_in_records(struct segment **seg, const char *path, const st
                                 int64_t records)
 {
     int64_t found = pass_records(*seg, decoder, INT64_MAX);
-    segment_close(*seg);
-    *seg = segment_open(path, NULL);
+    if (segment_seek(*seg, 0) < 0) {
+        segment_close(*seg);
+        *seg = segment_open(path, NULL);
+    }
     if (*seg && found > records) {
         pass_records(*seg, decoder, found - records);
     }
