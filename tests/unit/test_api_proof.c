@@ -178,6 +178,29 @@ static void test_credit_is_settled_by_a_new_stream(void **state)
     assert_false(proof_passes(&r.proof, &last));
 }
 
+/* Pieces of one time cannot be told apart: none is taken on credit, nor while there is any. */
+static void test_no_credit_for_pieces(void **state)
+{
+    struct reader r;
+    int64_t t = clock_now() - 60 * NS_PER_S;
+    begin_reading(*state, &r, 100000000);
+    r.proof.jump_ns = 3600 * NS_PER_S;
+    take_line(&r, t);
+    proof_given(&r.proof, &r.cursor, t);
+    take_line(&r, t + 60 * MS);
+    r.proof.jump_ns = 50 * MS;
+    struct log_entry piece = entry(STREAM_STDOUT, t + 120 * MS, "piece", true);
+    assert_true(doubts(&r, &piece));
+    assert_false(doubts_line(&r, t + 120 * MS));
+    assert_true(r.proof.owed);
+    assert_true(doubts(&r, &piece));
+    proof_given(&r.proof, &r.cursor, t + 120 * MS);
+    assert_false(doubts(&r, &piece));
+    take(&r, &piece);
+    r.more[STREAM_STDOUT] = false;
+    assert_true(doubts_line(&r, t + 180 * MS));
+}
+
 /* -- checks ------------------------------------------------------------------------------------ */
 
 static void on_checked(void *arg, enum check_result result)
@@ -324,6 +347,7 @@ int main(void)
         T(test_lines_that_do_not_go_on),
         T(test_credit_is_bounded),
         T(test_credit_is_settled_by_a_new_stream),
+        T(test_no_credit_for_pieces),
         T(test_checks_of_lines),
         T(test_checks_of_credit),
         T(test_checks_of_pieces),

@@ -35,13 +35,15 @@ struct api_check {
     void (*done)(void *arg, enum check_result result); /* the check is over; another may be started */
     void *arg;
     /* When it is over: it found the log level with what was taken, going back far enough, and nothing was taken
-     * meanwhile. */
+     * meanwhile. Of a piece that is held it says that its line is whole. */
     bool proves;
     /* Its own. */
     struct engine *engine;
     char id[65];
     struct log_options options;
-    int64_t newest_ns;           /* of the cursor, when it began */
+    bool owed;               /* as in the proof when it began */
+    uint64_t entries_before; /* that were taken when it began */
+    unsigned ticks;
     int64_t entries;             /* read */
     bool behind;                 /* one was not taken */
     bool reached;                /* one is of before what is compared */
@@ -59,6 +61,8 @@ struct held_entry held_entry(const struct api_cursor *cursor, const bool *more, 
 int api_check_start(struct api_check *c, struct engine *e, const char *id, const struct log_options *options);
 /* Was nothing taken since it began? */
 bool api_check_is_current(const struct api_check *c);
+/* A second went by: one that gets no answer for long fails. Is it still under way? */
+bool api_check_tick(struct api_check *c);
 /* `done` is not called any more. None under way is fine. */
 void api_check_stop(struct api_check *c);
 

@@ -11,10 +11,11 @@
  * - it ends a line that may be longer than a file, and comes late: pieces of a line all bear one time. If one is
  *   missing, the line is read again from its first piece.
  *
- * A trickle of lines would mean a check for each line. There, entries are taken on credit: while the stream does not lag,
- * and only as many bytes that hardly a file ends among them. What was taken since the last proof is kept in mind, so the next check
- * settles these too. If it finds one missing, the log is read again from the last proof on, and what was taken since is
- * passed over: the missing lines come late, but they come. Each opening of a stream settles a credit in the same way.
+ * A trickle of lines would mean a check for each line. There, whole lines are taken on credit: while the stream does not
+ * lag, which only an Engine on this machine can be told by, and only so few bytes that hardly a file ends among them. What was
+ * taken since the last proof is kept in mind, so the next check settles these too. If it finds one missing, or a new stream is
+ * opened first, the log is read again from the last proof on, and what was taken since is passed over: the missing lines come late,
+ * but they come. A process that ends with a credit has no more of it: what the Engine skipped just then is lost.
  *
  * Times are the Engine's, in ns since 1970. */
 #ifndef SIDETAIL_SOURCE_DOCKER_API_PROOF_H
@@ -40,7 +41,9 @@ struct proof {
     bool prompt;        /* the entry taken last came at once */
     bool owed;          /* something was taken on credit */
     struct api_pos proven[STREAM_COUNT];
-    /* Times and streams of the entries taken since; PROOF_CREDIT or more: too many were. */
+    uint64_t entries; /* taken in all */
+    /* Times and streams of the entries taken since. `count` of PROOF_CREDIT says that more were, or pieces, or that the
+     * array is in use for those to be passed over: nothing is taken on credit then. */
     uint64_t taken[PROOF_CREDIT];
     unsigned count;
     /* After the log was set back to what is proven, those of `taken` that are still to be passed over. */
@@ -48,6 +51,8 @@ struct proof {
 };
 
 void proof_init(struct proof *p, const struct engine *e, const struct engine_container *c);
+/* A time of the Engine's clock that is surely not later than now: another machine's is known to the second only. */
+int64_t proof_clock(const struct engine *e);
 /* A stream is about to be opened at the cursor's position, which goes back to what is proven if there is credit. */
 void proof_opening(struct proof *p, struct api_cursor *c, int64_t opened_ns);
 

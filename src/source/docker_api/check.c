@@ -3,10 +3,11 @@
 #include <string.h>
 
 /* Entries that are asked for at first, and at most; each time it is CHECK_FACTOR times as many. */
-#define CHECK_FEW    64
-#define CHECK_PIECES 24 /* beside those of the line, and no more: they are long */
-#define CHECK_FACTOR 16
-#define CHECK_MOST   (CHECK_FEW * CHECK_FACTOR * CHECK_FACTOR)
+#define CHECK_FEW      64
+#define CHECK_PIECES   24 /* beside those of the line, and no more: they are long */
+#define CHECK_FACTOR   16
+#define CHECK_PATIENCE 30 /* seconds that an answer may take */
+#define CHECK_MOST     (CHECK_FEW * CHECK_FACTOR * CHECK_FACTOR)
 
 struct held_entry held_entry(const struct api_cursor *cursor, const bool *more, const struct log_entry *e)
 {
@@ -22,7 +23,7 @@ struct held_entry held_entry(const struct api_cursor *cursor, const bool *more, 
 /* Where the comparison begins: at what was taken last, or at the last proof where something was taken on credit. */
 static const struct api_pos *base_of(const struct api_check *c, enum stream stream)
 {
-    return c->proof->owed ? &c->proof->proven[stream] : &c->cursor->stream[stream].last;
+    return c->owed ? &c->proof->proven[stream] : &c->cursor->stream[stream].last;
 }
 
 static bool match(struct api_check *c, const struct log_entry *e)
@@ -41,7 +42,7 @@ static bool match(struct api_check *c, const struct log_entry *e)
 static bool was_taken(struct api_check *c, const struct log_entry *e)
 {
     const struct api_pos *base = base_of(c, e->stream);
-    bool unfinished = c->more[e->stream] && !c->proof->owed;
+    bool unfinished = c->more[e->stream] && !c->owed;
     if (e->time_ns < base->time_ns ||
         (e->time_ns == base->time_ns && !unfinished && c->same[e->stream]++ < base->lines)) {
         c->reached = true;
@@ -120,7 +121,7 @@ static bool goes_back(const struct api_check *c)
 
 bool api_check_is_current(const struct api_check *c)
 {
-    return cursor_newest(c->cursor) == c->newest_ns;
+    return c->proof->entries == c->entries_before;
 }
 
 static bool may_ask_for_more(const struct api_check *c)
@@ -137,6 +138,9 @@ static void on_end(void *arg, enum log_end end, const struct error *err)
     c->proves = end == LOG_END_WHOLE && !c->behind && goes_back(c) && api_check_is_current(c);
     if (end == LOG_END_BROKEN) {
         c->done(c->arg, CHECK_FAILED);
+    } else if (end != LOG_END_WHOLE) {
+        c->done(c->arg,
+                CHECK_LEVEL); /* its container is being removed: there is no more than the stream brings */
     } else if (unknown && !c->behind && may_ask_for_more(c)) {
         c->options.tail *= CHECK_FACTOR;
         if (ask(c) < 0) {
@@ -153,7 +157,7 @@ static int ask(struct api_check *c)
     c->behind = c->reached = c->over = false;
     c->entries = 0;
     memset(c->same, 0, sizeof(c->same));
-    c->unmatched_count = c->proof->owed ? c->proof->count : 0;
+    c->unmatched_count = c->owed ? c->proof->count : 0;
     memcpy(c->unmatched, c->proof->taken, c->unmatched_count * sizeof(*c->unmatched));
     c->stream = log_stream_open(c->engine, c->id, &c->options, &calls);
     return c->stream ? 0 : -1;
@@ -177,7 +181,7 @@ static int64_t few(const struct api_check *c)
     if (c->held.piece) {
         return c->cursor->stream[c->held.stream].last.lines + CHECK_PIECES;
     }
-    if (c->proof->owed) {
+    if (c->owed) {
         return c->proof->count + CHECK_FEW;
     }
     return c->held.time_ns > 0 ? CHECK_FEW : 1;
@@ -188,7 +192,9 @@ int api_check_start(struct api_check *c, struct engine *e, const char *id, const
     api_check_stop(c);
     c->engine = e;
     strcpy(c->id, id);
-    c->newest_ns = cursor_newest(c->cursor);
+    c->entries_before = c->proof->entries;
+    c->owed = c->proof->owed;
+    c->ticks = 0;
     c->options = (struct log_options){
         .since_ns = since(c),
         .tail = few(c),
@@ -197,6 +203,15 @@ int api_check_start(struct api_check *c, struct engine *e, const char *id, const
         .own_times = options->own_times,
     };
     return ask(c);
+}
+
+bool api_check_tick(struct api_check *c)
+{
+    if (c->stream && ++c->ticks > CHECK_PATIENCE) {
+        api_check_stop(c);
+        c->done(c->arg, CHECK_FAILED);
+    }
+    return c->stream != NULL;
 }
 
 void api_check_stop(struct api_check *c)

@@ -167,6 +167,12 @@ static void checked_end(void *arg, enum check_result result)
 static void checked_doubt(void *arg, enum check_result result)
 {
     struct api_feed *f = arg;
+    if (result == CHECK_FAILED) {
+        close_stream(f);
+        retry(f);
+        queue_open_next(&f->env->queue);
+        return;
+    }
     if (result != CHECK_LEVEL) {
         log_debug("the Engine's stream skipped lines, opening it again", KV("container", short_id(f)));
         intake_missed(&f->intake, &f->check.held);
@@ -409,7 +415,7 @@ static void tick_paused(struct api_feed *f)
 
 void api_feed_tick(struct api_feed *f)
 {
-    if (f->state != API_READING || f->check.stream) {
+    if (api_check_tick(&f->check) || f->state != API_READING) {
         return;
     }
     if (queue_held(&f->env->queue, HOLD_NO_ROOM)) {

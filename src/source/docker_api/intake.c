@@ -80,8 +80,7 @@ bool intake_catch_clock(struct api_intake *in)
 
 int64_t intake_open(struct api_intake *in)
 {
-    /* A second back: another machine's clock is known to the second only. */
-    in->opened_ns = engine_clock(in->engine) - (engine_is_local(in->engine) ? 0 : NS_PER_S);
+    in->opened_ns = proof_clock(in->engine);
     proof_opening(&in->proof, &in->cursor, in->opened_ns);
     int64_t since = cursor_open(&in->cursor);
     in->from_zero = in->want_zero;
@@ -104,7 +103,7 @@ void intake_checked(struct api_intake *in, int64_t until_ns)
 
 void intake_missed(struct api_intake *in, const struct held_entry *held)
 {
-    if (held->piece) {
+    if (held->piece && in->cursor.stream[held->stream].hold.joining) { /* else its pieces went out already */
         feed_drop_part(in->feed, held->stream);
         cursor_restart_line(&in->cursor, held->stream);
         in->more[held->stream] = false;

@@ -21,7 +21,7 @@ void proof_init(struct proof *p, const struct engine *e, const struct engine_con
 {
     *p = (struct proof){
         .engine = e,
-        .wanted = c->rotates,
+        .wanted = c->rotates && !engine_is_podman(e), /* conmon's files are none of these */
         .since_skips = engine_container_since_skips(e, c),
         .own_times = engine_own_times(e, c->driver),
         .max_size = c->max_size,
@@ -35,6 +35,11 @@ static void refuse_credit(struct proof *p)
     p->count = PROOF_CREDIT;
     p->owed = false;
     p->prompt = false;
+}
+
+int64_t proof_clock(const struct engine *e)
+{
+    return engine_clock(e) - (engine_is_local(e) ? 0 : NS_PER_S);
 }
 
 void proof_opening(struct proof *p, struct api_cursor *c, int64_t opened_ns)
@@ -63,9 +68,10 @@ static bool is_prompt(const struct proof *p, const struct log_entry *e)
     return engine_is_local(p->engine) && engine_clock(p->engine) - e->time_ns < p->jump_ns;
 }
 
-static bool may_be_on_credit(const struct proof *p)
+/* Whole lines alone: the pieces of one cannot be told apart by their times. */
+static bool may_be_on_credit(const struct proof *p, const struct log_entry *e)
 {
-    return p->prompt && p->count < PROOF_CREDIT && p->bytes < p->max_size / FILE_SHARE;
+    return !e->more && p->prompt && p->count < PROOF_CREDIT && p->bytes < p->max_size / FILE_SHARE;
 }
 
 /* Does it end a line that may be longer than a file, and comes late? The pieces of a line all bear one time. */
@@ -88,8 +94,8 @@ bool proof_doubts(struct proof *p, const struct api_cursor *c, const bool *more,
     if (more[e->stream] && !p->own_times && e->time_ns == last->time_ns) {
         return ends_doubtful_line(p, last, e);
     }
-    if (p->owed && p->count >= PROOF_CREDIT) {
-        return e->time_ns > p->checked_ns;
+    if (p->owed && (p->count >= PROOF_CREDIT || e->more)) {
+        return true;
     }
     if (e->time_ns <= p->opened_ns || e->time_ns <= p->checked_ns) {
         return false;
@@ -100,7 +106,7 @@ bool proof_doubts(struct proof *p, const struct api_cursor *c, const bool *more,
     if (e->time_ns - newest <= p->jump_ns) {
         return false;
     }
-    if (may_be_on_credit(p)) {
+    if (may_be_on_credit(p, e)) {
         p->owed = true;
         return false;
     }
@@ -123,8 +129,12 @@ bool proof_passes(struct proof *p, const struct log_entry *e)
 
 void proof_taken(struct proof *p, const struct log_entry *e)
 {
+    p->entries++;
     if (!p->wanted) {
         return;
+    }
+    if (e->more) {
+        refuse_credit(p);
     }
     p->bytes += (int64_t)e->text.len + ENTRY_FRAME;
     if (p->count < PROOF_CREDIT) {
@@ -140,6 +150,9 @@ void proof_given(struct proof *p, const struct api_cursor *c, int64_t until_ns)
     }
     p->checked_ns = until_ns;
     p->owed = false;
-    p->count = p->passing = 0;
     p->bytes = 0;
+    if (until_ns > p->opened_ns) { /* what is to be passed over is older than that */
+        p->passing = 0;
+    }
+    p->count = p->passing > 0 ? PROOF_CREDIT : 0;
 }

@@ -147,12 +147,24 @@ static void checked_doubt(void *arg, enum check_result result)
         log_stream_resume(r->stream);
         return;
     }
+    if (result == CHECK_FAILED) {
+        close_stream(r);
+        retry(r);
+        readers_open_next(r->all);
+        return;
+    }
     if (held->piece) {
         tail_feed_drop_part(r->feed, held->stream);
         cursor_restart_line(&r->cursor, held->stream);
         r->more[held->stream] = false;
     }
     reopen(r);
+}
+
+/* Is the stream paused until a check is over? */
+static bool is_held(const struct reader *r)
+{
+    return r->check.stream && r->check.held.time_ns > 0;
 }
 
 /* May the stream have left entries out before this one? Then it is paused, and that is checked. */
@@ -300,7 +312,7 @@ static void on_turn(void *arg)
     if (!r->container->list_only && !r->proof.engine) {
         proof_init(&r->proof, r->all->engine, r->container);
     }
-    proof_opening(&r->proof, &r->cursor, engine_clock(r->all->engine));
+    proof_opening(&r->proof, &r->cursor, proof_clock(r->all->engine));
     struct log_options options = request_options(r);
     struct log_calls calls = {.opened = on_opened, .entry = on_entry, .end = on_stream_end, .arg = r};
     silence_opened(&r->silence);
@@ -345,16 +357,15 @@ static void on_resume(void *arg)
 {
     struct reader *r = arg;
     r->full = false;
-    bool held = r->check.stream && r->check.held.time_ns > 0; /* paused until that check is over */
-    if (r->stream && !held) {
+    if (r->stream && !is_held(r)) {
         log_stream_resume(r->stream);
     }
 }
 
 static void tick(struct reader *r)
 {
-    if (r->phase != PRESENT || !r->container || !r->stream || r->place.opening || r->full ||
-        r->life.stopped || r->check.stream) {
+    if (api_check_tick(&r->check) || r->phase != PRESENT || !r->container || !r->stream || r->place.opening ||
+        r->full || r->life.stopped) {
         return;
     }
     if (r->silence.hanging) {
@@ -446,6 +457,9 @@ void reader_gone(struct reader *r)
 {
     r->container = NULL;
     r->inspecting = false;
+    if (is_held(r)) {
+        log_stream_resume(r->stream); /* nothing can be checked any more: it brings what it has */
+    }
     api_check_stop(&r->check);
     if (r->phase == ENDED || !r->stream) {
         leave_past(r);
