@@ -213,7 +213,7 @@ static size_t next(const char *p, const char *end, struct record *out, struct bu
     scratch->len = 0;
     *out = (struct record){
         .text = e.line,
-        .stream = e.source.ptr[3] == 'e' ? STREAM_STDERR : STREAM_STDOUT,
+        .stream = e.source.len > 3 && e.source.ptr[3] == 'e' ? STREAM_STDERR : STREAM_STDOUT,
         .more = e.partial && goes_on(&e),
     };
     if (buf_reserve(scratch, CLOCK_TEXT_MAX) == 0) {
