@@ -103,7 +103,7 @@ def test_silent_containers(podman, collect):
 def test_driver_none(podman, collect):
     s = collect().start()
     podman.write("a", count=10, linger=600, container={"log_driver": "none"})
-    s.wait_stderr("cannot read this container's log back")
+    s.wait_stderr("nobody can read this container's log")
     s.stop_cleanly()
 
 

@@ -52,6 +52,7 @@ def inspect(name):
 def contents(name):
     """{path: (its TarInfo, its bytes)} of what is in the image's layers, as `docker save` gives them."""
     found = {}
+    name = name if ":" in name else f"{name}:latest"  # else all of its tags are saved
     with tempfile.NamedTemporaryFile(suffix=".tar") as file:
         run("docker", "save", "-o", file.name, name)
         with tarfile.open(file.name) as saved:
