@@ -66,7 +66,7 @@ void proof_taken(struct proof *p, const struct log_entry *e);
 /* A check found that nothing is missing up to the cursor's position, nor then before an entry of `until_ns` and earlier. */
 void proof_given(struct proof *p, const struct api_cursor *c, int64_t until_ns);
 
-/* An entry's time and stream in one word, as in `taken`. */
-uint64_t proof_key(const struct log_entry *e);
+/* Is the entry one of `count` of them, kept as in `taken`? Takes it out then. */
+bool proof_match(uint64_t *taken, unsigned *count, const struct log_entry *e);
 
 #endif

@@ -26,18 +26,6 @@ static const struct api_pos *base_of(const struct api_check *c, enum stream stre
     return c->owed ? &c->proof->proven[stream] : &c->cursor->stream[stream].last;
 }
 
-static bool match(struct api_check *c, const struct log_entry *e)
-{
-    uint64_t key = proof_key(e);
-    for (unsigned i = 0; i < c->unmatched_count; i++) {
-        if (c->unmatched[i] == key) {
-            c->unmatched[i] = c->unmatched[--c->unmatched_count];
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Was this entry, which stands somewhere in the log, taken? Not if it may be any piece of an unfinished line. */
 static bool was_taken(struct api_check *c, const struct log_entry *e)
 {
@@ -48,7 +36,7 @@ static bool was_taken(struct api_check *c, const struct log_entry *e)
         c->reached = true;
         return true;
     }
-    return match(c, e);
+    return proof_match(c->unmatched, &c->unmatched_count, e);
 }
 
 static void compare_line(struct api_check *c, const struct log_entry *e)
@@ -139,8 +127,8 @@ static void on_end(void *arg, enum log_end end, const struct error *err)
     if (end == LOG_END_BROKEN) {
         c->done(c->arg, CHECK_FAILED);
     } else if (end != LOG_END_WHOLE) {
-        c->done(c->arg,
-                CHECK_LEVEL); /* its container is being removed: there is no more than the stream brings */
+        /* Its container is being removed: there is no more than the stream brings. */
+        c->done(c->arg, CHECK_LEVEL);
     } else if (unknown && !c->behind && may_ask_for_more(c)) {
         c->options.tail *= CHECK_FACTOR;
         if (ask(c) < 0) {

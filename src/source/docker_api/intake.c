@@ -80,8 +80,7 @@ bool intake_catch_clock(struct api_intake *in)
 
 int64_t intake_open(struct api_intake *in)
 {
-    in->opened_ns = proof_clock(in->engine);
-    proof_opening(&in->proof, &in->cursor, in->opened_ns);
+    proof_opening(&in->proof, &in->cursor, proof_clock(in->engine));
     int64_t since = cursor_open(&in->cursor);
     in->from_zero = in->want_zero;
     in->want_zero = false;
@@ -154,7 +153,7 @@ static bool is_of_before(const struct api_intake *in, const struct log_entry *e)
 static bool is_repeated(const struct api_intake *in, const struct log_entry *e)
 {
     int64_t last = last_time(in, e->stream);
-    if (!in->follow_repeats || e->time_ns > last || cursor_newest(&in->cursor) < in->opened_ns) {
+    if (!in->follow_repeats || e->time_ns > last || cursor_newest(&in->cursor) < in->proof.opened_ns) {
         return false; /* up to the time of opening the Engine reads its files, and makes no such mistake */
     }
     if (e->time_ns == last) {
@@ -173,7 +172,7 @@ static bool is_repeated_piece(struct api_intake *in, const struct log_entry *e)
     struct line_pieces *p = &in->pieces[e->stream];
     uint64_t hash = XXH3_64bits(e->text.ptr, e->text.len);
     bool same_line = in->more[e->stream] && e->time_ns == last_time(in, e->stream);
-    bool read_live = cursor_newest(&in->cursor) >= in->opened_ns;
+    bool read_live = cursor_newest(&in->cursor) >= in->proof.opened_ns;
     p->count = same_line ? p->count : 0;
     for (unsigned i = 0; i < p->count && i < INTAKE_PIECES && read_live; i++) {
         if (p->hash[i] == hash) {

@@ -30,7 +30,6 @@ struct api_intake {
     bool follow_repeats;     /* see engine_container_follow_repeats */
     bool since_skips;        /* see engine_container_since_skips */
     struct proof proof;      /* before which entries is none missing? */
-    int64_t opened_ns;       /* when the stream was opened */
     int64_t since_ns;        /* the stream leaves out what is older; 0: nothing */
     int64_t ahead_ns; /* the clock was set back: entries up to this time may be of before that; else 0 */
     bool from_zero;   /* since_skips: the stream was asked for the whole log all the same */

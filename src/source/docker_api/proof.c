@@ -55,7 +55,8 @@ void proof_opening(struct proof *p, struct api_cursor *c, int64_t opened_ns)
     refuse_credit(p);
 }
 
-uint64_t proof_key(const struct log_entry *e)
+/* An entry's time and stream in one word. */
+static uint64_t key_of(const struct log_entry *e)
 {
     return (uint64_t)e->time_ns * STREAM_COUNT + (uint64_t)e->stream;
 }
@@ -115,16 +116,21 @@ bool proof_doubts(struct proof *p, const struct api_cursor *c, const bool *more,
 
 /* -- what was taken ---------------------------------------------------------------------------- */
 
-bool proof_passes(struct proof *p, const struct log_entry *e)
+bool proof_match(uint64_t *taken, unsigned *count, const struct log_entry *e)
 {
-    uint64_t key = proof_key(e);
-    for (unsigned i = 0; i < p->passing; i++) {
-        if (p->taken[i] == key) {
-            p->taken[i] = p->taken[--p->passing];
+    uint64_t key = key_of(e);
+    for (unsigned i = 0; i < *count; i++) {
+        if (taken[i] == key) {
+            taken[i] = taken[--*count];
             return true;
         }
     }
     return false;
+}
+
+bool proof_passes(struct proof *p, const struct log_entry *e)
+{
+    return proof_match(p->taken, &p->passing, e);
 }
 
 void proof_taken(struct proof *p, const struct log_entry *e)
@@ -138,7 +144,7 @@ void proof_taken(struct proof *p, const struct log_entry *e)
     }
     p->bytes += (int64_t)e->text.len + ENTRY_FRAME;
     if (p->count < PROOF_CREDIT) {
-        p->taken[p->count++] = proof_key(e);
+        p->taken[p->count++] = key_of(e);
         p->prompt = is_prompt(p, e);
     }
 }
