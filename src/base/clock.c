@@ -196,10 +196,15 @@ int clock_parse(struct slice text, int64_t *ns)
     if (parse_zone(&p, end, &zone) < 0 || p != end) {
         return -1;
     }
-    int64_t seconds = days_of(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - zone;
-    if (seconds > INT64_MAX / NS_PER_S - 1 || seconds < INT64_MIN / NS_PER_S + 1) {
+    int64_t total, seconds = days_of(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - zone;
+    if (seconds < 0 && fraction > 0) { /* so that the very first second does not overflow on the way */
+        seconds++;
+        fraction -= NS_PER_S;
+    }
+    if (__builtin_mul_overflow(seconds, NS_PER_S, &total) ||
+        __builtin_add_overflow(total, fraction, &total)) {
         return -1;
     }
-    *ns = seconds * NS_PER_S + fraction;
+    *ns = total;
     return 0;
 }
