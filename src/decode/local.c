@@ -257,11 +257,11 @@ static const char *find_record(const char *p, const char *end, bool torn)
     return NULL;
 }
 
-/* The rest of a torn record may come. But the Engine does not look at what a log ends with: after a write that
- * failed half-way, or as it starts again, it appends the next record (20.10 to 29: moby, daemon/logger/
- * loggerutils/logfile.go). So where a whole one stands in the torn one's text, the rest will not come. Of
- * attributes that cannot be said; but all records of a container have the same, so the length tells soon
- * enough. */
+/* The rest of a torn record may come. But the Engine does not look at what a log ends with: after a write
+ * that failed half-way, or as it starts again, it appends the next record (20.10 to 29, see moby
+ * daemon/logger/loggerutils/logfile.go). So where a whole one stands in the torn one's text, the rest will not
+ * come. Of attributes that cannot be said; but all records of a container have the same, so the length tells
+ * soon enough. */
 static size_t damaged(const char *p, const char *end, bool last)
 {
     struct entry e = {0};

@@ -1,6 +1,6 @@
 /* Driver local's records: any bytes, come at once or up to any point, end in records and damage without a
- * gap, and what was torn is taken as it would have been whole. A record of any text that a container can write
- * waits for its rest, wherever it is torn, and is passed over once another one stands behind it. */
+ * gap, and what was torn is taken as it would have been whole. A record of any text that a container can
+ * write waits for its rest, wherever it is torn, and is passed over once another one stands behind it. */
 #include "base/clock.h"
 #include "fuzz.h"
 

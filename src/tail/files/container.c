@@ -35,7 +35,7 @@ static void container_free(struct container *c)
         tail_feed_close(c->feed);
     }
     free(c->dir);
-    free(c->where.path);
+    metadata_log_free(&c->where);
     free(c);
 }
 
@@ -239,7 +239,7 @@ static void on_log_event(void *arg, uint32_t mask, const char *name)
 
 static void set_log(struct container *c, const char *driver)
 {
-    free(c->where.path);
+    metadata_log_free(&c->where);
     c->where = metadata_log(c->dir, c->id, driver);
     if (!c->where.path) {
         tail_out_of_memory();
