@@ -287,11 +287,12 @@ void container_gone(struct container *c)
 void container_look(struct container *c)
 {
     struct stat st;
-    if (!c->watch && stat(c->dir, &st) < 0 && errno == ENOENT) {
+    int64_t metadata_ns = c->watch ? c->metadata_ns : metadata_time(c);
+    if (metadata_ns == 0 && stat(c->dir, &st) < 0 && errno == ENOENT) {
         container_gone(c);
         return;
     }
-    if (!c->settled || (!c->watch && metadata_time(c) != c->metadata_ns)) {
+    if (!c->settled || metadata_ns != c->metadata_ns) {
         container_identify(c);
     }
     if (c->follow || !c->settled) {
