@@ -25,8 +25,9 @@ enum field {
 enum state { WHOLE, TORN, DAMAGED };
 
 struct entry {
-    struct slice source, line, metadata;
+    struct slice line, metadata;
     uint64_t time_ns, partial;
+    enum stream stream;
     bool attributes; /* it has some, or is torn inside the first one */
 };
 
@@ -99,11 +100,15 @@ static enum state pass_field(struct message *m, uint64_t tag)
     }
 }
 
-static inline enum state take_source(struct message *m, struct slice *source)
+static inline enum state take_source(struct message *m, enum stream *stream)
 {
-    enum state state = take_string(m, source);
-    bool known = slice_eq(*source, SLICE("stdout")) || slice_eq(*source, SLICE("stderr"));
-    return state == WHOLE && !known ? DAMAGED : state;
+    struct slice source;
+    enum state state = take_string(m, &source);
+    if (state != WHOLE) {
+        return state;
+    }
+    *stream = slice_eq(source, SLICE("stderr")) ? STREAM_STDERR : STREAM_STDOUT;
+    return *stream == STREAM_STDERR || slice_eq(source, SLICE("stdout")) ? WHOLE : DAMAGED;
 }
 
 static inline enum state take_field(struct message *m, struct entry *e)
@@ -115,7 +120,7 @@ static inline enum state take_field(struct message *m, struct entry *e)
     }
     switch (tag) {
     case SOURCE:
-        return take_source(m, &e->source);
+        return take_source(m, &e->stream);
     case TIME:
         return take_number(m, &e->time_ns);
     case LINE:
@@ -216,7 +221,7 @@ static inline size_t read_usual(const char *p, const char *end, struct entry *e)
     if (!fits || (at > AT_TEXT && line[2] >= 0x80) || at + text + LENGTH != size) {
         return 0;
     }
-    e->source = slice_of(p + AT_SOURCE + 2, 6);
+    e->stream = p[AT_SOURCE + 5] == 'e' ? STREAM_STDERR : STREAM_STDOUT;
     e->time_ns = join_sevens(time) | (uint64_t)(unsigned char)p[AT_LINE - 1] << 56;
     e->line = slice_of(p + at, text);
     return size;
@@ -232,7 +237,7 @@ static size_t next(const char *p, const char *end, struct record *out, struct bu
     scratch->len = 0;
     *out = (struct record){
         .text = e.line,
-        .stream = e.source.len > 3 && e.source.ptr[3] == 'e' ? STREAM_STDERR : STREAM_STDOUT,
+        .stream = e.stream,
         .more = e.partial && goes_on(&e),
     };
     if (buf_reserve(scratch, CLOCK_TEXT_MAX) == 0) {
