@@ -303,6 +303,30 @@ static void test_start_at_end_known_late(void **state)
     }
 }
 
+/* As above, just after a rotation, when all that was written is packed away. */
+static void test_start_at_end_of_a_packed_log(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new_local(&w);
+    world_rename(&w, CONFIG, "config");
+    w.cfg->start_at = START_END;
+    include_service(w.cfg, "web");
+    say(&w, "old");
+    world_rename(&w, LOG, LOG ".1");
+    world_gzip(&w, LOG ".1");
+    append(&w, "", 0);
+    uint64_t gaps = metrics.gaps;
+    world_start(&w);
+    say(&w, "new");
+    world_rename(&w, "config", CONFIG);
+    world_await(&w, "new\n");
+    world_settle(&w);
+    world_expect(&w, "new\n");
+    assert_int_equal(metrics.gaps, gaps);
+    world_free(&w);
+}
+
 /* Only the driver is unknown: the log that is there tells it, and its lines come at once. */
 static void test_start_at_end_driver_known_late(void **state)
 {
@@ -388,6 +412,7 @@ int main(void)
         cmocka_unit_test(test_start_at_end),
         cmocka_unit_test(test_start_at_end_inside_a_record),
         cmocka_unit_test(test_start_at_end_known_late),
+        cmocka_unit_test(test_start_at_end_of_a_packed_log),
         cmocka_unit_test(test_start_at_end_driver_known_late),
         cmocka_unit_test(test_directory_of_the_log_made_late),
         cmocka_unit_test(test_not_watched_where_not_collected),
