@@ -21,12 +21,12 @@ struct container {
     struct watch *watch, *log_watch; /* of dir, and of the log's own; NULL: none, or not collected */
     struct follow *follow;           /* NULL: not collected */
     struct tags *tags;               /* NULL: not known yet */
-    bool first_look;      /* was there before we were, and nothing is known of where its log ended */
-    bool from_set;                   /* where its log ended as we began is known: `from` */
-    struct file_pos from; /* where its log ended as we began */
-    bool metadata_logged; /* it was logged that its metadata cannot be read */
-    bool settled;         /* its metadata was read */
-    int64_t metadata_ns;  /* the time of that; 0: it was not there */
+    bool first_look;                 /* was there before we were; where its log ended then was not noted */
+    bool from_set;                   /* that was noted: */
+    struct file_pos from;            /* where its log ended as we began */
+    bool metadata_logged;            /* it was logged that its metadata cannot be read */
+    bool settled;                    /* its metadata was read */
+    int64_t metadata_ns;             /* the time of that; 0: it was not there */
     UT_hash_handle hh;
 };
 
