@@ -120,10 +120,10 @@ static void test_back_while_away(void **state)
     pos.held[0].api = pos.held[1].api = (struct api_pos){.time_ns = 9 * S, .lines = 2};
     cursor_start(&c, &pos);
     cursor_open(&c);
-    assert_true(cursor_missed(&c, STREAM_STDOUT));
+    assert_true(cursor_misses(&c, STREAM_STDOUT, 10 * S));
     assert_false(cursor_take(&c, STREAM_STDOUT, 9 * S, &offset));
-    assert_false(cursor_missed(&c, STREAM_STDOUT));
-    assert_true(cursor_missed(&c, STREAM_STDERR));
+    assert_false(cursor_misses(&c, STREAM_STDOUT, 10 * S));
+    assert_true(cursor_misses(&c, STREAM_STDERR, 10 * S));
     assert_false(cursor_take(&c, STREAM_STDOUT, 9 * S, &offset));
     assert_true(
         cursor_take(&c, STREAM_STDOUT, 4 * S, &offset)); /* written when the clock had been set back */

@@ -9,15 +9,17 @@
 #include "source/docker_api/proof.h"
 
 enum check_result {
-    CHECK_LEVEL,  /* all of the log was taken; `returned`: the last entry taken stands behind the held one */
-    CHECK_BEHIND, /* not all was, or that cannot be told; `returned`: it does not */
+    CHECK_LEVEL,  /* all of the log was taken; `returned`: it has */
+    CHECK_BEHIND, /* not all was, or that cannot be told; `returned`: it has not */
     CHECK_FAILED, /* the Engine did not answer */
 };
 
 /* An entry that came, and is held until the check is over. */
 struct held_entry {
-    bool piece;    /* the last one of a line: did as many come before it as the log has? */
-    bool returned; /* was the stream's last entry taken behind it in the log? That is what is asked then */
+    bool piece; /* the last one of a line: did as many come before it as the log has? */
+    bool
+        returned; /* cursor_misses: does the log have the awaited last entry behind it? Only that is asked then */
+    enum stream awaited;
     enum stream stream;
     int64_t time_ns; /* 0: no entry is held */
 };
@@ -46,7 +48,7 @@ struct api_check {
     uint64_t entries_before; /* that were taken when it began */
     unsigned ticks;
     int64_t entries;             /* read */
-    bool behind;                 /* one was not taken */
+    bool behind[STREAM_COUNT];   /* one was not taken */
     bool reached;                /* one is of before what is compared */
     bool over;                   /* the held one came: what follows was written later */
     uint32_t same[STREAM_COUNT]; /* entries read with exactly the time of the stream's last one */

@@ -23,7 +23,8 @@ struct api_cursor {
         struct api_pos last; /* of the entries taken; before any: {0, 0} */
         bool skipping;       /* the log was opened (again), and not all that was taken already came since */
         uint32_t skipped;    /* entries with exactly last.time_ns that were passed over since */
-        bool missed;         /* none of these came, and one is to */
+        bool missed;         /* since then, what marks the end of the entries taken did not come */
+        bool leans; /* that is the other stream's last entry, which was taken after all of this one's */
         struct pending hold;
     } stream[STREAM_COUNT];
     /* Set by the owner after cursor_start. */
@@ -50,10 +51,11 @@ int64_t cursor_open(struct api_cursor *c);
 /* After opening: is an entry to come that was taken already? It does not come if it was rotated away. */
 bool cursor_expects(const struct api_cursor *c);
 
-/* Has the stream's last entry, which is to come first, not come since? Then an entry that is not passed over
- * stands behind it only if that one was rotated away. Else the clock was set back before it was written, and the
- * entry was taken long ago. */
-bool cursor_missed(const struct api_cursor *c, enum stream stream);
+/* Does this entry, which is not passed over, come too early? The last entry taken, which did not come since the log was
+ * opened, was rotated away; or the clock was set back, that one comes later, and this one was taken long ago. */
+bool cursor_misses(const struct api_cursor *c, enum stream stream, int64_t time_ns);
+/* The stream whose last entry is meant by that. */
+enum stream cursor_awaits(const struct api_cursor *c, enum stream stream);
 
 /* Will cursor_take say that this entry was taken already? */
 bool cursor_passes(const struct api_cursor *c, enum stream stream, int64_t time_ns);

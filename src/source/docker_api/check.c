@@ -31,8 +31,13 @@ static bool was_taken(struct api_check *c, const struct log_entry *e)
 {
     const struct api_pos *base = base_of(c, e->stream);
     bool unfinished = c->more[e->stream] && !c->owed;
-    if (e->time_ns < base->time_ns ||
-        (e->time_ns == base->time_ns && !unfinished && c->same[e->stream]++ < base->lines)) {
+    if (e->time_ns == base->time_ns && !unfinished && c->same[e->stream]++ < base->lines) {
+        c->behind[e->stream] = false; /* a clock that was set back gave later times to what stands before */
+        c->behind[!e->stream] &= base_of(c, !e->stream)->time_ns + CURSOR_SLACK_NS > base->time_ns;
+        c->reached = true;
+        return true;
+    }
+    if (e->time_ns < base->time_ns) {
         c->reached = true;
         return true;
     }
@@ -46,11 +51,11 @@ static void compare_line(struct api_check *c, const struct log_entry *e)
     }
     bool taken = was_taken(c, e);
     if (taken || c->held.time_ns == 0) {
-        c->behind |= !taken;
+        c->behind[e->stream] |= !taken;
         return;
     }
     c->over = e->stream == c->held.stream && e->time_ns == c->held.time_ns;
-    c->behind |= e->time_ns < c->held.time_ns;
+    c->behind[e->stream] |= e->time_ns < c->held.time_ns;
 }
 
 /* The pieces of a line bear one time. The stream brings them in order, so it brought all if it brought as many. */
@@ -64,12 +69,12 @@ static void compare_piece(struct api_check *c, const struct log_entry *e)
     }
     ++*same;
     c->over |= *same == last->lines + 1;
-    c->behind |= *same > last->lines + 1;
+    c->behind[c->held.stream] |= *same > last->lines + 1;
 }
 
 static void find_last(struct api_check *c, const struct log_entry *e)
 {
-    if (e->stream == c->held.stream && e->time_ns == c->cursor->stream[e->stream].last.time_ns) {
+    if (e->stream == c->held.awaited && e->time_ns == c->cursor->stream[e->stream].last.time_ns) {
         c->reached = true;
     } else if (e->stream == c->held.stream && e->time_ns == c->held.time_ns) {
         c->reached = false;
@@ -136,28 +141,31 @@ static void on_end(void *arg, enum log_end end, const struct error *err)
     struct api_check *c = arg;
     (void)err;
     c->stream = NULL;
+    bool behind = c->behind[STREAM_STDOUT] || c->behind[STREAM_STDERR];
     bool unknown = c->strict && !goes_back(c);
-    c->proves = end == LOG_END_WHOLE && !c->behind && goes_back(c) && api_check_is_current(c);
+    c->proves = end == LOG_END_WHOLE && !behind && goes_back(c) && api_check_is_current(c);
     if (end == LOG_END_BROKEN) {
         c->done(c->arg, CHECK_FAILED);
     } else if (end != LOG_END_WHOLE) {
         /* Its container is being removed: there is no more than the stream brings. */
         c->done(c->arg, c->held.returned ? CHECK_BEHIND : CHECK_LEVEL);
-    } else if (unknown && !c->behind && may_ask_for_more(c)) {
+    } else if (unknown && !behind && may_ask_for_more(c)) {
         c->options.tail *= CHECK_FACTOR;
         if (ask(c) < 0) {
             c->done(c->arg, CHECK_FAILED);
         }
     } else {
-        c->done(c->arg, c->behind || unknown ? CHECK_BEHIND : CHECK_LEVEL);
+        c->done(c->arg, behind || unknown ? CHECK_BEHIND : CHECK_LEVEL);
     }
 }
 
 static int ask(struct api_check *c)
 {
     struct log_calls calls = {.entry = on_entry, .end = on_end, .arg = c};
-    c->behind = c->reached = c->over = false;
+    c->reached = c->over = false;
+    c->behind[STREAM_STDOUT] = c->behind[STREAM_STDERR] = false;
     c->entries = 0;
+    c->ticks = 0;
     memset(c->same, 0, sizeof(c->same));
     c->unmatched_count = c->owed ? c->proof->count : 0;
     memcpy(c->unmatched, c->proof->taken, c->unmatched_count * sizeof(*c->unmatched));
@@ -171,7 +179,7 @@ static int64_t since(const struct api_check *c)
 {
     int64_t newest = 0;
     if (c->held.returned) {
-        return c->cursor->stream[c->held.stream].last.time_ns;
+        return c->cursor->stream[c->held.awaited].last.time_ns;
     }
     for (int s = 0; s < STREAM_COUNT && !c->held.piece; s++) {
         int64_t at = base_of(c, (enum stream)s)->time_ns;
@@ -199,7 +207,6 @@ int api_check_start(struct api_check *c, struct engine *e, const char *id, const
     strcpy(c->id, id);
     c->entries_before = c->proof->entries;
     c->owed = c->proof->owed;
-    c->ticks = 0;
     c->options = (struct log_options){
         .since_ns = since(c),
         .tail = few(c),

@@ -44,6 +44,17 @@ void cursor_set_back(struct api_cursor *c, int64_t now_ns)
     c->seen_ns = c->seen_ns < from ? c->seen_ns : from;
 }
 
+static bool has_last(const struct api_cursor *c, int s)
+{
+    return c->stream[s].last.lines > 0 && tight(c, s).time_ns == c->stream[s].last.time_ns;
+}
+
+static bool leans(const struct api_cursor *c, int s)
+{
+    return !has_last(c, s) && has_last(c, !s) &&
+           c->stream[!s].last.time_ns - tight(c, s).time_ns >= CURSOR_SLACK_NS;
+}
+
 int64_t cursor_open(struct api_cursor *c)
 {
     int64_t since = INT64_MAX;
@@ -52,7 +63,8 @@ int64_t cursor_open(struct api_cursor *c)
         since = at < since ? at : since;
         c->stream[s].skipping = c->stream[s].last.time_ns > 0;
         c->stream[s].skipped = 0;
-        c->stream[s].missed = c->stream[s].last.lines > 0 && at == c->stream[s].last.time_ns;
+        c->stream[s].leans = leans(c, s);
+        c->stream[s].missed = has_last(c, s) || c->stream[s].leans;
     }
     return since > 0 ? since : 0;
 }
@@ -77,17 +89,34 @@ bool cursor_expects(const struct api_cursor *c)
     return false;
 }
 
-bool cursor_missed(const struct api_cursor *c, enum stream stream)
+bool cursor_misses(const struct api_cursor *c, enum stream stream, int64_t time_ns)
 {
-    return c->stream[stream].missed;
+    /* The first line of a group that was held back is where its stream goes on. */
+    bool is_held = c->stream[stream].leans && time_ns == c->stream[stream].last.time_ns;
+    return c->stream[stream].missed && !is_held;
+}
+
+enum stream cursor_awaits(const struct api_cursor *c, enum stream stream)
+{
+    return c->stream[stream].leans ? !stream : stream;
 }
 
 /* Once as many of the last time came as were taken, what follows is new, whatever its time. */
 static void pass(struct api_cursor *c, enum stream stream, int64_t time_ns)
 {
-    if (time_ns == c->stream[stream].last.time_ns) {
-        c->stream[stream].missed = false;
-        c->stream[stream].skipping = ++c->stream[stream].skipped < c->stream[stream].last.lines || c->repeats;
+    const struct api_pos *last = &c->stream[stream].last;
+    if (time_ns != last->time_ns) {
+        return;
+    }
+    c->stream[stream].missed = false;
+    if (++c->stream[stream].skipped < last->lines) {
+        return;
+    }
+    for (int s = 0; s < STREAM_COUNT; s++) {
+        if (s == (int)stream || c->stream[s].leans) {
+            c->stream[s].missed = false;
+            c->stream[s].skipping = c->repeats;
+        }
     }
 }
 

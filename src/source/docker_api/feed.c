@@ -174,7 +174,7 @@ static void checked_doubt(void *arg, enum check_result result)
         return;
     }
     if (f->check.held.returned) {
-        intake_found(&f->intake, f->check.held.stream, result == CHECK_LEVEL);
+        intake_sought(&f->intake, &f->check.held, result == CHECK_LEVEL);
     } else if (result == CHECK_LEVEL) {
         intake_checked(&f->intake, f->check.held.time_ns);
     } else {

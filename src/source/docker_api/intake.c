@@ -114,9 +114,9 @@ void intake_missed(struct api_intake *in, const struct held_entry *held)
     in->want_zero = in->since_skips;
 }
 
-void intake_found(struct api_intake *in, enum stream stream, bool behind)
+void intake_sought(struct api_intake *in, const struct held_entry *held, bool to_come)
 {
-    in->last[stream] = behind ? LAST_BEHIND : LAST_GONE;
+    in->last[held->stream] = to_come ? LAST_AHEAD : LAST_GONE;
 }
 
 bool intake_was_misled(struct api_intake *in)
@@ -193,23 +193,16 @@ static bool is_repeated_piece(struct api_intake *in, const struct log_entry *e)
 }
 
 /* The last entry taken did not come: files were deleted in between. */
-static bool is_gap(const struct api_intake *in, enum stream stream)
+static bool is_gap(const struct api_intake *in, const struct log_entry *e)
 {
-    return cursor_missed(&in->cursor, stream) && last_time(in, stream) == cursor_newest(&in->cursor);
-}
-
-/* A clock that was set back makes times come again, so the Engine tells what was taken long ago. What is written after
- * the stream was opened is none of that. */
-static bool is_returned(const struct api_intake *in, const struct log_entry *e)
-{
-    return cursor_missed(&in->cursor, e->stream) && in->last[e->stream] == LAST_BEHIND &&
-           e->time_ns <= in->proof.opened_ns;
+    return !in->reached || (cursor_misses(&in->cursor, e->stream, e->time_ns) &&
+                            last_time(in, e->stream) == cursor_newest(&in->cursor));
 }
 
 static enum intake_result take(struct api_intake *in, const struct log_entry *e)
 {
     union source_offset offset;
-    bool gap = !in->reached || is_gap(in, e->stream);
+    bool gap = is_gap(in, e);
     bool ends = in->more[e->stream] && !in->own_times && e->time_ns != last_time(in, e->stream);
     in->reached = true;
     cursor_take(&in->cursor, e->stream, e->time_ns, &offset);
@@ -242,7 +235,8 @@ enum intake_result intake_entry(struct api_intake *in, const struct log_entry *e
         cursor_take(&in->cursor, e->stream, e->time_ns, &offset);
         return INTAKE_PASSED;
     }
-    if (is_returned(in, e)) {
+    bool early = cursor_misses(&in->cursor, e->stream, e->time_ns);
+    if (early && in->last[e->stream] == LAST_AHEAD) {
         return INTAKE_PASSED;
     }
     if (proof_doubts(&in->proof, &in->cursor, in->more, e)) {
@@ -252,8 +246,11 @@ enum intake_result intake_entry(struct api_intake *in, const struct log_entry *e
     if (intake_was_misled(in) || is_repeated_piece(in, e)) {
         return INTAKE_REOPEN;
     }
-    if (cursor_missed(&in->cursor, e->stream) && in->last[e->stream] == LAST_UNKNOWN) {
-        in->doubted = (struct held_entry){.returned = true, .stream = e->stream, .time_ns = e->time_ns};
+    if (early && in->last[e->stream] == LAST_UNKNOWN) {
+        in->doubted = (struct held_entry){.returned = true,
+                                          .awaited = cursor_awaits(&in->cursor, e->stream),
+                                          .stream = e->stream,
+                                          .time_ns = e->time_ns};
         return INTAKE_DOUBT;
     }
     return take(in, e);

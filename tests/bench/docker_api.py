@@ -1,0 +1,110 @@
+#!/usr/bin/python3
+"""What `make bench` prints of the source docker-api: its CPU for a GB of text, and the Engine's, while one container writes at
+several rates. Where the log rotates, the source checks that the Engine's stream skipped nothing; where it does not, nothing is
+checked. So the same lines into a log of either kind, in turn, are the cost of these checks.
+
+usage: docker_api.py BUILD [OTHER_BUILD...]. Needs a Docker Engine with the image sidetail-test/app (tests/setup/engine.sh start)."""
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+BUILDS = sys.argv[1:]
+RUNS = int(os.environ.get("BENCH_RUNS", "5"))
+PORT = 9472
+PAYLOAD = 200
+LABEL = f"sidetail.bench={os.getpid()}"
+KINDS = {"no rotation": [], "10 MB a file": ["--log-opt", "max-size=10m", "--log-opt", "max-file=5"]}
+LOADS = {  # lines, lines a second, bytes that the writer buffers
+    "50 MB/s": (2_000_000, 200_000, 65536),
+    "5 MB/s": (200_000, 20_000, 4096),
+    "100 lines/s": (1_000, 100, 0),
+}
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def docker(*command):
+    return subprocess.run(["docker", *command], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def remove_all():
+    found = docker("ps", "-aq", "--filter", f"label={LABEL}").split()
+    if found:
+        docker("rm", "-f", "-v", *found)
+
+
+def cpu_of(pid):
+    with open(f"/proc/{pid}/stat") as stat:
+        return sum(map(int, stat.read().rpartition(")")[2].split()[11:13])) / TICKS
+
+
+def engine_cpu():
+    """0 where the Engine is not a process of this machine."""
+    return sum(cpu_of(pid) for pid in subprocess.run(["pidof", "dockerd"], capture_output=True, text=True).stdout.split())
+
+
+def lines_out():
+    try:
+        text = urllib.request.urlopen(f"http://127.0.0.1:{PORT}/metrics", timeout=5).read().decode()
+    except OSError:
+        return -1
+    return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith("sidetail_lines_out_total{"))
+
+
+def start(build, work):
+    config = {"source": "docker-api", "include": {"labels": [LABEL]}, "sink": "stdout", "log": {"level": "error"},
+              "checkpoint": {"path": f"{work}/checkpoint"}, "metrics": {"listen": f"127.0.0.1:{PORT}"}}  # fmt: skip
+    with open(f"{work}/config.json", "w") as out:
+        json.dump(config, out)
+    return subprocess.Popen([os.path.abspath(f"{build}/sidetail"), "run", "-c", f"{work}/config.json"], stdout=subprocess.DEVNULL)
+
+
+def measure(build, log_options, load):
+    """CPU seconds of the collector and of the Engine for one writer's lines."""
+    lines, rate, buffer = load
+    with tempfile.TemporaryDirectory(prefix="sidetail-bench-") as work:
+        collector = start(build, work)
+        while lines_out() < 0:
+            time.sleep(0.05)
+        own, engine = cpu_of(collector.pid), engine_cpu()
+        docker("run", "-d", "--network", "none", "--label", LABEL, *log_options, "sidetail-test/app", "--id", "bench", "--rate", str(rate),
+               "--buffer", str(buffer), "--length", str(PAYLOAD), "--count", str(lines))  # fmt: skip
+        end = time.monotonic() + lines / rate * 4 + 60
+        while lines_out() < lines and time.monotonic() < end:
+            time.sleep(0.2)
+        whole = lines_out() == lines
+        own, engine = cpu_of(collector.pid) - own, engine_cpu() - engine
+        collector.terminate()
+        collector.wait()
+        remove_all()
+    if not whole:
+        sys.exit(f"not all of {lines} lines came out")
+    return own, engine
+
+
+def compare(name, load):
+    spent = {(build, kind): [] for build in BUILDS for kind in KINDS}
+    for _ in range(RUNS):
+        for build, kind in spent:
+            spent[build, kind].append(measure(build, KINDS[kind], load))
+    gigabytes = load[0] * PAYLOAD / 1e9
+    print(f"docker-api, one container that writes {name}, median of {RUNS}:")
+    first = None
+    for (build, kind), runs in spent.items():
+        own, engine = (statistics.median(column) for column in zip(*runs))
+        first = first or own
+        print(f"  {build if len(BUILDS) > 1 else '':{max(map(len, BUILDS)) if len(BUILDS) > 1 else 0}} {kind:13}"
+              f" {own / gigabytes:8.2f} CPU s/GB {own / first if first else 0:5.2f} x, the Engine {engine / gigabytes:8.2f}", flush=True)  # fmt: skip
+
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is removed
+try:
+    for load_name, load_of in LOADS.items():
+        compare(load_name, load_of)
+finally:
+    remove_all()
