@@ -46,6 +46,7 @@ class Proxy:
     slow:   seconds between its head and its first bytes
     skip:   how many of the next frames of a log stream that is followed are left out, as if the Engine had skipped a file;
             only of those that come as they are written, for what it reads from files at first is whole
+    late:   seconds by which the event of a container's start comes late
     down:   new connections end at once; go_down() ends those that are open too
     """
 
@@ -55,13 +56,13 @@ class Proxy:
         self.path = str(path)
         self.engine = engine
         self.dice = random.Random(seed)
-        self.cut = self.damage = self.delay = self.slow = 0
+        self.cut = self.damage = self.delay = self.slow = self.late = 0
         self.down = False
         self.clients = set()  # connections that are open
         self.hanging = set()
         self.garble = 0
         self.skip = 0
-        self.opening = self.most_opening = self.cuts = self.streams = self.skipped = self.checks = 0
+        self.opening = self.most_opening = self.cuts = self.streams = self.skipped = self.checks = self.starts = 0
         self.lock = threading.Lock()
         self.open = set()  # numbers of the log streams that are followed now
         self.server = socket.socket(socket.AF_UNIX)
@@ -162,6 +163,9 @@ class Proxy:
                             continue  # the head came alone
                 if not data:
                     return
+                if starts := data.count(b'"status":"start"'):
+                    time.sleep(self.late)
+                    self.starts += starts
                 if followed:
                     data = self._harm(number, self._leave_out(chunks, data, live))
                 if followed and self._happens(self.cut, data):
