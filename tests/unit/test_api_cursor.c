@@ -110,6 +110,32 @@ static void test_set_back(void **state)
     assert_true(cursor_newest(&c) == 1000 * S);
 }
 
+/* An Engine from 23.0 on goes on telling from the first entry that is not older than `since`, whatever comes behind it. */
+static void test_back_while_away(void **state)
+{
+    (void)state;
+    struct api_cursor c;
+    union source_offset offset;
+    struct position pos = {.kind = POSITION_API, .held_set = {true, true}};
+    pos.held[0].api = pos.held[1].api = (struct api_pos){.time_ns = 9 * S, .lines = 2};
+    cursor_start(&c, &pos);
+    cursor_open(&c);
+    assert_true(cursor_missed(&c, STREAM_STDOUT));
+    assert_false(cursor_take(&c, STREAM_STDOUT, 9 * S, &offset));
+    assert_false(cursor_missed(&c, STREAM_STDOUT));
+    assert_true(cursor_missed(&c, STREAM_STDERR));
+    assert_false(cursor_take(&c, STREAM_STDOUT, 9 * S, &offset));
+    assert_true(
+        cursor_take(&c, STREAM_STDOUT, 4 * S, &offset)); /* written when the clock had been set back */
+    assert_false(cursor_take(&c, STREAM_STDERR, 4 * S, &offset));
+    cursor_start(&c, &pos);
+    c.repeats = true;
+    cursor_open(&c);
+    assert_false(cursor_take(&c, STREAM_STDOUT, 9 * S, &offset));
+    assert_false(cursor_take(&c, STREAM_STDOUT, 9 * S, &offset));
+    assert_false(cursor_take(&c, STREAM_STDOUT, 4 * S, &offset)); /* told once more */
+}
+
 /* Fewer entries than were taken bear the time, for the oldest file is gone: nothing newer is passed over. */
 static void test_rotated_away(void **state)
 {
@@ -241,10 +267,10 @@ static void test_kills(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_begin),        cmocka_unit_test(test_since),
-        cmocka_unit_test(test_equal_times),  cmocka_unit_test(test_set_back),
-        cmocka_unit_test(test_rotated_away), cmocka_unit_test(test_held),
-        cmocka_unit_test(test_kills),
+        cmocka_unit_test(test_begin),           cmocka_unit_test(test_since),
+        cmocka_unit_test(test_equal_times),     cmocka_unit_test(test_set_back),
+        cmocka_unit_test(test_rotated_away),    cmocka_unit_test(test_held),
+        cmocka_unit_test(test_back_while_away), cmocka_unit_test(test_kills),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* Reads the last entries of a container's log, which costs the Engine little, and compares them with what was
  * taken. That tells a stream that hangs, one that ended too early, and one that skipped lines. Where the entries
- * read do not go back far enough, more are read. */
+ * read do not go back far enough, more are read. It also tells whether an entry is one of those taken long ago. */
 #ifndef SIDETAIL_SOURCE_DOCKER_API_CHECK_H
 #define SIDETAIL_SOURCE_DOCKER_API_CHECK_H
 
@@ -9,14 +9,15 @@
 #include "source/docker_api/proof.h"
 
 enum check_result {
-    CHECK_LEVEL,  /* all of the log was taken */
-    CHECK_BEHIND, /* not all was, or that cannot be told */
+    CHECK_LEVEL,  /* all of the log was taken; `returned`: the last entry taken stands behind the held one */
+    CHECK_BEHIND, /* not all was, or that cannot be told; `returned`: it does not */
     CHECK_FAILED, /* the Engine did not answer */
 };
 
 /* An entry that came, and is held until the check is over. */
 struct held_entry {
-    bool piece; /* the last one of a line: did as many come before it as the log has? */
+    bool piece;    /* the last one of a line: did as many come before it as the log has? */
+    bool returned; /* was the stream's last entry taken behind it in the log? That is what is asked then */
     enum stream stream;
     int64_t time_ns; /* 0: no entry is held */
 };

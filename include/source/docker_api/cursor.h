@@ -21,11 +21,14 @@
 struct api_cursor {
     struct {
         struct api_pos last; /* of the entries taken; before any: {0, 0} */
-        bool skipping;       /* the log was opened (again): what comes may have been taken already */
+        bool skipping;       /* the log was opened (again), and not all that was taken already came since */
         uint32_t skipped;    /* entries with exactly last.time_ns that were passed over since */
+        bool missed;         /* none of these came, and one is to */
         struct pending hold;
     } stream[STREAM_COUNT];
-    bool single;     /* a terminal's log: there is only stdout. The owner sets it after cursor_start */
+    /* Set by the owner after cursor_start. */
+    bool single;     /* a terminal's log: there is only stdout */
+    bool repeats;    /* the Engine may tell again what it told, and nothing older than it was asked for */
     int64_t seen_ns; /* time of the entry that came last, taken or not; 0: none */
 };
 
@@ -46,6 +49,11 @@ int64_t cursor_open(struct api_cursor *c);
 
 /* After opening: is an entry to come that was taken already? It does not come if it was rotated away. */
 bool cursor_expects(const struct api_cursor *c);
+
+/* Has the stream's last entry, which is to come first, not come since? Then an entry that is not passed over
+ * stands behind it only if that one was rotated away. Else the clock was set back before it was written, and the
+ * entry was taken long ago. */
+bool cursor_missed(const struct api_cursor *c, enum stream stream);
 
 /* Will cursor_take say that this entry was taken already? */
 bool cursor_passes(const struct api_cursor *c, enum stream stream, int64_t time_ns);

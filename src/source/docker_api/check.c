@@ -67,6 +67,15 @@ static void compare_piece(struct api_check *c, const struct log_entry *e)
     c->behind |= *same > last->lines + 1;
 }
 
+static void find_last(struct api_check *c, const struct log_entry *e)
+{
+    if (e->stream == c->held.stream && e->time_ns == c->cursor->stream[e->stream].last.time_ns) {
+        c->reached = true;
+    } else if (e->stream == c->held.stream && e->time_ns == c->held.time_ns) {
+        c->reached = false;
+    }
+}
+
 static bool on_entry(void *arg, const struct log_entry *e)
 {
     struct api_check *c = arg;
@@ -74,7 +83,9 @@ static bool on_entry(void *arg, const struct log_entry *e)
     if (e->malformed) {
         return true;
     }
-    if (c->held.piece) {
+    if (c->held.returned) {
+        find_last(c, e);
+    } else if (c->held.piece) {
         compare_piece(c, e);
     } else {
         compare_line(c, e);
@@ -104,6 +115,9 @@ static bool goes_back(const struct api_check *c)
     if (c->held.piece) {
         return c->over && (c->reached || whole);
     }
+    if (c->held.returned) {
+        return c->reached;
+    }
     return c->reached || (whole && is_at_start(c));
 }
 
@@ -128,7 +142,7 @@ static void on_end(void *arg, enum log_end end, const struct error *err)
         c->done(c->arg, CHECK_FAILED);
     } else if (end != LOG_END_WHOLE) {
         /* Its container is being removed: there is no more than the stream brings. */
-        c->done(c->arg, CHECK_LEVEL);
+        c->done(c->arg, c->held.returned ? CHECK_BEHIND : CHECK_LEVEL);
     } else if (unknown && !c->behind && may_ask_for_more(c)) {
         c->options.tail *= CHECK_FACTOR;
         if (ask(c) < 0) {
@@ -156,6 +170,9 @@ static int ask(struct api_check *c)
 static int64_t since(const struct api_check *c)
 {
     int64_t newest = 0;
+    if (c->held.returned) {
+        return c->cursor->stream[c->held.stream].last.time_ns;
+    }
     for (int s = 0; s < STREAM_COUNT && !c->held.piece; s++) {
         int64_t at = base_of(c, (enum stream)s)->time_ns;
         newest = at > newest ? at : newest;

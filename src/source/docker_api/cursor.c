@@ -52,6 +52,7 @@ int64_t cursor_open(struct api_cursor *c)
         since = at < since ? at : since;
         c->stream[s].skipping = c->stream[s].last.time_ns > 0;
         c->stream[s].skipped = 0;
+        c->stream[s].missed = c->stream[s].last.lines > 0 && at == c->stream[s].last.time_ns;
     }
     return since > 0 ? since : 0;
 }
@@ -76,15 +77,29 @@ bool cursor_expects(const struct api_cursor *c)
     return false;
 }
 
+bool cursor_missed(const struct api_cursor *c, enum stream stream)
+{
+    return c->stream[stream].missed;
+}
+
+/* Once as many of the last time came as were taken, what follows is new, whatever its time. */
+static void pass(struct api_cursor *c, enum stream stream, int64_t time_ns)
+{
+    if (time_ns == c->stream[stream].last.time_ns) {
+        c->stream[stream].missed = false;
+        c->stream[stream].skipping = ++c->stream[stream].skipped < c->stream[stream].last.lines || c->repeats;
+    }
+}
+
 bool cursor_take(struct api_cursor *c, enum stream stream, int64_t time_ns, union source_offset *offset)
 {
     c->seen_ns = time_ns;
     struct api_pos *last = &c->stream[stream].last;
     if (cursor_passes(c, stream, time_ns)) {
-        c->stream[stream].skipped += time_ns == last->time_ns;
+        pass(c, stream, time_ns);
         return false;
     }
-    c->stream[stream].skipping = false;
+    c->stream[stream].skipping = c->stream[stream].missed = false;
     offset->api = (struct api_pos){.time_ns = time_ns, .lines = time_ns == last->time_ns ? last->lines : 0};
     *last = offset->api;
     last->lines++;

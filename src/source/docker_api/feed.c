@@ -173,13 +173,16 @@ static void checked_doubt(void *arg, enum check_result result)
         queue_open_next(&f->env->queue);
         return;
     }
-    if (result != CHECK_LEVEL) {
+    if (f->check.held.returned) {
+        intake_found(&f->intake, f->check.held.stream, result == CHECK_LEVEL);
+    } else if (result == CHECK_LEVEL) {
+        intake_checked(&f->intake, f->check.held.time_ns);
+    } else {
         log_debug("the Engine's stream skipped lines, opening it again", KV("container", short_id(f)));
         intake_missed(&f->intake, &f->check.held);
         reopen(f);
         return;
     }
-    intake_checked(&f->intake, f->check.held.time_ns);
     log_stream_resume(f->stream);
 }
 
@@ -253,7 +256,7 @@ static bool on_entry(void *arg, const struct log_entry *e)
     silence_broken(&f->silence, patience(f));
     switch (result) {
     case INTAKE_DOUBT:
-        check(f, held_entry(&f->intake.cursor, f->intake.more, e), true, checked_doubt);
+        check(f, f->intake.doubted, true, checked_doubt);
         return false;
     case INTAKE_REOPEN:
         reopen(f);

@@ -1,5 +1,7 @@
 #include "intake.h"
 
+#include <string.h>
+
 #include <xxhash.h>
 
 #include "base/clock.h"
@@ -41,6 +43,7 @@ void intake_init(struct api_intake *in, struct engine *engine, struct pipeline *
         cursor_start(&in->cursor, pos);
     }
     in->cursor.single = c->tty;
+    in->cursor.repeats = in->follow_repeats;
 }
 
 void intake_close(struct api_intake *in)
@@ -87,6 +90,7 @@ int64_t intake_open(struct api_intake *in)
     in->since_ns = in->from_zero ? 0 : since; /* what was taken is passed over here */
     in->reached = !cursor_expects(&in->cursor);
     in->fresh = false;
+    memset(in->last, 0, sizeof(in->last));
     return in->since_ns;
 }
 
@@ -108,6 +112,11 @@ void intake_missed(struct api_intake *in, const struct held_entry *held)
         in->more[held->stream] = false;
     }
     in->want_zero = in->since_skips;
+}
+
+void intake_found(struct api_intake *in, enum stream stream, bool behind)
+{
+    in->last[stream] = behind ? LAST_BEHIND : LAST_GONE;
 }
 
 bool intake_was_misled(struct api_intake *in)
@@ -183,10 +192,24 @@ static bool is_repeated_piece(struct api_intake *in, const struct log_entry *e)
     return false;
 }
 
+/* The last entry taken did not come: files were deleted in between. */
+static bool is_gap(const struct api_intake *in, enum stream stream)
+{
+    return cursor_missed(&in->cursor, stream) && last_time(in, stream) == cursor_newest(&in->cursor);
+}
+
+/* A clock that was set back makes times come again, so the Engine tells what was taken long ago. What is written after
+ * the stream was opened is none of that. */
+static bool is_returned(const struct api_intake *in, const struct log_entry *e)
+{
+    return cursor_missed(&in->cursor, e->stream) && in->last[e->stream] == LAST_BEHIND &&
+           e->time_ns <= in->proof.opened_ns;
+}
+
 static enum intake_result take(struct api_intake *in, const struct log_entry *e)
 {
     union source_offset offset;
-    bool gap = !in->reached; /* the last entry taken did not come: files were deleted in between */
+    bool gap = !in->reached || is_gap(in, e->stream);
     bool ends = in->more[e->stream] && !in->own_times && e->time_ns != last_time(in, e->stream);
     in->reached = true;
     cursor_take(&in->cursor, e->stream, e->time_ns, &offset);
@@ -219,11 +242,19 @@ enum intake_result intake_entry(struct api_intake *in, const struct log_entry *e
         cursor_take(&in->cursor, e->stream, e->time_ns, &offset);
         return INTAKE_PASSED;
     }
+    if (is_returned(in, e)) {
+        return INTAKE_PASSED;
+    }
     if (proof_doubts(&in->proof, &in->cursor, in->more, e)) {
+        in->doubted = held_entry(&in->cursor, in->more, e);
         return INTAKE_DOUBT;
     }
     if (intake_was_misled(in) || is_repeated_piece(in, e)) {
         return INTAKE_REOPEN;
+    }
+    if (cursor_missed(&in->cursor, e->stream) && in->last[e->stream] == LAST_UNKNOWN) {
+        in->doubted = (struct held_entry){.returned = true, .stream = e->stream, .time_ns = e->time_ns};
+        return INTAKE_DOUBT;
     }
     return take(in, e);
 }

@@ -18,6 +18,13 @@ struct line_pieces {
     unsigned count;
 };
 
+/* Where the last entry taken stands in the log. */
+enum last_entry {
+    LAST_UNKNOWN,
+    LAST_BEHIND, /* behind what comes: that was taken long ago */
+    LAST_GONE,   /* rotated away */
+};
+
 /* Of one container. Times are the Engine's, in ns since 1970. Written by intake.c alone. */
 struct api_intake {
     struct engine *engine;
@@ -36,6 +43,8 @@ struct api_intake {
     bool want_zero;   /* the next one will be */
     bool reached;     /* an entry that was taken already came, or none is expected: what follows is next */
     bool fresh;       /* the stream brought something new */
+    enum last_entry last[STREAM_COUNT];      /* which did not come first since the log was opened */
+    struct held_entry doubted;               /* INTAKE_DOUBT: what a check is to settle */
     struct line_pieces pieces[STREAM_COUNT]; /* follow_repeats */
 };
 
@@ -45,7 +54,7 @@ enum intake_result {
     INTAKE_PASSED,          /* it was taken already */
     /* The entry was not taken, and is to come again: */
     INTAKE_NO_ROOM, /* once the pipeline has room */
-    INTAKE_DOUBT,   /* once a check found nothing missing before it, see intake_checked */
+    INTAKE_DOUBT,   /* once a check settled what is `doubted`, see intake_checked and intake_found */
     INTAKE_REOPEN,  /* from a stream that is opened anew */
 };
 
@@ -71,6 +80,8 @@ void intake_checked(struct api_intake *in, int64_t until_ns);
 /* Entries are missing before the held one: the next stream is asked for the whole log where it would leave them out
  * again. A line of which a piece is missing is taken anew. */
 void intake_missed(struct api_intake *in, const struct held_entry *held);
+/* A check found the stream's last entry taken behind the one that is held, or not. What comes up to it is passed over. */
+void intake_found(struct api_intake *in, enum stream stream, bool behind);
 /* Was the stream asked in a way that leaves entries out, so that it brought none of those taken already? Then
  * the next one, which is to be opened, is asked for the whole log. */
 bool intake_was_misled(struct api_intake *in);
