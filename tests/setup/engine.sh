@@ -53,12 +53,13 @@ build_base() {
     flock 8
     if [ ! -s "$tarball" ]; then
         say "building $image"
+        # Without the locks' descriptors: it hands the shell one of its own, and dash knows none above 9.
         mmdebstrap --quiet --variant=minbase --include=ca-certificates \
             --dpkgopt='path-exclude=/usr/share/man/*' \
             --dpkgopt='path-exclude=/usr/share/locale/*' \
             --dpkgopt='path-exclude=/usr/share/doc/*' \
             --dpkgopt='path-include=/usr/share/doc/*/copyright' \
-            "$release" "$tarball.part.tar" >&2
+            "$release" "$tarball.part.tar" >&2 8>&- 9>&-
         mv "$tarball.part.tar" "$tarball"
     fi
     has_image "$image" || docker import --change 'CMD ["bash"]' "$tarball" "$image" >/dev/null
