@@ -43,9 +43,10 @@ void cursor_start_at(struct api_cursor *c, int64_t time_ns);
 void cursor_set_back(struct api_cursor *c, int64_t now_ns);
 #define CURSOR_BACK_NS INT64_C(2000000000)
 
-/* The log is about to be opened (again). Returns since when to ask for entries; 0: all. Those that were taken
+/* The log is about to be opened (again). `more`: of each stream, the last entry is a piece of a line, whose others bear
+ * the same time, however late they are written. Returns since when to ask for entries; 0: all. Those that were taken
  * already will be passed over. */
-int64_t cursor_open(struct api_cursor *c);
+int64_t cursor_open(struct api_cursor *c, const bool *more);
 
 /* After opening: is an entry to come that was taken already? It does not come if it was rotated away. */
 bool cursor_expects(const struct api_cursor *c);

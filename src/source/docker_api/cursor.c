@@ -44,11 +44,11 @@ void cursor_set_back(struct api_cursor *c, int64_t now_ns)
     c->seen_ns = c->seen_ns < from ? c->seen_ns : from;
 }
 
-int64_t cursor_open(struct api_cursor *c)
+int64_t cursor_open(struct api_cursor *c, const bool *more)
 {
     int64_t since = INT64_MAX;
     for (int s = 0; s < STREAM_COUNT; s++) {
-        int64_t at = tight(c, s).time_ns;
+        int64_t at = more[s] ? c->stream[s].last.time_ns : tight(c, s).time_ns;
         since = at < since ? at : since;
         c->stream[s].skipping = c->stream[s].last.time_ns > 0;
         c->stream[s].skipped = 0;

@@ -84,7 +84,7 @@ bool intake_catch_clock(struct api_intake *in)
 int64_t intake_open(struct api_intake *in)
 {
     proof_opening(&in->proof, &in->cursor, proof_clock(in->engine));
-    int64_t since = cursor_open(&in->cursor);
+    int64_t since = cursor_open(&in->cursor, in->more);
     in->from_zero = in->want_zero;
     in->want_zero = false;
     in->since_ns = in->from_zero ? 0 : since; /* what was taken is passed over here */
@@ -209,7 +209,8 @@ static bool is_returned(const struct api_intake *in, const struct log_entry *e)
 static enum intake_result take(struct api_intake *in, const struct log_entry *e)
 {
     union source_offset offset;
-    bool gap = !in->reached || is_gap(in, e->stream);
+    /* A line that is taken anew is older than the last entry, which comes after it. */
+    bool gap = (!in->reached && e->time_ns > cursor_newest(&in->cursor)) || is_gap(in, e->stream);
     bool ends = in->more[e->stream] && !in->own_times && e->time_ns != last_time(in, e->stream);
     in->reached = true;
     cursor_take(&in->cursor, e->stream, e->time_ns, &offset);
