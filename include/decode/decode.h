@@ -3,6 +3,7 @@
 #define SIDETAIL_DECODE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "record/record.h"
@@ -51,6 +52,10 @@ extern const struct decoder decoder_plain;
  * or the last part of one, P sets `more`. Source: kubernetes/design-proposals-archive,
  * kubelet-cri-logging.md. */
 extern const struct decoder decoder_cri;
+
+/* Passes over up to `most` whole records at p of a format with framing, and over what is damaged between
+ * them. Returns the bytes, *found the records. Where that were fewer, what remains is a record's beginning. */
+size_t decoder_pass(const struct decoder *d, const char *p, const char *end, int64_t most, int64_t *found);
 
 /* The decoder of that name ("json-file", "plain", "cri"), or NULL. */
 const struct decoder *decoder_find(const char *name);

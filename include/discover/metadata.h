@@ -21,14 +21,18 @@ struct metadata {
 int metadata_load(const char *dir, struct metadata *out, struct error *err);
 void metadata_free(struct metadata *m);
 
-/* The log of a container whose directory is `dir`, as its driver writes it. */
+/* A container's log, as its driver writes it. */
 struct container_log {
-    char *path; /* the live file; its rotated ones lie beside it. Freed by the caller; NULL: memory */
+    char *path; /* the live file; its rotated ones lie beside it */
+    char *dir;  /* of those, where it is one of their own; NULL: it is the container's */
     const struct decoder *decoder;
 };
 
-/* Does the driver write files that can be read? NULL: unknown, taken for json-file. */
+/* Does the driver write files that can be read? NULL: unknown, so it may. */
 bool metadata_driver_readable(const char *driver);
+/* The log of the container whose directory is `dir`. Driver NULL, unknown: what is there tells. Freed by the
+ * caller; its path is NULL where memory ran out. */
 struct container_log metadata_log(const char *dir, const char *id, const char *driver);
+void metadata_log_free(struct container_log *log);
 
 #endif

@@ -13,6 +13,21 @@ const struct decoder *decoder_find(const char *name)
     return NULL;
 }
 
+size_t decoder_pass(const struct decoder *d, const char *p, const char *end, int64_t most, int64_t *found)
+{
+    struct buf scratch = {0};
+    struct record rec;
+    const char *at = p;
+    *found = 0;
+    for (size_t used = 1; at < end && used > 0 && *found < most; at += used) {
+        used = d->next(at, end, &rec, &scratch);
+        *found += used > 0;
+        used = used > 0 ? used : d->framing->damaged(at, end, false);
+    }
+    buf_free(&scratch);
+    return (size_t)(at - p);
+}
+
 const struct decoder *decoder_guess(const char *p, const char *end)
 {
     struct buf scratch = {0};

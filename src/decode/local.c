@@ -5,18 +5,30 @@
 #define LENGTH      4          /* bytes of the length before and behind the message */
 #define MESSAGE_MAX (1u << 20) /* Docker reads back up to a million bytes */
 
-/* How each message begins: field 1, six bytes, `stdout` or `stderr`. */
+/* How each message begins: field 1, six bytes, `stdout` or `stderr`. A container cannot write that into a
+ * record: it begins with a newline, at which the Engine cuts lines (moby daemon/logger/copier.go). Where that
+ * byte is the length of a line, no length of a record stands before it. Only attributes may hold it. */
 #define MARK     "\x0a\x06std"
 #define MARK_LEN 5
 
 /* Tags as protobuf writes them: the field's number and its wire type. */
-enum field { SOURCE = 0x0a, TIME = 0x10, LINE = 0x1a, PARTIAL = 0x20, METADATA = 0x2a, METADATA_LAST = 0x08 };
+enum field {
+    SOURCE = 0x0a,
+    TIME = 0x10,
+    LINE = 0x1a,
+    PARTIAL = 0x20,
+    METADATA = 0x2a,
+    ATTRIBUTE = 0x32, /* Engine 29: log options such as labels */
+    METADATA_LAST = 0x08
+};
 
 enum state { WHOLE, TORN, DAMAGED };
 
 struct entry {
-    struct slice source, line, metadata;
+    struct slice line, metadata;
     uint64_t time_ns, partial;
+    enum stream stream;
+    bool attributes; /* it has some, or is torn inside the first one */
 };
 
 /* A message of which not all bytes may be there yet. */
@@ -69,7 +81,7 @@ static inline enum state take_string(struct message *m, struct slice *bytes)
     return state == WHOLE ? take_bytes(m, len, bytes) : state;
 }
 
-/* A field of a newer Engine: 29 adds the attributes of log options. */
+/* A field that is not needed, as a newer Engine may add some. */
 static enum state pass_field(struct message *m, uint64_t tag)
 {
     uint64_t number;
@@ -88,6 +100,17 @@ static enum state pass_field(struct message *m, uint64_t tag)
     }
 }
 
+static inline enum state take_source(struct message *m, enum stream *stream)
+{
+    struct slice source;
+    enum state state = take_string(m, &source);
+    if (state != WHOLE) {
+        return state;
+    }
+    *stream = slice_eq(source, SLICE("stderr")) ? STREAM_STDERR : STREAM_STDOUT;
+    return *stream == STREAM_STDERR || slice_eq(source, SLICE("stdout")) ? WHOLE : DAMAGED;
+}
+
 static inline enum state take_field(struct message *m, struct entry *e)
 {
     uint64_t tag;
@@ -97,7 +120,7 @@ static inline enum state take_field(struct message *m, struct entry *e)
     }
     switch (tag) {
     case SOURCE:
-        return take_string(m, &e->source);
+        return take_source(m, &e->stream);
     case TIME:
         return take_number(m, &e->time_ns);
     case LINE:
@@ -107,6 +130,7 @@ static inline enum state take_field(struct message *m, struct entry *e)
     case METADATA:
         return take_string(m, &e->metadata);
     default:
+        e->attributes |= tag == ATTRIBUTE;
         return pass_field(m, tag);
     }
 }
@@ -197,7 +221,7 @@ static inline size_t read_usual(const char *p, const char *end, struct entry *e)
     if (!fits || (at > AT_TEXT && line[2] >= 0x80) || at + text + LENGTH != size) {
         return 0;
     }
-    e->source = slice_of(p + AT_SOURCE + 2, 6);
+    e->stream = p[AT_SOURCE + 5] == 'e' ? STREAM_STDERR : STREAM_STDOUT;
     e->time_ns = join_sevens(time) | (uint64_t)(unsigned char)p[AT_LINE - 1] << 56;
     e->line = slice_of(p + at, text);
     return size;
@@ -213,7 +237,7 @@ static size_t next(const char *p, const char *end, struct record *out, struct bu
     scratch->len = 0;
     *out = (struct record){
         .text = e.line,
-        .stream = e.source.len > 3 && e.source.ptr[3] == 'e' ? STREAM_STDERR : STREAM_STDOUT,
+        .stream = e.stream,
         .more = e.partial && goes_on(&e),
     };
     if (buf_reserve(scratch, CLOCK_TEXT_MAX) == 0) {
@@ -222,24 +246,39 @@ static size_t next(const char *p, const char *end, struct record *out, struct bu
     return size;
 }
 
+/* The first record behind p that is whole; with `torn`, also one of which the beginning is there. NULL: there
+ * is none. */
+static const char *find_record(const char *p, const char *end, bool torn)
+{
+    const char *mark = (size_t)(end - p) > LENGTH ? p + LENGTH : end;
+    while (mark < end && (mark = memmem(mark + 1, (size_t)(end - mark) - 1, MARK, MARK_LEN))) {
+        struct entry e = {0};
+        size_t size;
+        enum state state = read_record(mark - LENGTH, end, &e, &size);
+        if (state == WHOLE || (torn && state == TORN)) {
+            return mark - LENGTH;
+        }
+    }
+    return NULL;
+}
+
+/* The rest of a torn record may come. But the Engine does not look at what a log ends with: after a write
+ * that failed half-way, or as it starts again, it appends the next record (20.10 to 29, see moby
+ * daemon/logger/loggerutils/logfile.go). So where a whole one stands in the torn one's text, the rest will not
+ * come. Of attributes that cannot be said; but all records of a container have the same, so the length tells
+ * soon enough. */
 static size_t damaged(const char *p, const char *end, bool last)
 {
     struct entry e = {0};
     size_t size, len = (size_t)(end - p);
     enum state state = read_record(p, end, &e, &size);
-    if (state == WHOLE || (state == TORN && !last)) {
+    bool waits = state == TORN && !last;
+    if (state == WHOLE || (waits && e.attributes)) {
         return 0;
     }
-    for (const char *q = p + 1; (size_t)(end - q) > LENGTH; q++) {
-        const char *mark = memmem(q + LENGTH, (size_t)(end - q) - LENGTH, MARK, MARK_LEN);
-        if (!mark) {
-            break;
-        }
-        q = mark - LENGTH;
-        state = read_record(q, end, &e, &size);
-        if (state == WHOLE || (state == TORN && !last)) {
-            return (size_t)(q - p);
-        }
+    const char *next_one = find_record(p, end, state == DAMAGED && !last);
+    if (next_one || waits) {
+        return next_one ? (size_t)(next_one - p) : 0;
     }
     size_t keep = last ? 0 : LENGTH + MARK_LEN - 1; /* may be the beginning of one */
     return len > keep ? len - keep : 0;

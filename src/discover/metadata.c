@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static json_t *load(const char *dir, const char *name, struct error *err)
@@ -67,13 +69,28 @@ bool metadata_driver_readable(const char *driver)
 
 struct container_log metadata_log(const char *dir, const char *id, const char *driver)
 {
-    struct container_log log = {NULL, is_local(driver) ? &decoder_local : &decoder_json_file};
-    int len = is_local(driver) ? asprintf(&log.path, "%s/local-logs/container.log", dir)
-                               : asprintf(&log.path, "%s/%s-json.log", dir, id);
-    if (len < 0) {
+    struct container_log log = {.decoder = &decoder_local};
+    struct stat st;
+    if (asprintf(&log.dir, "%s/local-logs", dir) < 0) {
+        return (struct container_log){0};
+    }
+    bool local = driver ? is_local(driver) : stat(log.dir, &st) == 0;
+    if (!local) {
+        metadata_log_free(&log);
+        log.decoder = &decoder_json_file;
+    }
+    if ((local ? asprintf(&log.path, "%s/container.log", log.dir)
+               : asprintf(&log.path, "%s/%s-json.log", dir, id)) < 0) {
         log.path = NULL;
     }
     return log;
+}
+
+void metadata_log_free(struct container_log *log)
+{
+    free(log->path);
+    free(log->dir);
+    *log = (struct container_log){0};
 }
 
 void metadata_free(struct metadata *m)

@@ -67,3 +67,13 @@ void lifecycle_not_running(const struct tail_env *env, struct tail_feed *feed)
         tail_feed_notice(feed, TAIL_NOTICE, clock_now(), "not running: waiting for it to start");
     }
 }
+
+void lifecycle_keeps_nothing(struct tail_feed *feed, const char *driver)
+{
+    char text[160];
+    snprintf(text, sizeof(text),
+             "cannot be shown: nobody can read its log, since its driver %s keeps nothing; run it with "
+             "json-file, local or journald",
+             driver);
+    tail_feed_notice(feed, TAIL_NOTICE_BAD, clock_now(), text);
+}

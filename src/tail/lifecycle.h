@@ -33,4 +33,7 @@ void lifecycle_show(struct lifecycle *l, struct tail_feed *feed);
  * else may come of it. */
 void lifecycle_not_running(const struct tail_env *env, struct tail_feed *feed);
 
+/* Nobody can read what it writes: its driver keeps nothing. */
+void lifecycle_keeps_nothing(struct tail_feed *feed, const char *driver);
+
 #endif

@@ -219,7 +219,7 @@ int tail_run(const struct tail_options *o, const struct config *cfg)
         t.result = t.env.filter ? EXIT_FAULT : EXIT_CONFIG;
     } else {
         open_source(&t, o->files ? &tail_files : &tail_api);
-        if (t.source) {
+        if (t.source && !t.ended) { /* the loop would not know that it was to end */
             event_base_dispatch(t.env.base);
         }
     }

@@ -1,5 +1,6 @@
 """Driver local on the real Engine: its files are followed as json-file's, nothing lost or doubled."""
 
+import os
 import random
 import time
 
@@ -94,6 +95,55 @@ def test_damaged_record_is_passed_over(collect, engine):
     metrics = collector.metrics()
     assert metrics["sidetail_gaps_total"] == 1 and metrics["sidetail_lost_bytes_total"] > 0
     collector.wait_stderr("a log is damaged")
+    collector.stop_cleanly()
+
+
+SHORT_SECOND_RUN = """
+if [ -e /tmp/again ]; then echo again; exec sleep 600; fi
+touch /tmp/again; echo first; head -c 8000 /dev/zero | tr "\\0" x
+"""
+
+
+def test_torn_record_that_the_engine_appends_to(collect, engine):
+    """The Engine looks at nothing that a log ends with: what it appends behind a torn record is not held up by that."""
+    container = engine.run("sh", "-c", SHORT_SECOND_RUN, image="debian:bookworm-slim", **local())
+    container.wait()
+    log = container.directory / "local-logs" / "container.log"
+    size = log.stat().st_size
+    os.truncate(log, size - 1000)
+    collector = collect().start()
+    said = lambda: [record["log"] for record in collector.records()]
+    wait_until(lambda: said() == ["first"], 30, said)
+    collector.wait_quiet()
+    assert collector.metrics()["sidetail_gaps_total"] == 0
+    container.start()
+    wait_until(lambda: said() == ["first", "again"], 30, said)
+    assert log.stat().st_size < size  # less than the torn record's length says
+    metrics = collector.metrics()
+    assert metrics["sidetail_gaps_total"] == 1 and metrics["sidetail_lost_bytes_total"] > 6000
+    collector.stop_cleanly()
+
+
+def record(text):
+    message = b"\x0a\x06stdout\x10\xb5\xc0\xb1\xec\xd0\xd6\x88\xf6\x18\x1a" + bytes([len(text)]) + text
+    return len(message).to_bytes(4, "big") + message + len(message).to_bytes(4, "big")
+
+
+def test_a_container_that_logs_records(collect, engine, tmp_path):
+    """What looks like a record is none where a container wrote it, though it may be read in any pieces."""
+    forged = b"".join(record(text) for text in (b"", b"x", b"\x06stdout\x10\x01\x1a", b"y" * 100, record(b"z")))
+    (tmp_path / "forged").write_bytes(forged * 200 + b"\n")
+    collector = collect(format="raw").start()
+    collector.wait_stderr("collecting")
+    container = engine.run("sh", "-c", "for i in $(seq 50); do cat /forged; done", image="debian:bookworm-slim",
+                           options=["-v", f"{tmp_path}/forged:/forged:ro"], **local())  # fmt: skip
+    container.wait()
+    logged = container.logs()
+    assert logged.count(b"\n") > 50 * 200 * 5
+    wait_until(lambda: len(collector.output()) >= len(logged), 60, lambda: f"{len(collector.output())} of {len(logged)}")
+    assert collector.output() == logged
+    metrics = collector.metrics()
+    assert metrics["sidetail_gaps_total"] == 0 and metrics["sidetail_lost_bytes_total"] == 0
     collector.stop_cleanly()
 
 

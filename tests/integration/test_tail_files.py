@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from lib.system import BINARY, wait_until
@@ -213,3 +214,71 @@ def test_a_restart_between_two_looks(box, files, tmp_path):
         "| n1", "| n2", "* stopped", "* started", "| of the new run"]  # fmt: skip
     box.say({**box.meta, **at(7, Running=False, ExitCode=1)})
     wait_until(lambda: out.read_text().endswith("* stopped (exit 1)\n"), what=out.read_text)
+
+
+def driver(box, name):
+    (box.directory / "hostconfig.json").write_text(json.dumps({"LogConfig": {"Type": name, "Config": {}}}))
+
+
+def record(text):
+    """As driver local writes it."""
+    message = b"\x0a\x06stdout\x10\xb5\xc0\xb1\xec\xd0\xd6\x88\xf6\x18\x1a" + bytes([len(text)]) + text.encode()
+    return len(message).to_bytes(4, "big") + message + len(message).to_bytes(4, "big")
+
+
+def watched(process):
+    """The inodes that it watches."""
+    found = set()
+    for info in Path(f"/proc/{process.pid}/fdinfo").iterdir():
+        for line in info.read_text().splitlines():
+            if line.startswith("inotify "):
+                found.add(int(line.split("ino:")[1].split()[0], 16))
+    return found
+
+
+def test_local_logs_made_late(box, files):
+    """The directory of driver local's log comes with the container's start, behind its metadata."""
+    driver(box, "local")
+    process, lines = files()
+    wait_until(lambda: box.directory.stat().st_ino in watched(process))
+    logs = box.directory / "local-logs"
+    logs.mkdir()
+    wait_until(lambda: logs.stat().st_ino in watched(process))
+    (logs / "container.log").write_bytes(record("one") + record("torn, and longer than the next")[:-9] + record("two"))
+    wait_until(lambda: lines() == ["one", "two"], what=lambda: str(lines()))
+
+
+def test_local_logs_of_others_are_not_watched(box, files):
+    driver(box, "local")
+    (box.directory / "local-logs").mkdir()
+    (box.directory / "local-logs" / "container.log").write_bytes(record("one"))
+    process, lines = files("another")
+    wait_until(lambda: box.directory.stat().st_ino in watched(process))
+    box.say(box.meta)
+    time.sleep(0.3)
+    assert (box.directory / "local-logs").stat().st_ino not in watched(process)
+    assert lines() == []
+
+
+@pytest.mark.parametrize(("name", "said"), [
+    ("none", "nobody can read its log, since its driver none keeps nothing; run it with json-file, local or journald"),
+    ("syslog", "its driver syslog writes no file that can be read here; leave out --files to ask the Engine"),
+])  # fmt: skip
+def test_a_driver_without_files_is_said_once(box, files, tmp_path, name, said):
+    driver(box, name)
+    process, _ = files("--no-follow")
+    assert process.wait(20) == 0
+    assert (tmp_path / "out0").read_text() == f"web-1  * cannot be shown: {said}\n"
+    process, _ = files()
+    out = tmp_path / "out1"
+    wait_until(lambda: said in out.read_text())
+    for running in (False, True):
+        box.say({**box.meta, "State": {"Running": running, "ExitCode": 0}})
+        time.sleep(0.2)
+    driver(box, "json-file")  # never so with an Engine: here it tells when the metadata was read
+    box.write(1)
+    box.say(box.meta)
+    wait_until(lambda: "n1" in out.read_text())
+    assert out.read_text().count("cannot be shown") == 1
+    process, _ = files("--no-follow", "another")
+    assert process.wait(20) == 1 and (tmp_path / "out2").read_text() == ""

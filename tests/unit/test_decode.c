@@ -249,6 +249,11 @@ static void test_cri(void **state)
     "\0\0\0\x1d\x0a\x06stdout\x10\x01\x1a\x01x\x20\x01\x2a\x05" meta "\x12\x01i"                             \
     "\x32\x05\x0a\x01k\x12\0\0\0\0\x1d"
 
+/* A text of 64 bytes. */
+#define LOCAL_LONG                                                                                           \
+    "\0\0\0\x54\x0a\x06stdout\x10\xb8\x9c\xb4\xec\xd0\xd6\x88\xf6\x18\x1a\x40"                               \
+    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\0\0\0\x54"
+
 static void test_local(void **state)
 {
     (void)state;
@@ -302,6 +307,65 @@ static void test_local_damaged(void **state)
         memcpy(text, LOCAL_BYTES, cut);
         memcpy(text + cut, LOCAL_HELLO, len - first);
         assert_int_equal(damaged(text, cut + len - first, true), cut);
+    }
+}
+
+/* The Engine appends to a log without a look at what that ends with: wherever a record broke off, it is
+ * passed over as soon as a whole one stands behind it. */
+static void test_local_torn_before_another(void **state)
+{
+    (void)state;
+    const struct slice torn[] = {SLICE(LOCAL_BYTES), SLICE(LOCAL_EMPTY), SLICE(LOCAL_LONG),
+                                 SLICE(LOCAL_PIECE("\x18\x01"))};
+    struct slice whole = SLICE(LOCAL_HELLO);
+    char text[sizeof(LOCAL_LONG) + sizeof(LOCAL_HELLO)];
+    struct record rec;
+    for (size_t i = 0; i < sizeof(torn) / sizeof(torn[0]); i++) {
+        for (size_t cut = 1; cut < torn[i].len; cut++) {
+            memcpy(text, torn[i].ptr, cut);
+            memcpy(text + cut, whole.ptr, whole.len);
+            assert_int_equal(decode(&decoder_local, slice_of(text, cut + whole.len), &rec), 0);
+            assert_int_equal(damaged(text, cut + whole.len, false), cut);
+        }
+    }
+}
+
+/* Whatever its length says: here that is a mebibyte. */
+static void test_local_torn_that_claims_much(void **state)
+{
+    (void)state;
+    static const char head[] =
+        "\0\x0f\xff\xff\x0a\x06stdout\x10\xb8\x9c\xb4\xec\xd0\xd6\x88\xf6\x18\x1a\xe0\xff\x3f"
+        "text";
+    char text[sizeof(head) + sizeof(LOCAL_HELLO)];
+    memcpy(text, head, sizeof(head) - 1);
+    memcpy(text + sizeof(head) - 1, LOCAL_HELLO, sizeof(LOCAL_HELLO) - 1);
+    size_t len = sizeof(head) - 1 + sizeof(LOCAL_HELLO) - 1;
+    assert_int_equal(damaged(text, sizeof(head) - 1, false), 0);
+    assert_int_equal(damaged(text, len - 1, false), 0);
+    assert_int_equal(damaged(text, len, false), sizeof(head) - 1);
+}
+
+/* What a container can log of a record is no record, for want of the newline in it. A length may be that, and
+ * the attributes of Engine 29 may hold anything. */
+static void test_local_torn_with_records_inside(void **state)
+{
+    (void)state;
+    const struct slice whole[] = {
+        SLICE("\0\0\0\x1e\x0a\x06stdout\x10\xb8\x9c\xb4\xec\xd0\xd6\x88\xf6\x18\x1a\x0a"
+              "\x06stdout\x10\x01!\0\0\0\x1e"),
+        SLICE("\0\0\0\x34\x0a\x06stdout\x10\xb8\x9c\xb4\xec\xd0\xd6\x88\xf6\x18\x1a\x20"
+              "\0\0\0\x19\x06stdout\x10\xb5\xc0\xb1\xec\xd0\xd6\x88\xf6\x18\x1a\x05hello\0\0\0\x19"
+              "\0\0\0\x34"),
+        SLICE("\0\0\0\x35\x0a\x06stdout\x10\xb8\x9c\xb4\xec\xd0\xd6\x88\xf6\x18\x32\x21" LOCAL_HELLO
+              "\0\0\0\x35")};
+    for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++) {
+        struct record rec;
+        assert_int_equal(decode(&decoder_local, whole[i], &rec), whole[i].len);
+        for (size_t len = 1; len < whole[i].len; len++) {
+            assert_int_equal(decode(&decoder_local, slice_of(whole[i].ptr, len), &rec), 0);
+            assert_int_equal(damaged(whole[i].ptr, len, false), 0);
+        }
     }
 }
 
@@ -383,14 +447,24 @@ static void test_guess(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_docker_shape),  cmocka_unit_test(test_other_shapes),
-        cmocka_unit_test(test_malformed),     cmocka_unit_test(test_attrs),
-        cmocka_unit_test(test_torn),          cmocka_unit_test(test_stamps),
-        cmocka_unit_test(test_plain),         cmocka_unit_test(test_cri),
-        cmocka_unit_test(test_long_line),     cmocka_unit_test(test_backslashes),
-        cmocka_unit_test(test_table),         cmocka_unit_test(test_guess),
-        cmocka_unit_test(test_local),         cmocka_unit_test(test_local_torn),
+        cmocka_unit_test(test_docker_shape),
+        cmocka_unit_test(test_other_shapes),
+        cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_attrs),
+        cmocka_unit_test(test_torn),
+        cmocka_unit_test(test_stamps),
+        cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_cri),
+        cmocka_unit_test(test_long_line),
+        cmocka_unit_test(test_backslashes),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_guess),
+        cmocka_unit_test(test_local),
+        cmocka_unit_test(test_local_torn),
         cmocka_unit_test(test_local_damaged),
+        cmocka_unit_test(test_local_torn_before_another),
+        cmocka_unit_test(test_local_torn_that_claims_much),
+        cmocka_unit_test(test_local_torn_with_records_inside),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     buf_free(&scratch);

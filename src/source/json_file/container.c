@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -10,11 +11,96 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metrics.h"
+#include "source/log/begin.h"
 
 /* How long a new container's metadata may be late before it is tagged by its id alone. */
 #define METADATA_WAIT (2 * NS_PER_S)
 
 #define DIR_EVENTS (IN_CREATE | IN_MODIFY | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF)
+
+/* -- watches --------------------------------------------------------------------------------------- */
+
+void json_file_unwatched(struct json_file *src, const char *path, int why)
+{
+    if (why == ENOSPC && !src->watches_logged) {
+        log_error("out of inotify watches: new lines are found once a second only; raise "
+                  "fs.inotify.max_user_watches",
+                  KV("path", path));
+        src->watches_logged = true;
+    }
+}
+
+/* In the directory of the log. */
+static void on_log_event(void *arg, uint32_t mask, const char *name)
+{
+    struct container *c = arg;
+    if (mask & IN_DELETE_SELF) {
+        watch_close(c->log_watch);
+        c->log_watch = NULL;
+        return; /* the container's directory follows */
+    }
+    const char *log = strrchr(c->log.path, '/') + 1;
+    size_t len = strlen(log);
+    if (!c->follow || strncmp(name, log, len) != 0) {
+        return;
+    }
+    if (mask & IN_MODIFY) {
+        if (name[len] == '\0') {
+            follow_wake(c->follow);
+        }
+    } else {
+        follow_look(c->follow);
+    }
+}
+
+/* Watches its log's directory, where that is another one and is there, and it is followed. */
+static void watch_log(struct container *c)
+{
+    if (!c->follow || !c->log.dir || c->log_watch) {
+        return;
+    }
+    c->log_watch = watch_open(c->source->watcher, c->log.dir, DIR_EVENTS, on_log_event, c);
+    if (c->log_watch) {
+        follow_look(c->follow); /* what came before the watch */
+    } else {
+        json_file_unwatched(c->source, c->log.dir, errno);
+    }
+}
+
+static void on_container_event(void *arg, uint32_t mask, const char *name)
+{
+    struct container *c = arg;
+    if (mask & IN_DELETE_SELF) {
+        container_gone(c);
+        return;
+    }
+    if (strcmp(name, "config.v2.json") == 0 || strcmp(name, "hostconfig.json") == 0) {
+        if (mask & (IN_CREATE | IN_MOVED_TO | IN_MODIFY)) {
+            container_identify(c);
+        }
+        return;
+    }
+    if (!c->log.dir) {
+        on_log_event(c, mask, name);
+    } else if (mask & (IN_CREATE | IN_MOVED_TO)) {
+        watch_log(c); /* the Engine makes it as the container starts */
+    }
+}
+
+/* Watches its directory. */
+static void watch_directory(struct container *c)
+{
+    struct json_file *src = c->source;
+    if (c->watch) {
+        return;
+    }
+    c->watch = watch_open(src->watcher, c->dir, DIR_EVENTS, on_container_event, c);
+    if (!c->watch) {
+        json_file_unwatched(src, c->dir, errno);
+    }
+}
+
+/* -- its log --------------------------------------------------------------------------------------- */
 
 void container_free(struct container *c)
 {
@@ -23,11 +109,11 @@ void container_free(struct container *c)
     watch_close(c->log_watch);
     tags_unref(c->tags);
     free(c->dir);
-    free(c->log.path);
+    metadata_log_free(&c->log);
     free(c);
 }
 
-static void container_follow(struct container *c)
+static void follow(struct container *c)
 {
     struct json_file *src = c->source;
     struct follow_options options = {
@@ -36,11 +122,22 @@ static void container_follow(struct container *c)
         .decoder = c->log.decoder,
         .tags = c->tags,
         .from_end = c->first_look && src->cfg->start_at == START_END,
+        .from = c->from_set ? &c->from : NULL,
     };
+    watch_directory(c);
     c->follow = tailer_follow(src->tailer, &options);
     if (!c->follow) {
         die_out_of_memory();
     }
+    watch_log(c);
+}
+
+static void unfollow(struct container *c)
+{
+    watch_close(c->log_watch);
+    c->log_watch = NULL;
+    tailer_unfollow(c->source->tailer, c->follow);
+    c->follow = NULL;
 }
 
 /* Tags the container as `who`, and follows it or stops to. */
@@ -53,8 +150,7 @@ void container_tag(struct container *c, const struct identity *who)
     }
     if (!tags_wanted(tags, who, src->cfg, tags_own_container())) {
         tags_unref(tags);
-        tailer_unfollow(c->source->tailer, c->follow);
-        c->follow = NULL;
+        unfollow(c);
         return;
     }
     if (c->tags && tags_same(c->tags, tags)) {
@@ -67,7 +163,7 @@ void container_tag(struct container *c, const struct identity *who)
         }
     }
     if (!c->follow) {
-        container_follow(c);
+        follow(c);
     }
 }
 
@@ -94,26 +190,35 @@ static void metadata_failed(struct container *c, const struct error *err, int wh
     }
 }
 
-/* Its metadata says which driver it has: the log may be another one than was followed while that was unknown. Where it
- * says nothing, the log stays: of a container that is being removed, hostconfig.json may be gone already. */
+/* Its metadata says which driver it has: the log may be another one than was followed while that was unknown,
+ * one that was not there then. Where it says nothing, the log stays: of a container that is being removed,
+ * hostconfig.json may be gone already. */
 static void container_set_log(struct container *c, const char *driver)
 {
-    if (!driver && c->log.path) {
+    if (!driver) {
         return;
     }
     struct container_log log = metadata_log(c->dir, c->id, driver);
     if (!log.path) {
         die_out_of_memory();
     }
-    if (c->log.path && strcmp(log.path, c->log.path) == 0) {
-        free(log.path);
+    if (strcmp(log.path, c->log.path) == 0) {
+        metadata_log_free(&log);
         return;
     }
-    tailer_unfollow(c->source->tailer, c->follow);
-    c->follow = NULL;
-    free(c->log.path);
+    unfollow(c);
+    metadata_log_free(&c->log);
     c->log = log;
-    container_watch_log(c);
+    c->first_look = c->from_set = false;
+}
+
+/* The time of its metadata; 0: that is not there. */
+static int64_t metadata_time(const struct container *c)
+{
+    char path[PATH_MAX];
+    struct stat st;
+    snprintf(path, sizeof(path), "%s/config.v2.json", c->dir);
+    return stat(path, &st) == 0 ? clock_of_timespec(st.st_mtim) : 0;
 }
 
 static void say_unreadable(const struct metadata *meta)
@@ -134,6 +239,7 @@ void container_identify(struct container *c)
 {
     struct metadata meta;
     struct error err = {""};
+    c->metadata_ns = metadata_time(c);
     if (metadata_load(c->dir, &meta, &err) < 0) {
         metadata_failed(c, &err, errno);
         return;
@@ -143,12 +249,17 @@ void container_identify(struct container *c)
         if (!c->settled) {
             say_unreadable(&meta);
         }
+        unfollow(c);
     } else {
         container_set_log(c, meta.driver);
         container_tag(c, &meta.who);
     }
     c->settled = !meta.driver_unread;
     metadata_free(&meta);
+    if (c->settled && !c->follow) {
+        watch_close(c->watch); /* its log may be busy: see container_look */
+        c->watch = NULL;
+    }
 }
 
 static void on_finished(void *arg)
@@ -173,91 +284,32 @@ void container_gone(struct container *c)
     follow_finish(c->follow, on_finished, c);
 }
 
-/* Does the log lie in a directory of its own, not in the container's? */
-static bool has_log_directory(const struct container *c)
+void container_look(struct container *c)
 {
-    return strncmp(c->log.path + strlen(c->dir) + 1, "local-logs/", strlen("local-logs/")) == 0;
-}
-
-/* In the directory of the log. */
-static void on_log_event(void *arg, uint32_t mask, const char *name)
-{
-    struct container *c = arg;
-    if (mask & IN_DELETE_SELF) {
-        watch_close(c->log_watch);
-        c->log_watch = NULL;
-        return; /* the container's directory follows */
-    }
-    const char *log = strrchr(c->log.path, '/') + 1;
-    size_t len = strlen(log);
-    if (!c->follow || strncmp(name, log, len) != 0) {
+    struct stat st;
+    int64_t metadata_ns = c->watch ? c->metadata_ns : metadata_time(c);
+    if (metadata_ns == 0 && stat(c->dir, &st) < 0 && errno == ENOENT) {
+        container_gone(c);
         return;
     }
-    if (mask & IN_MODIFY) {
-        if (name[len] == '\0') {
-            follow_wake(c->follow);
-        }
-    } else {
+    if (!c->settled || metadata_ns != c->metadata_ns) {
+        container_identify(c);
+    }
+    if (c->follow || !c->settled) {
+        watch_directory(c);
+    }
+    watch_log(c);
+    if (c->follow) {
         follow_look(c->follow);
     }
 }
 
-static void on_container_event(void *arg, uint32_t mask, const char *name)
+/* It is not known yet whether it is wanted: notes where its log ends now, to begin there once it is. */
+static void note_end(struct container *c)
 {
-    struct container *c = arg;
-    if (mask & IN_DELETE_SELF) {
-        container_gone(c);
-        return;
-    }
-    if (strcmp(name, "config.v2.json") == 0) {
-        if (mask & (IN_CREATE | IN_MOVED_TO | IN_MODIFY)) {
-            container_identify(c);
-        }
-        return;
-    }
-    if (!has_log_directory(c)) {
-        on_log_event(c, mask, name);
-    } else if (!c->log_watch && mask & (IN_CREATE | IN_MOVED_TO)) {
-        container_watch_log(c); /* the Engine makes it as the container starts */
-    }
-}
-
-void json_file_unwatched(struct json_file *src, const char *path, int why)
-{
-    if (why == ENOSPC && !src->watches_logged) {
-        log_error("out of inotify watches: new lines are found once a second only; raise "
-                  "fs.inotify.max_user_watches",
-                  KV("path", path));
-        src->watches_logged = true;
-    }
-}
-
-/* Tried again each second: one container less, or a higher limit, makes room. */
-void container_watch(struct container *c)
-{
-    struct json_file *src = c->source;
-    c->watch = watch_open(src->watcher, c->dir, DIR_EVENTS, on_container_event, c);
-    if (!c->watch) {
-        json_file_unwatched(src, c->dir, errno);
-    }
-}
-
-/* As container_watch, once the directory is there. */
-void container_watch_log(struct container *c)
-{
-    if (c->log_watch || !has_log_directory(c)) {
-        return;
-    }
-    char *end = strrchr(c->log.path, '/');
-    *end = '\0';
-    c->log_watch = watch_open(c->source->watcher, c->log.path, DIR_EVENTS, on_log_event, c);
-    if (!c->log_watch) {
-        json_file_unwatched(c->source, c->log.path, errno);
-    }
-    *end = '/';
-    if (c->log_watch && c->follow) {
-        follow_look(c->follow); /* what came before the watch */
-    }
+    bool from_end = c->source->cfg->start_at == START_END;
+    c->from_set = from_end && begin_note_end(c->log.path, c->log.decoder, &c->from);
+    c->first_look = false;
 }
 
 void container_add(struct json_file *src, const char *id, bool first_look)
@@ -279,6 +331,9 @@ void container_add(struct json_file *src, const char *id, bool first_look)
         die_out_of_memory();
     }
     HASH_ADD_STR(src->containers, id, c);
-    container_watch(c);
+    watch_directory(c);
     container_identify(c);
+    if (c->first_look && !c->settled && !c->follow) {
+        note_end(c);
+    }
 }

@@ -18,12 +18,15 @@ struct container {
     char id[ID_LEN + 1];
     char *dir; /* path */
     struct container_log log;
-    struct watch *watch, *log_watch; /* of dir, and of the log's directory where that is another */
+    struct watch *watch, *log_watch; /* of dir, and of the log's own; NULL: none, or not collected */
     struct follow *follow;           /* NULL: not collected */
     struct tags *tags;               /* NULL: not known yet */
-    bool first_look;                 /* was there before we were */
+    bool first_look;                 /* was there before we were; where its log ended then was not noted */
+    bool from_set;                   /* that was noted: */
+    struct file_pos from;            /* where its log ended as we began */
     bool metadata_logged;            /* it was logged that its metadata cannot be read */
     bool settled;                    /* its metadata was read */
+    int64_t metadata_ns;             /* the time of that; 0: it was not there */
     UT_hash_handle hh;
 };
 
@@ -55,10 +58,10 @@ void container_identify(struct container *c);
 /* Tags it as `who`, and follows it or stops to. */
 void container_tag(struct container *c, const struct identity *who);
 
-/* Watches its directory. Tried again each second: one container less, or a higher limit, makes room. */
-void container_watch(struct container *c);
-/* Watches its log's directory, where that is another one and is there. */
-void container_watch_log(struct container *c);
+/* A second has passed, or events were lost: does what they could not tell. A container that is not collected
+ * is not watched, but a new name may make it one that is. Where there were not enough watches, one container
+ * less, or a higher limit, makes room. */
+void container_look(struct container *c);
 
 /* Something could not be watched: logs that there are not enough watches, once. */
 void json_file_unwatched(struct json_file *src, const char *path, int why);

@@ -109,21 +109,7 @@ static void look(struct json_file *src)
     root_look(src);
     HASH_ITER(hh, src->containers, c, next)
     {
-        struct stat st;
-        if (!c->watch && stat(c->dir, &st) < 0 && errno == ENOENT) {
-            container_gone(c);
-            continue;
-        }
-        if (!c->watch) {
-            container_watch(c);
-        }
-        container_watch_log(c);
-        if (!c->settled) {
-            container_identify(c);
-        }
-        if (c->follow) {
-            follow_look(c->follow);
-        }
+        container_look(c);
     }
     HASH_ITER(hh, src->ending, c, next)
     {

@@ -1,8 +1,10 @@
 #include "begin.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/metrics.h"
 
 /* What a position means in terms of a listing. */
@@ -197,6 +199,33 @@ static uint64_t end_of_lines(struct segment *seg)
     return 0;
 }
 
+/* Behind the last whole record of a plain file, in a format with framing. */
+static uint64_t end_of_records(struct segment *seg, const struct decoder *decoder)
+{
+    size_t longest = decoder->framing->longest;
+    size_t len = seg->size < longest ? (size_t)seg->size : longest;
+    uint64_t end = seg->size - len;
+    int64_t found;
+    char *bytes = calloc(1, len + DECODE_PAD);
+    if (!bytes) {
+        die_out_of_memory();
+    }
+    segment_seek(seg, end);
+    ssize_t n = segment_read(seg, bytes, len);
+    end += n > 0 ? decoder_pass(decoder, bytes, bytes + n, INT64_MAX, &found) : len;
+    free(bytes);
+    return end;
+}
+
+static void seek_end(struct segment *seg, const struct decoder *decoder)
+{
+    if (seg->gz) {
+        segment_seek(seg, UINT64_MAX); /* as far as it goes */
+    } else {
+        segment_seek(seg, decoder && decoder->framing ? end_of_records(seg, decoder) : end_of_lines(seg));
+    }
+}
+
 /* All files count as read, but for what comes behind the end of the newest. */
 static enum intake_result begin_at_end(const struct begin *b, struct intake *in, struct listing *l)
 {
@@ -213,10 +242,33 @@ static enum intake_result begin_at_end(const struct begin *b, struct intake *in,
     if (newest && newest->gz) {
         chain_remember(in->chain, newest);
     } else if (newest) {
-        segment_seek(newest, b->framed ? newest->size : end_of_lines(newest));
+        seek_end(newest, b->decoder);
         intake_take(in, l, 1);
     }
     return INTAKE_DONE;
+}
+
+static bool all_wanted(void *arg, const struct generation *gen)
+{
+    (void)arg, (void)gen;
+    return true;
+}
+
+/* The newest file may be empty, just after a rotation: then that of before tells. */
+bool begin_note_end(const char *path, const struct decoder *decoder, struct file_pos *end)
+{
+    struct listing l;
+    *end = (struct file_pos){0};
+    bool listed = listing_read(&l, path, 1, (struct listing_filter){all_wanted, NULL}) == 0;
+    for (size_t i = 0; listed && i < l.count && end->file.head_len == 0; i++) {
+        struct segment *seg = listing_open(&l, i);
+        if (seg) {
+            seek_end(seg, decoder);
+            *end = segment_note(seg);
+        }
+    }
+    listing_free(&l);
+    return end->file.head_len > 0;
 }
 
 /* -- the whole --------------------------------------------------------------------------------- */

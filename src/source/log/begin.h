@@ -2,6 +2,7 @@
 #ifndef SIDETAIL_SOURCE_LOG_BEGIN_H
 #define SIDETAIL_SOURCE_LOG_BEGIN_H
 
+#include "decode/decode.h"
 #include "intake.h"
 #include "replay.h"
 
@@ -11,7 +12,7 @@ struct begin {
      * later is new. */
     bool from_end;
     struct position initial;
-    bool framed; /* the log has no lines: its end is where its file ends. Set by its follow */
+    const struct decoder *decoder; /* of the log; NULL: not known yet, it has lines. Set by its follow */
 
     bool done; /* found; else it is to be tried again at the next look */
     struct replay replay;
@@ -21,5 +22,9 @@ struct begin {
 /* Tries to find where to begin, and fills the chain from there on. `known`: the log's position; NULL: it has
  * none. Files that are gone or cannot be read are counted and logged. */
 void begin_try(struct begin *b, struct intake *in, const struct position *known);
+
+/* Where a log ends now, behind its last whole line or record: `begin.initial` for one that is followed later.
+ * False: there is nothing yet, or it cannot be read. */
+bool begin_note_end(const char *path, const struct decoder *decoder, struct file_pos *end);
 
 #endif

@@ -253,7 +253,7 @@ static void set_up(struct follow *f, const struct follow_env *env, const struct 
     f->intake = (struct intake){
         .path = f->path, .cfg = env->cfg, .filter = {ownership_wanted, &f->ownership}, .chain = &f->chain};
     f->begin.from_end = options->from_end;
-    f->begin.framed = options->decoder && options->decoder->framing;
+    f->begin.decoder = options->decoder;
     if (options->from) {
         f->begin.initial = (struct position){.kind = POSITION_FILE, .at.file = *options->from};
     }

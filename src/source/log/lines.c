@@ -52,7 +52,7 @@ static size_t pass_over(struct lines *l, const struct decoder *decoder, const ch
     size_t len = decoder && decoder->framing ? decoder->framing->damaged(p, end, last) : 0;
     const struct segment *head = l->progress->chain->head;
     struct chain_offset here = {head->order, head->offset};
-    if (len > 0 && !l->progress->replay.active) { /* else it was told before */
+    if (len > 0 && !progress_rereads(l->progress)) { /* else it was told before */
         metrics.lost_bytes += len;
         if (chain_offset_compare(here, l->damage_end) != 0) { /* else it is more of the same */
             metrics.gaps++;

@@ -61,15 +61,20 @@ void progress_start_line(struct progress *p)
     p->mid_line = false;
 }
 
-static bool delivered_before(struct progress *p, enum stream stream)
+static struct chain_offset at_head(const struct progress *p)
 {
     const struct segment *head = p->chain->head;
-    return replay_delivered(&p->replay, stream, (struct chain_offset){head->order, head->offset});
+    return (struct chain_offset){head->order, head->offset};
+}
+
+bool progress_rereads(struct progress *p)
+{
+    return p->replay.active && replay_goes_on(&p->replay, at_head(p));
 }
 
 static void put(struct progress *p, struct record *rec)
 {
-    if (p->replay.active && delivered_before(p, rec->stream)) {
+    if (p->replay.active && replay_delivered(&p->replay, rec->stream, at_head(p))) {
         return;
     }
     unsigned result = feed_put(p->feed, rec);

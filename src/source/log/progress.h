@@ -32,6 +32,8 @@ void progress_start_line(struct progress *p);
 /* Puts the record that was made of the next `len` bytes of the head, and moves the head's offset behind them.
  * `cut`: the line goes on there. Records that are delivered already are left out. */
 void progress_put(struct progress *p, struct record *rec, size_t len, bool cut);
+/* Was what comes next at the head's offset read before the start, to where the position said? */
+bool progress_rereads(struct progress *p);
 /* Moves the head's offset behind the next `len` bytes, which make no record. */
 void progress_skip(struct progress *p, size_t len);
 /* Marks the position: all before the head's offset is put, but for what the pipeline holds. */

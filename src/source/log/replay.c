@@ -12,10 +12,13 @@ struct chain_offset replay_start(struct replay *r)
     return start;
 }
 
+bool replay_goes_on(struct replay *r, struct chain_offset at)
+{
+    r->active = r->active && chain_offset_compare(at, r->until) < 0;
+    return r->active;
+}
+
 bool replay_delivered(struct replay *r, enum stream stream, struct chain_offset at)
 {
-    if (r->active && chain_offset_compare(at, r->until) >= 0) {
-        r->active = false;
-    }
-    return r->active && (!r->from_set[stream] || chain_offset_compare(at, r->from[stream]) < 0);
+    return replay_goes_on(r, at) && (!r->from_set[stream] || chain_offset_compare(at, r->from[stream]) < 0);
 }

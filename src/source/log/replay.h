@@ -16,7 +16,9 @@ struct replay {
 
 /* Where reading has to begin: at the earliest `from`, or at `until`. Active where that is before `until`. */
 struct chain_offset replay_start(struct replay *r);
-/* Was the entry of the stream that begins at `at` delivered already? Ends the replay once that is reached. */
+/* Was what stands at `at` read before? Ends the replay once it was not. */
+bool replay_goes_on(struct replay *r, struct chain_offset at);
+/* Was the entry of the stream that begins at `at` delivered already? Ends the replay likewise. */
 bool replay_delivered(struct replay *r, enum stream stream, struct chain_offset at);
 
 #endif

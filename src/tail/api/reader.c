@@ -262,18 +262,13 @@ static bool on_entry(void *arg, const struct log_entry *e)
 /* The list does not tell the driver, so a container that only it is known of is asked about, and read again. */
 static void unreadable(struct reader *r)
 {
-    char text[160];
     if (r->container->list_only) {
         inspect(r);
         return;
     }
-    snprintf(text, sizeof(text),
-             "cannot be shown: nobody can read its log, since its driver %s keeps nothing; run it with "
-             "json-file, local or journald",
-             r->container->driver);
     leave_past(r);
     r->phase = ENDED;
-    tail_feed_notice(r->feed, TAIL_NOTICE_BAD, clock_now(), text);
+    lifecycle_keeps_nothing(r->feed, r->container->driver);
 }
 
 static void on_stream_end(void *arg, enum log_end end, const struct error *err)

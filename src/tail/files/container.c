@@ -35,7 +35,7 @@ static void container_free(struct container *c)
         tail_feed_close(c->feed);
     }
     free(c->dir);
-    free(c->where.path);
+    metadata_log_free(&c->where);
     free(c);
 }
 
@@ -175,15 +175,70 @@ static void on_resume(void *arg)
 
 /* -- starts and stops -------------------------------------------------------------------------- */
 
+static void on_log_event(void *arg, uint32_t mask, const char *name)
+{
+    struct container *c = arg;
+    (void)name;
+    if (mask & IN_DELETE_SELF) {
+        watch_close(c->log_watch);
+        c->log_watch = NULL;
+    }
+    container_wake(c);
+}
+
+/* Of one that is shown, where its log is not in the container's directory: watches that, once it is there. */
+static void watch_log(struct container *c)
+{
+    if (c->all->watcher && c->feed && c->where.dir && !c->log_watch) {
+        c->log_watch = watch_open(c->all->watcher, c->where.dir, EVENTS, on_log_event, c);
+    }
+}
+
+/* Its tags, where it is one of those that were asked for; else NULL. */
+static struct tags *wanted(struct container *c, const struct identity *who)
+{
+    const struct tail_env *env = c->all->env;
+    struct tags *tags = tags_new(who, env->cfg);
+    bool running = c->running || !env->options->files; /* with no Engine nothing runs: all are shown */
+    if (tags && !tail_filter_container(env->filter, env->cfg, tags, who, running)) {
+        tags_unref(tags);
+        return NULL;
+    }
+    return tags;
+}
+
+/* Says once why it cannot be shown. */
+static void say_unreadable(struct container *c, const struct metadata *meta)
+{
+    const struct tail_env *env = c->all->env;
+    struct tags *tags = c->unreadable ? NULL : wanted(c, &meta->who);
+    if (!tags) {
+        return;
+    }
+    struct tail_feed *feed = tail_feed_open(env->feeds, tags, NULL, NULL);
+    tags_unref(tags);
+    tail_feed_present(feed);
+    if (strcmp(meta->driver, "none") == 0) {
+        lifecycle_keeps_nothing(feed, meta->driver);
+    } else {
+        char text[160];
+        snprintf(text, sizeof(text),
+                 "cannot be shown: its driver %s writes no file that can be read here; %s", meta->driver,
+                 env->options->files ? "leave out --files to ask the Engine"
+                                     : "the Engine must run to be asked for its log");
+        tail_feed_notice(feed, TAIL_NOTICE_BAD, clock_now(), text);
+    }
+    tail_feed_close(feed);
+    c->unreadable = true;
+}
+
 /* Shows it from now on, or, as we begin, what there is of it. */
 static void show(struct container *c, const struct identity *who)
 {
     struct containers *all = c->all;
     const struct tail_env *env = all->env;
-    struct tags *tags = tags_new(who, env->cfg);
-    bool running = c->running || !env->options->files; /* with no Engine nothing runs: all are shown */
-    if (!tags || !tail_filter_container(env->filter, env->cfg, tags, who, running)) {
-        tags_unref(tags);
+    struct tags *tags = wanted(c, who);
+    if (!tags) {
         return;
     }
     c->feed = tail_feed_open(env->feeds, tags, on_resume, c);
@@ -196,6 +251,7 @@ static void show(struct container *c, const struct identity *who)
         tail_feed_present(c->feed);
         tail_feed_notice(c->feed, TAIL_NOTICE_GOOD, clock_now(), "started");
     }
+    watch_log(c);
     if (c->log) {
         container_wake(c);
     }
@@ -226,35 +282,13 @@ static void take_state(struct container *c, const json_t *state, bool was_runnin
     snprintf(c->started, sizeof(c->started), "%s", since ? since : "");
 }
 
-static void on_log_event(void *arg, uint32_t mask, const char *name)
-{
-    struct container *c = arg;
-    (void)name;
-    if (mask & IN_DELETE_SELF) {
-        watch_close(c->log_watch);
-        c->log_watch = NULL;
-    }
-    container_wake(c);
-}
-
 static void set_log(struct container *c, const char *driver)
 {
-    free(c->where.path);
+    metadata_log_free(&c->where);
     c->where = metadata_log(c->dir, c->id, driver);
     if (!c->where.path) {
         tail_out_of_memory();
     }
-}
-
-/* Where the log is not in the container's directory: watches its own, once that is there. */
-static void watch_log(struct container *c)
-{
-    char *end = strrchr(c->where.path, '/');
-    *end = '\0';
-    if (c->all->watcher && !c->log_watch && strcmp(c->where.path, c->dir) != 0) {
-        c->log_watch = watch_open(c->all->watcher, c->where.path, EVENTS, on_log_event, c);
-    }
-    *end = '/';
 }
 
 void container_update(struct container *c)
@@ -267,14 +301,16 @@ void container_update(struct container *c)
     bool was_running = c->running;
     c->running = json_is_true(json_object_get(state, "Running"));
     meta.who.id = c->id;
-    bool readable = metadata_driver_readable(meta.driver);
     if (!c->feed) {
         set_log(c, meta.driver);
     }
     watch_log(c);
     take_state(c, state, was_running);
-    if (!c->feed && readable && (c->all->first || (c->all->env->follow && c->running))) {
+    bool due = !c->feed && (c->all->first || (c->all->env->follow && c->running));
+    if (due && metadata_driver_readable(meta.driver)) {
         show(c, &meta.who);
+    } else if (due) {
+        say_unreadable(c, &meta);
     }
     metadata_free(&meta);
 }
@@ -297,6 +333,7 @@ static void on_event(void *arg, uint32_t mask, const char *name)
     } else if (strcmp(name, "config.v2.json") == 0) {
         container_update(c);
     } else {
+        watch_log(c); /* the Engine makes its directory as the container starts */
         container_wake(c);
     }
 }

@@ -30,6 +30,7 @@ struct container {
     bool past;    /* not all is read that was there as we began */
     bool running; /* as its metadata says */
     bool removed;
+    bool unreadable;              /* it was said that its log cannot be shown */
     bool full;                    /* the feed takes nothing now */
     char started[CLOCK_TEXT_MAX]; /* as its metadata has it */
 };

@@ -79,25 +79,14 @@ static int64_t pass_records(struct segment *seg, const struct decoder *decoder, 
 {
     size_t cap = decoder->framing->longest;
     char *block = malloc(cap + DECODE_PAD);
-    struct buf scratch = {0};
-    struct record rec;
-    int64_t found = 0;
+    int64_t found = 0, more;
     ssize_t got;
-    while (block && found < most && (got = segment_read(seg, block, cap)) > 0) {
-        const char *p = block, *end = block + got;
-        size_t used = 1;
-        while (found < most && used > 0) {
-            used = decoder->next(p, end, &rec, &scratch);
-            found += used > 0;
-            used = used > 0 ? used : decoder->framing->damaged(p, end, false);
-            p += used;
-        }
-        segment_consume(seg, (size_t)(p - block));
-        if (p == block) {
-            break; /* torn */
-        }
+    size_t used = 1;
+    while (block && found < most && used > 0 && (got = segment_read(seg, block, cap)) > 0) {
+        used = decoder_pass(decoder, block, block + got, most - found, &more);
+        segment_consume(seg, used);
+        found += more;
     }
-    buf_free(&scratch);
     free(block);
     return found;
 }
