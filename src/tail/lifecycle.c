@@ -25,12 +25,24 @@ void lifecycle_stopped(struct lifecycle *l, struct tail_feed *feed, int exit_cod
         lifecycle_show(l, feed); /* of the run before */
     }
     l->stopped = true;
+    l->told = false;
     l->exit_code = exit_code;
     l->stopped_ns = stopped_ns;
+    l->between_ns = INT64_MAX;
+}
+
+void lifecycle_stopped_between(struct lifecycle *l, struct tail_feed *feed, int exit_code, int64_t between_ns)
+{
+    lifecycle_stopped(l, feed, exit_code, between_ns);
+    l->between_ns = between_ns;
 }
 
 void lifecycle_started(struct lifecycle *l, struct tail_feed *feed)
 {
+    if (l->told) {
+        l->told = false;
+        return;
+    }
     l->started = true;
     if (!l->stopped) {
         lifecycle_show(l, feed);
@@ -39,6 +51,9 @@ void lifecycle_started(struct lifecycle *l, struct tail_feed *feed)
 
 bool lifecycle_before_line(struct lifecycle *l, struct tail_feed *feed, int64_t time_ns)
 {
+    if (l->stopped && !l->started && time_ns > l->between_ns) {
+        l->started = l->told = true;
+    }
     if (!l->started || time_ns <= l->stopped_ns) {
         return false;
     }

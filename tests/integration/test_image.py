@@ -309,8 +309,13 @@ DOCKERFILES = [REPO / "Dockerfile", *sorted((REPO / "deploy").glob("*/Dockerfile
 
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: str(path.relative_to(REPO)))
-def test_dockerfile_follows_the_rules(path):
-    """hadolint where it is installed; those of its rules that matter most, in any case."""
+def test_dockerfile_follows_the_rules(engine, path):
+    """The builder's own checks where it has them, and hadolint where it is installed; those of its rules that matter most, in
+    any case."""
+    if images.builder_checks():
+        client, _ = images.builder()
+        done = run(client, "buildx", "build", "--check", "--file", path, path.parent, check=False)
+        assert done.returncode == 0 and "no warnings found" in done.stdout + done.stderr, done.stdout + done.stderr
     if shutil.which("hadolint"):
         done = subprocess.run(["hadolint", path], capture_output=True, text=True)
         assert done.returncode == 0, done.stdout

@@ -205,11 +205,19 @@ def inspect_host_pid(swarm, number, ident):
     raise AssertionError(f"no process of container {ident}")
 
 
+def what_collectors_said(swarm):
+    nodes = enumerate(swarm.nodes, 1)
+    said = [node.docker("logs", "--timestamps", "--tail", "20", ident, check=False).stderr
+            for number, node in nodes for ident in collector_on(swarm, number, all=True)]  # fmt: skip
+    return "\n".join(said)
+
+
 def wait_ready(swarm, number):
     """Until the collector has its positions and has opened the logs: from then on they may be deleted."""
     (ident,) = collector_on(swarm, number)
     ready = lambda: swarm.nodes[number - 1].docker("exec", ident, "/sidetail", "health", "--ready", check=False)
-    wait_until(lambda: ready().returncode == 0, 30, f"a collector that is ready on node {number}", every=0.3)
+    wait_until(lambda: ready().returncode == 0, 90,
+               lambda: f"a collector that is ready on node {number}; what all say:\n{what_collectors_said(swarm)}", every=0.3)  # fmt: skip
 
 
 def wait_update(swarm, state):
@@ -232,11 +240,13 @@ def test_stack(swarm, loaded, broker, history, tmp_path):
         swarm.docker("service", "scale", "--detach", "shop_web=6")
         swarm.wait_running("shop_web", 6)
         kill_a_collector(swarm, 2)
+        for number in (1, 2, 3):
+            wait_ready(swarm, number)
         truth.look()
         # The logs of three tasks are deleted, while collectors run, which have them open.
         swarm.docker("service", "scale", "--detach", "shop_web=3")
         wait_until(lambda: len(truth.deleted()) == 3, 60, "the logs of three tasks to be deleted", every=0.3)
-        await_all(broker, truth, truth.deleted())
+        await_all(swarm, broker, truth, truth.deleted())
 
         availability(swarm, "node-3", "drain")
         wait_until(lambda: not collector_on(swarm, 3), 30, "the end of the collector on node-3", every=0.3)
@@ -263,11 +273,11 @@ def test_stack(swarm, loaded, broker, history, tmp_path):
         shop.remove()
         assert len(truth.tasks) >= 3 + 2 + 3 + 1, "nothing was scaled, or nothing drained"
         assert {tags["host"] for tags, _ in truth.tasks.values()} == {"node-1", "node-2", "node-3"}
-        await_all(broker, truth, truth.tasks)
+        await_all(swarm, broker, truth, truth.tasks)
         assert not [topic for topic in broker.topics() if COLLECTOR in topic], "the collector collects itself"
 
 
-def await_all(broker, truth, tasks):
+def await_all(swarm, broker, truth, tasks):
     """Until a read_committed consumer has every line of these tasks; once, in order, of its service, task and node."""
     found = []
     ids = {ident[:12] for ident in tasks}
@@ -279,9 +289,9 @@ def await_all(broker, truth, tasks):
         return found[0].complete()
 
     try:
-        wait_until(complete, 40, every=0.5)
+        wait_until(complete, 120, every=0.5)
     except AssertionError:
-        pass  # what is missing is told by the verifier
+        print(what_collectors_said(swarm))  # what is missing is told by the verifier
     for tags, _ in tasks.values():
         print(tags)  # shown when the test fails
     found[0].assert_exactly_once()

@@ -39,7 +39,7 @@ sysroot() {
 unpack() {
     say "unpacking Arm's libraries into $2"
     rm -rf "$2.part"
-    mmdebstrap --quiet --architectures=arm64 --variant=extract --include="$1" "$(suite)" "$2.part" >&2
+    make_debian --architectures=arm64 --variant=extract --include="$1" "$(suite)" "$2.part"
     find "$2.part" -mindepth 1 -maxdepth 1 ! -name usr ! -name 'lib*' -exec rm -rf {} +
     mv "$2.part" "$2"
 }

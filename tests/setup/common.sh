@@ -27,6 +27,12 @@ need() {
     command -v "$1" >/dev/null 2>&1 || die "$1 is missing; run tests/setup/install.sh $2"
 }
 
+# make_debian ARGUMENT...: mmdebstrap, which says what it does on stderr. It is kept away from the descriptors of our locks:
+# with them, a pipe of Debian 13's gets a number of two digits, which its /bin/sh cannot redirect to.
+make_debian() {
+    mmdebstrap --quiet "$@" >&2 8>&- 9>&-
+}
+
 # retry SECONDS COMMAND...: until it succeeds; returns 1 when the time is over.
 retry() {
     local end=$((SECONDS + $1))

@@ -53,12 +53,12 @@ build_base() {
     flock 8
     if [ ! -s "$tarball" ]; then
         say "building $image"
-        mmdebstrap --quiet --variant=minbase --include=ca-certificates \
+        make_debian --variant=minbase --include=ca-certificates \
             --dpkgopt='path-exclude=/usr/share/man/*' \
             --dpkgopt='path-exclude=/usr/share/locale/*' \
             --dpkgopt='path-exclude=/usr/share/doc/*' \
             --dpkgopt='path-include=/usr/share/doc/*/copyright' \
-            "$release" "$tarball.part.tar" >&2
+            "$release" "$tarball.part.tar"
         mv "$tarball.part.tar" "$tarball"
     fi
     has_image "$image" || docker import --change 'CMD ["bash"]' "$tarball" "$image" >/dev/null

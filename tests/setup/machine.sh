@@ -7,7 +7,8 @@
 #   tests/setup/machine.sh remove                      removes the root and all it holds
 #
 # build/ is the machine's own, for its compiler is another one: $STATE_DIR/machine/NAME/build, with the
-# first argument as NAME. Kafka's jars are shared. Everything that runs in the machine ends with the command.
+# first argument as NAME. Kafka's jars and the base images are shared. Everything that runs in the machine ends with the
+# command.
 . "$(dirname "$0")/common.sh"
 
 RELEASE=trixie
@@ -23,11 +24,16 @@ make_root() {
     say "making a root of Debian $RELEASE"
     rm -rf "$root.part"
     mkdir -p "${root%/*}"
-    mmdebstrap --quiet --variant=minbase "$RELEASE" "$root.part" >&2
+    make_debian --variant=minbase "$RELEASE" "$root.part"
     printf '#!/bin/sh\nexit 101\n' >"$root.part/usr/sbin/policy-rc.d"
     chmod +x "$root.part/usr/sbin/policy-rc.d"
+    # A root that a power cut breaks is made anew, so that dpkg need not wait for the disk.
+    echo force-unsafe-io >"$root.part/etc/dpkg/dpkg.cfg.d/unsafe-io"
     echo debian13 >"$root.part/etc/hostname"
     echo "127.0.0.1 localhost debian13" >"$root.part/etc/hosts"
+    # Whom this machine trusts beyond what Debian does, as where a proxy looks into TLS; Java's list has them as well then.
+    mkdir -p "$root.part/usr/local/share/ca-certificates"
+    cp -rL /usr/local/share/ca-certificates/. "$root.part/usr/local/share/ca-certificates" 2>/dev/null || true
     mv "$root.part" "$root"
 }
 
@@ -79,7 +85,7 @@ network_up() {
 # shellcheck disable=SC2016 # the inner shell expands it
 INIT='
 set -e
-root=$1 repo=$2 own=$3 jars=$4 engine=$5 state=$6
+root=$1 repo=$2 own=$3 shared=$4 engine=$5 state=$6
 shift 6
 mount --make-rprivate /
 mount --bind "$root" "$root"
@@ -93,7 +99,8 @@ mount -t tmpfs -o mode=755 tmpfs "$root/run"
 at "$repo" "$repo"
 at "$own/build" "$repo/build"
 at "$own/docker" /var/lib/docker
-at "$jars" "$state/kafka-jars"
+at "$shared/kafka-jars" "$state/kafka-jars"
+at "$shared/images" "$state/images"
 path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 rm -f "$root/etc/docker/daemon.json"
 if [ -n "$engine" ]; then
@@ -121,12 +128,12 @@ wait $!
 enter() {
     local root=$1 own=$2 engine=$3
     shift 3
-    mkdir -p "$own/build" "$own/docker" "$STATE_DIR/kafka-jars" "$REPO_DIR/build"
+    mkdir -p "$own/build" "$own/docker" "$STATE_DIR/kafka-jars" "$STATE_DIR/images" "$REPO_DIR/build"
     resolvers >"$root/etc/resolv.conf"
     trap network_down EXIT
     network_up
     nsenter --net="/var/run/netns/$NAME" unshare --mount --pid --uts --fork --kill-child=KILL \
-        bash -c "$INIT" init "$root" "$REPO_DIR" "$own" "$STATE_DIR/kafka-jars" "$engine" /var/tmp/sidetail-test "$@"
+        bash -c "$INIT" init "$root" "$REPO_DIR" "$own" "$STATE_DIR" "$engine" /var/tmp/sidetail-test "$@"
 }
 
 # One command at a time: two would share their Engine's files.
@@ -176,7 +183,7 @@ remove)
     rm -rf "$DIR"
     ;;
 *)
-    sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,11s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac

@@ -25,6 +25,8 @@ struct sim {
     int delivered[STREAM_COUNT]; /* entries that are delivered for good */
 };
 
+static const bool whole[STREAM_COUNT]; /* no line waits for its rest */
+
 static void note(struct sim *sim, enum stream stream, int64_t time, bool more)
 {
     int seq = 0;
@@ -43,7 +45,7 @@ static void test_begin(void **state)
     struct api_cursor c;
     union source_offset offset;
     cursor_start(&c, NULL);
-    assert_true(cursor_open(&c) == 0);
+    assert_true(cursor_open(&c, whole) == 0);
     assert_true(cursor_take(&c, STREAM_STDOUT, 5 * S, &offset));
     assert_true(offset.api.time_ns == 5 * S && offset.api.lines == 0);
     assert_true(cursor_take(&c, STREAM_STDOUT, 5 * S, &offset));
@@ -51,7 +53,7 @@ static void test_begin(void **state)
     assert_true(cursor_newest(&c) == 5 * S);
     struct position file = {.kind = POSITION_FILE, .at.file.offset = 77};
     cursor_start(&c, &file);
-    assert_true(cursor_open(&c) == 0); /* a position of the json-file source says nothing here */
+    assert_true(cursor_open(&c, whole) == 0); /* a position of the json-file source says nothing here */
 }
 
 static void test_since(void **state)
@@ -60,16 +62,35 @@ static void test_since(void **state)
     struct api_cursor c;
     union source_offset offset;
     cursor_start_at(&c, 100 * S);
-    assert_true(cursor_open(&c) == 100 * S);
+    assert_true(cursor_open(&c, whole) == 100 * S);
     assert_false(cursor_take(&c, STREAM_STDOUT, 100 * S - 1, &offset));
     assert_true(cursor_take(&c, STREAM_STDOUT, 100 * S, &offset));
     assert_true(cursor_take(&c, STREAM_STDOUT, 500 * S, &offset));
     /* The silent stream does not hold `since` back, but for the slack. */
-    assert_true(cursor_open(&c) == 500 * S - CURSOR_SLACK_NS);
+    assert_true(cursor_open(&c, whole) == 500 * S - CURSOR_SLACK_NS);
     struct position pos = cursor_position(&c);
     assert_true(pos.kind == POSITION_API && pos.held_set[0] && pos.held_set[1]);
     assert_true(pos.held[STREAM_STDOUT].api.time_ns == 500 * S && pos.held[STREAM_STDOUT].api.lines == 1);
     assert_true(pos.held[STREAM_STDERR].api.time_ns == 500 * S - CURSOR_SLACK_NS);
+}
+
+/* The rest of a line bears the line's time, though it is written long after the other stream's lines. */
+static void test_since_of_a_line_that_waits(void **state)
+{
+    (void)state;
+    const bool more[STREAM_COUNT] = {[STREAM_STDOUT] = true};
+    struct api_cursor c;
+    union source_offset offset;
+    cursor_start(&c, NULL);
+    cursor_open(&c, whole);
+    assert_true(cursor_take(&c, STREAM_STDOUT, 5 * S, &offset));
+    assert_true(cursor_take(&c, STREAM_STDOUT, 5 * S, &offset));
+    assert_true(cursor_take(&c, STREAM_STDERR, 60 * S, &offset));
+    assert_true(cursor_open(&c, more) == 5 * S);
+    assert_false(cursor_take(&c, STREAM_STDOUT, 5 * S, &offset));
+    assert_false(cursor_take(&c, STREAM_STDOUT, 5 * S, &offset));
+    assert_false(cursor_take(&c, STREAM_STDERR, 60 * S, &offset));
+    assert_true(cursor_take(&c, STREAM_STDOUT, 5 * S, &offset));
 }
 
 static void test_equal_times(void **state)
@@ -81,7 +102,7 @@ static void test_equal_times(void **state)
     pos.held[STREAM_STDOUT].api = (struct api_pos){.time_ns = 9 * S, .lines = 2};
     pos.held[STREAM_STDERR].api = (struct api_pos){.time_ns = 8 * S, .lines = 0};
     cursor_start(&c, &pos);
-    assert_true(cursor_open(&c) == 8 * S);
+    assert_true(cursor_open(&c, whole) == 8 * S);
     assert_false(cursor_take(&c, STREAM_STDOUT, 9 * S, &offset));
     assert_true(cursor_take(&c, STREAM_STDERR, 9 * S, &offset)); /* each stream counts for itself */
     assert_false(cursor_take(&c, STREAM_STDOUT, 9 * S, &offset));
@@ -97,12 +118,12 @@ static void test_set_back(void **state)
     struct api_cursor c;
     union source_offset offset;
     cursor_start(&c, NULL);
-    cursor_open(&c);
+    cursor_open(&c, whole);
     assert_true(cursor_take(&c, STREAM_STDERR, 100 * S, &offset));
     assert_true(cursor_take(&c, STREAM_STDOUT, 5000 * S, &offset));
     cursor_set_back(&c, 1000 * S);
-    assert_true(cursor_open(&c) < 1000 * S - CURSOR_BACK_NS);
-    assert_true(cursor_open(&c) >= 1000 * S - CURSOR_BACK_NS - CURSOR_SLACK_NS);
+    assert_true(cursor_open(&c, whole) < 1000 * S - CURSOR_BACK_NS);
+    assert_true(cursor_open(&c, whole) >= 1000 * S - CURSOR_BACK_NS - CURSOR_SLACK_NS);
     assert_false(cursor_take(&c, STREAM_STDOUT, 1000 * S - CURSOR_BACK_NS - 1, &offset));
     assert_true(cursor_take(&c, STREAM_STDOUT, 1000 * S - CURSOR_BACK_NS, &offset));
     assert_true(cursor_take(&c, STREAM_STDERR, 999 * S, &offset));
@@ -119,7 +140,7 @@ static void test_back_while_away(void **state)
     struct position pos = {.kind = POSITION_API, .held_set = {true, true}};
     pos.held[0].api = pos.held[1].api = (struct api_pos){.time_ns = 9 * S, .lines = 2};
     cursor_start(&c, &pos);
-    cursor_open(&c);
+    cursor_open(&c, whole);
     assert_true(cursor_misses(&c, STREAM_STDOUT, 10 * S));
     assert_false(cursor_take(&c, STREAM_STDOUT, 9 * S, &offset));
     assert_false(cursor_misses(&c, STREAM_STDOUT, 10 * S));
@@ -130,7 +151,7 @@ static void test_back_while_away(void **state)
     assert_false(cursor_take(&c, STREAM_STDERR, 4 * S, &offset));
     cursor_start(&c, &pos);
     c.repeats = true;
-    cursor_open(&c);
+    cursor_open(&c, whole);
     assert_false(cursor_take(&c, STREAM_STDOUT, 9 * S, &offset));
     assert_false(cursor_take(&c, STREAM_STDOUT, 9 * S, &offset));
     assert_false(cursor_take(&c, STREAM_STDOUT, 4 * S, &offset)); /* told once more */
@@ -145,7 +166,7 @@ static void test_rotated_away(void **state)
     struct position pos = {.kind = POSITION_API, .held_set = {true, true}};
     pos.held[0].api = pos.held[1].api = (struct api_pos){.time_ns = 9 * S, .lines = 3};
     cursor_start(&c, &pos);
-    cursor_open(&c);
+    cursor_open(&c, whole);
     assert_false(cursor_take(&c, STREAM_STDOUT, 9 * S, &offset));
     assert_true(cursor_take(&c, STREAM_STDOUT, 10 * S, &offset));
     assert_true(cursor_take(&c, STREAM_STDOUT, 10 * S, &offset));
@@ -157,7 +178,7 @@ static void test_held(void **state)
     struct api_cursor c;
     union source_offset offset;
     cursor_start(&c, NULL);
-    cursor_open(&c);
+    cursor_open(&c, whole);
     cursor_take(&c, STREAM_STDOUT, 5 * S, &offset);
     cursor_put(&c, STREAM_STDOUT, PUT_JOINING, &offset);
     cursor_take(&c, STREAM_STDOUT, 5 * S, &offset);
@@ -169,7 +190,7 @@ static void test_held(void **state)
     assert_true(pos.held[STREAM_STDERR].api.time_ns == 60 * S && pos.held[STREAM_STDERR].api.lines == 1);
     struct api_cursor next;
     cursor_start(&next, &pos);
-    assert_true(cursor_open(&next) == 5 * S);
+    assert_true(cursor_open(&next, whole) == 5 * S);
 }
 
 /* -- simulation -------------------------------------------------------------------------------- */
@@ -210,7 +231,7 @@ static struct position live(struct sim *sim, struct position pos, unsigned *seed
 {
     struct api_cursor c;
     cursor_start(&c, pos.kind == POSITION_API ? &pos : NULL);
-    int64_t since = cursor_open(&c);
+    int64_t since = cursor_open(&c, whole);
     int next[STREAM_COUNT], safe[STREAM_COUNT];
     memcpy(next, sim->delivered, sizeof(next));
     memcpy(safe, sim->delivered, sizeof(safe));
@@ -222,7 +243,7 @@ static struct position live(struct sim *sim, struct position pos, unsigned *seed
             continue;
         }
         if (--reopen == 0) { /* the stream breaks, and is opened again */
-            since = cursor_open(&c);
+            since = cursor_open(&c, whole);
             i = -1;
             continue;
         }
@@ -267,10 +288,15 @@ static void test_kills(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_begin),           cmocka_unit_test(test_since),
-        cmocka_unit_test(test_equal_times),     cmocka_unit_test(test_set_back),
-        cmocka_unit_test(test_rotated_away),    cmocka_unit_test(test_held),
-        cmocka_unit_test(test_back_while_away), cmocka_unit_test(test_kills),
+        cmocka_unit_test(test_begin),
+        cmocka_unit_test(test_since),
+        cmocka_unit_test(test_since_of_a_line_that_waits),
+        cmocka_unit_test(test_equal_times),
+        cmocka_unit_test(test_set_back),
+        cmocka_unit_test(test_rotated_away),
+        cmocka_unit_test(test_held),
+        cmocka_unit_test(test_back_while_away),
+        cmocka_unit_test(test_kills),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

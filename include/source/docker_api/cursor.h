@@ -23,8 +23,9 @@ struct api_cursor {
         struct api_pos last; /* of the entries taken; before any: {0, 0} */
         bool skipping;       /* the log was opened (again), and not all that was taken already came since */
         uint32_t skipped;    /* entries with exactly last.time_ns that were passed over since */
-        bool missed;         /* since then, what marks the end of the entries taken did not come */
-        bool leans; /* that is the other stream's last entry, which was taken after all of this one's */
+        bool held_back;      /* `last` stands before a line that was held back, and nothing was taken since */
+        bool missed; /* what marks the end of the entries taken did not come since the log was opened */
+        bool leans;  /* that is the other stream's last entry, taken after all of this one's */
         struct pending hold;
     } stream[STREAM_COUNT];
     /* Set by the owner after cursor_start. */
@@ -44,9 +45,10 @@ void cursor_start_at(struct api_cursor *c, int64_t time_ns);
 void cursor_set_back(struct api_cursor *c, int64_t now_ns);
 #define CURSOR_BACK_NS INT64_C(2000000000)
 
-/* The log is about to be opened (again). Returns since when to ask for entries; 0: all. Those that were taken
+/* The log is about to be opened (again). `more`: of each stream, the last entry is a piece of a line, whose others bear
+ * the same time, however late they are written. Returns since when to ask for entries; 0: all. Those that were taken
  * already will be passed over. */
-int64_t cursor_open(struct api_cursor *c);
+int64_t cursor_open(struct api_cursor *c, const bool *more);
 
 /* After opening: is an entry to come that was taken already? It does not come if it was rotated away. */
 bool cursor_expects(const struct api_cursor *c);

@@ -1,5 +1,14 @@
 #include "source/docker_api/cursor.h"
 
+/* Does stream s stand before a line that was held back? Else its time is that of no entry: see tight, cursor_start_at. */
+static bool is_held_back(const struct position *pos, const struct api_cursor *c, int s)
+{
+    const struct api_pos *at = &c->stream[s].last, *other = &c->stream[!s].last;
+    bool is_begin = at->time_ns == other->time_ns && other->lines == 0;
+    return at->lines == 0 && at->time_ns > 0 && !is_begin &&
+           at->time_ns != pos->at.api.time_ns - CURSOR_SLACK_NS;
+}
+
 void cursor_start(struct api_cursor *c, const struct position *pos)
 {
     *c = (struct api_cursor){0};
@@ -11,6 +20,9 @@ void cursor_start(struct api_cursor *c, const struct position *pos)
         if (s == 0 || c->stream[s].last.time_ns < c->seen_ns) {
             c->seen_ns = c->stream[s].last.time_ns;
         }
+    }
+    for (int s = 0; s < STREAM_COUNT; s++) {
+        c->stream[s].held_back = is_held_back(pos, c, s);
     }
 }
 
@@ -44,28 +56,26 @@ void cursor_set_back(struct api_cursor *c, int64_t now_ns)
     c->seen_ns = c->seen_ns < from ? c->seen_ns : from;
 }
 
-static bool has_last(const struct api_cursor *c, int s)
+/* What marks the end of the entries taken: the stream's last one, or the first of those that were held back. */
+static bool has_mark(const struct api_cursor *c, int s, int64_t from)
 {
-    return c->stream[s].last.lines > 0 && tight(c, s).time_ns == c->stream[s].last.time_ns;
+    return from == c->stream[s].last.time_ns && (c->stream[s].last.lines > 0 || c->stream[s].held_back);
 }
 
-static bool leans(const struct api_cursor *c, int s)
+int64_t cursor_open(struct api_cursor *c, const bool *more)
 {
-    return !has_last(c, s) && has_last(c, !s) &&
-           c->stream[!s].last.time_ns - tight(c, s).time_ns >= CURSOR_SLACK_NS;
-}
-
-int64_t cursor_open(struct api_cursor *c)
-{
-    int64_t since = INT64_MAX;
+    int64_t from[STREAM_COUNT];
     for (int s = 0; s < STREAM_COUNT; s++) {
-        int64_t at = tight(c, s).time_ns;
-        since = at < since ? at : since;
+        from[s] = more[s] ? c->stream[s].last.time_ns : tight(c, s).time_ns;
         c->stream[s].skipping = c->stream[s].last.time_ns > 0;
         c->stream[s].skipped = 0;
-        c->stream[s].leans = leans(c, s);
-        c->stream[s].missed = has_last(c, s) || c->stream[s].leans;
     }
+    for (int s = 0; s < STREAM_COUNT; s++) {
+        bool later = c->stream[!s].last.time_ns - from[s] >= CURSOR_SLACK_NS && c->stream[!s].last.lines > 0;
+        c->stream[s].leans = later && has_mark(c, !s, from[!s]) && !has_mark(c, s, from[s]);
+        c->stream[s].missed = has_mark(c, s, from[s]) || c->stream[s].leans;
+    }
+    int64_t since = from[0] < from[1] ? from[0] : from[1];
     return since > 0 ? since : 0;
 }
 
@@ -92,7 +102,7 @@ bool cursor_expects(const struct api_cursor *c)
 bool cursor_misses(const struct api_cursor *c, enum stream stream, int64_t time_ns)
 {
     /* The first line of a group that was held back is where its stream goes on. */
-    bool is_held = c->stream[stream].leans && time_ns == c->stream[stream].last.time_ns;
+    bool is_held = c->stream[stream].last.lines == 0 && time_ns == c->stream[stream].last.time_ns;
     return c->stream[stream].missed && !is_held;
 }
 
@@ -128,7 +138,7 @@ bool cursor_take(struct api_cursor *c, enum stream stream, int64_t time_ns, unio
         pass(c, stream, time_ns);
         return false;
     }
-    c->stream[stream].skipping = c->stream[stream].missed = false;
+    c->stream[stream].skipping = c->stream[stream].missed = c->stream[stream].held_back = false;
     offset->api = (struct api_pos){.time_ns = time_ns, .lines = time_ns == last->time_ns ? last->lines : 0};
     *last = offset->api;
     last->lines++;

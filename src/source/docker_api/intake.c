@@ -84,7 +84,7 @@ bool intake_catch_clock(struct api_intake *in)
 int64_t intake_open(struct api_intake *in)
 {
     proof_opening(&in->proof, &in->cursor, proof_clock(in->engine));
-    int64_t since = cursor_open(&in->cursor);
+    int64_t since = cursor_open(&in->cursor, in->more);
     in->from_zero = in->want_zero;
     in->want_zero = false;
     in->since_ns = in->from_zero ? 0 : since; /* what was taken is passed over here */
@@ -192,11 +192,12 @@ static bool is_repeated_piece(struct api_intake *in, const struct log_entry *e)
     return false;
 }
 
-/* The last entry taken did not come: files were deleted in between. */
+/* The last entry taken did not come: files were deleted in between. A line that is taken anew is older than that one. */
 static bool is_gap(const struct api_intake *in, const struct log_entry *e)
 {
-    return !in->reached || (cursor_misses(&in->cursor, e->stream, e->time_ns) &&
-                            last_time(in, e->stream) == cursor_newest(&in->cursor));
+    int64_t newest = cursor_newest(&in->cursor);
+    return (!in->reached && e->time_ns > newest) ||
+           (cursor_misses(&in->cursor, e->stream, e->time_ns) && last_time(in, e->stream) == newest);
 }
 
 static enum intake_result take(struct api_intake *in, const struct log_entry *e)

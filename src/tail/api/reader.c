@@ -397,7 +397,7 @@ void reader_begin_now(struct reader *r)
     cursor_start_at(&r->cursor, engine_container_run_ns(c));
     lifecycle_started(&r->life, r->feed);
     if (!c->running) {
-        lifecycle_stopped(&r->life, r->feed, c->exit_code, 0); /* and is gone already */
+        lifecycle_stopped(&r->life, r->feed, c->exit_code, INT64_MAX); /* and is gone already */
     }
     enqueue(r);
 }
@@ -427,7 +427,7 @@ void reader_died(struct reader *r)
     if (r->phase == ENDED || !r->all->env->follow) {
         return;
     }
-    lifecycle_stopped(&r->life, r->feed, r->container->exit_code, r->container->finished_ns);
+    lifecycle_stopped_between(&r->life, r->feed, r->container->exit_code, r->container->finished_ns);
     r->ends = false; /* a stream that is open now may end before these last words */
     if (r->phase == PAST) {
         return; /* shown when its history is read */

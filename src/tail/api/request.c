@@ -21,7 +21,7 @@ struct log_options request_options(struct reader *r)
                                   .own_times = !c->list_only && engine_own_times(r->all->engine, c->driver),
                                   .started_ns = c->started_ns,
                                   .known_ns = cursor_newest(&r->cursor),
-                                  .since_ns = cursor_open(&r->cursor),
+                                  .since_ns = cursor_open(&r->cursor, r->more),
                                   .until_ns = o->until_ns};
     if (r->phase == PAST) {
         options.tail = o->lines;

@@ -32,6 +32,12 @@ def builder():
     return "docker", "0"
 
 
+def builder_checks():
+    """Whether it can check a Dockerfile without building it, as buildx can from 0.15 on."""
+    client, _ = builder()
+    return "--check" in run(client, "buildx", "build", "--help", check=False).stdout
+
+
 def build(name=NAME, folder=REPO, target=None, release=None):
     """Builds the folder's Dockerfile on this machine's Engine. Gives back the image's name."""
     client, buildkit = builder()

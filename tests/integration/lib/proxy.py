@@ -1,5 +1,6 @@
 """Stands between the collector and a real Engine, and does to its log streams what networks and old Engines do."""
 
+import collections
 import random
 import re
 import socket
@@ -46,6 +47,7 @@ class Proxy:
     slow:   seconds between its head and its first bytes
     skip:   how many of the next frames of a log stream that is followed are left out, as if the Engine had skipped a file;
             only of those that come as they are written, for what it reads from files at first is whole
+    late:   seconds by which the event of a container's start comes late
     down:   new connections end at once; go_down() ends those that are open too
     """
 
@@ -55,13 +57,14 @@ class Proxy:
         self.path = str(path)
         self.engine = engine
         self.dice = random.Random(seed)
-        self.cut = self.damage = self.delay = self.slow = 0
+        self.cut = self.damage = self.delay = self.slow = self.late = 0
         self.down = False
         self.clients = set()  # connections that are open
         self.hanging = set()
         self.garble = 0
         self.skip = 0
-        self.opening = self.most_opening = self.cuts = self.streams = self.skipped = self.checks = 0
+        self.opening = self.most_opening = self.cuts = self.streams = self.skipped = self.checks = self.starts = 0
+        self.streams_of = collections.Counter()  # by the container's id, as it is asked for
         self.lock = threading.Lock()
         self.open = set()  # numbers of the log streams that are followed now
         self.server = socket.socket(socket.AF_UNIX)
@@ -111,7 +114,10 @@ class Proxy:
             upstream.sendall(request)
             threading.Thread(target=self._until_gone, args=(client, upstream), daemon=True).start()
             logs = self.LOGS.match(request)
-            self._answer(client, upstream, bool(logs), bool(logs) and b"follow=1" in logs.group(2))
+            followed = bool(logs) and b"follow=1" in logs.group(2)
+            if followed:
+                self.streams_of[logs.group(1).decode()] += 1
+            self._answer(client, upstream, bool(logs), followed)
         except OSError:
             pass
         finally:
@@ -162,6 +168,9 @@ class Proxy:
                             continue  # the head came alone
                 if not data:
                     return
+                if starts := data.count(b'"status":"start"'):
+                    time.sleep(self.late)
+                    self.starts += starts
                 if followed:
                     data = self._harm(number, self._leave_out(chunks, data, live))
                 if followed and self._happens(self.cut, data):
