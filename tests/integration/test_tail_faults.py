@@ -75,7 +75,7 @@ def test_a_stream_that_hangs_is_opened_anew(engine, proxy, follow):
     shell(engine, "web", "for i in $(seq 300); do echo n$i; sleep 0.05; done; sleep 600", project)
     shell(engine, "silent", "echo hello; sleep 600", project)
     tail = follow("--project", project, host=proxy.host)
-    wait_until(lambda: len(texts(tail)) > 20)
+    wait_until(lambda: len(texts(tail)) > 20 and texts(tail, "silent"))
     opened = proxy.streams
     assert opened == 2
     proxy.hang()
