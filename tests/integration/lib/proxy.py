@@ -1,5 +1,6 @@
 """Stands between the collector and a real Engine, and does to its log streams what networks and old Engines do."""
 
+import collections
 import random
 import re
 import socket
@@ -63,6 +64,7 @@ class Proxy:
         self.garble = 0
         self.skip = 0
         self.opening = self.most_opening = self.cuts = self.streams = self.skipped = self.checks = self.starts = 0
+        self.streams_of = collections.Counter()  # by the container's id, as it is asked for
         self.lock = threading.Lock()
         self.open = set()  # numbers of the log streams that are followed now
         self.server = socket.socket(socket.AF_UNIX)
@@ -112,7 +114,10 @@ class Proxy:
             upstream.sendall(request)
             threading.Thread(target=self._until_gone, args=(client, upstream), daemon=True).start()
             logs = self.LOGS.match(request)
-            self._answer(client, upstream, bool(logs), bool(logs) and b"follow=1" in logs.group(2))
+            followed = bool(logs) and b"follow=1" in logs.group(2)
+            if followed:
+                self.streams_of[logs.group(1).decode()] += 1
+            self._answer(client, upstream, bool(logs), followed)
         except OSError:
             pass
         finally:
