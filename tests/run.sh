@@ -149,7 +149,7 @@ stage_unit-arm() {
     need tests/setup/install.sh arm
     one tests/setup/arm.sh make -s -j"$JOBS" build/arm/sidetail
     need tests/setup/arm.sh make -s -k -j"$JOBS" "${programs[@]}"
-    run_units 600 tests/setup/arm.sh run -- "${programs[@]}"
+    run_units 1800 tests/setup/arm.sh run -- "${programs[@]}"
 }
 
 # A target that does nothing proves nothing.

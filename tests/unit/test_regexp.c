@@ -4,10 +4,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 // cmocka.h wants the above
 #include <cmocka.h>
 
-#include "base/clock.h"
 #include "base/regexp.h"
 #include "under_valgrind.h"
 
@@ -81,6 +81,12 @@ static void test_long_text(void **state)
     free(text);
 }
 
+/* This process's own time: what others do on the machine does not count. */
+static int64_t cpu_ms(void)
+{
+    return (int64_t)clock() * 1000 / CLOCKS_PER_SEC;
+}
+
 /* Expressions and texts that would take a backtracking search seconds to ages. */
 static void test_catastrophes(void **state)
 {
@@ -96,12 +102,12 @@ static void test_catastrophes(void **state)
         struct regexp *re = compile(bad[i]);
         for (size_t k = 0; k < count; k++) {
             struct span at;
-            int64_t began = clock_monotonic();
+            int64_t began = cpu_ms();
             text[lengths[k] - 1] = '!';
             assert_int_not_equal(regexp_find(re, slice_of(text, lengths[k]), 0, &at), REGEXP_FOUND);
             text[lengths[k] - 1] = 'a';
-            int64_t ms = (clock_monotonic() - began) / NS_PER_MS;
-            if (ms > 20000) { /* on a busy machine, with sanitizers or emulated */
+            int64_t ms = cpu_ms() - began;
+            if (ms > 20000) { /* with sanitizers or emulated */
                 fail_msg("%s took %lld ms on %zu bytes", bad[i], (long long)ms, lengths[k]);
             }
         }

@@ -51,6 +51,7 @@ class Proxy:
     down:   new connections end at once; go_down() ends those that are open too
     """
 
+    START = re.compile(rb'"Action":"start"[^\n]*?"ID":"(\w+)"')
     LOGS = re.compile(rb"GET /v[\d.]+/containers/(\w+)/logs\?(\S*)")
 
     def __init__(self, path, engine="/var/run/docker.sock", seed=1):
@@ -63,7 +64,8 @@ class Proxy:
         self.hanging = set()
         self.garble = 0
         self.skip = 0
-        self.opening = self.most_opening = self.cuts = self.streams = self.skipped = self.checks = self.starts = 0
+        self.opening = self.most_opening = self.cuts = self.streams = self.skipped = self.checks = 0
+        self.starts = collections.Counter()  # events of them, by the container's id
         self.streams_of = collections.Counter()  # by the container's id, as it is asked for
         self.lock = threading.Lock()
         self.open = set()  # numbers of the log streams that are followed now
@@ -168,9 +170,9 @@ class Proxy:
                             continue  # the head came alone
                 if not data:
                     return
-                if starts := data.count(b'"status":"start"'):
+                if starts := self.START.findall(data):
                     time.sleep(self.late)
-                    self.starts += starts
+                    self.starts.update(ident.decode() for ident in starts)
                 if followed:
                     data = self._harm(number, self._leave_out(chunks, data, live))
                 if followed and self._happens(self.cut, data):
