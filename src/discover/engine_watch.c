@@ -332,7 +332,8 @@ static void on_events_opened(void *arg)
     request_list(w);
 }
 
-/* It had ended when it was listed, and was not heard to start since: an Engine's list may say so before the event does. */
+/* It had ended when it was listed, and was not heard to start since. The event of that end may still come: an
+   Engine's list is earlier. */
 static bool listed_as_ended(const struct entry *e)
 {
     return !e->c.running && e->c.started_ns < e->listed_ns;
