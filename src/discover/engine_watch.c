@@ -332,6 +332,13 @@ static void on_events_opened(void *arg)
     request_list(w);
 }
 
+/* It had ended when it was listed, and was not heard to start since. The event of that end may still come: an
+   Engine's list is earlier. */
+static bool listed_as_ended(const struct entry *e)
+{
+    return !e->c.running && e->c.started_ns < e->listed_ns;
+}
+
 static void on_event(void *arg, const struct engine_event *event)
 {
     struct engine_watch *w = arg;
@@ -351,7 +358,7 @@ static void on_event(void *arg, const struct engine_event *event)
         e->c.running = true;
         e->c.started_ns = event->time_ns;
         changed(e, WATCH_STARTED);
-    } else if (strcmp(event->action, "die") == 0) {
+    } else if (strcmp(event->action, "die") == 0 && !listed_as_ended(e)) {
         e->c.running = false;
         e->c.exit_code = event->exit_code;
         e->c.finished_ns = event->time_ns;

@@ -115,7 +115,7 @@ def test_restarts_are_told_where_they_happened(engine, proxy, follow, late):
     tail = follow("--project", project, host=proxy.host if late else None)
     said = lambda: [re.sub(r"^web\S* +", "", line) for line in tail.lines()]  # noqa: E731
     wait_until(lambda: said().count("| on") > 3)
-    proxy.late = late
+    proxy.late[web.id] = late
     heard = proxy.starts[web.id]
     for restarts in (1, 2):
         web.restart()

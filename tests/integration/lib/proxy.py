@@ -47,7 +47,7 @@ class Proxy:
     slow:   seconds between its head and its first bytes
     skip:   how many of the next frames of a log stream that is followed are left out, as if the Engine had skipped a file;
             only of those that come as they are written, for what it reads from files at first is whole
-    late:   seconds by which the event of a container's start comes late
+    late:   container's id -> seconds by which the event of its start comes late
     down:   new connections end at once; go_down() ends those that are open too
     """
 
@@ -58,7 +58,8 @@ class Proxy:
         self.path = str(path)
         self.engine = engine
         self.dice = random.Random(seed)
-        self.cut = self.damage = self.delay = self.slow = self.late = 0
+        self.cut = self.damage = self.delay = self.slow = 0
+        self.late = {}
         self.down = False
         self.clients = set()  # connections that are open
         self.hanging = set()
@@ -170,9 +171,8 @@ class Proxy:
                             continue  # the head came alone
                 if not data:
                     return
-                if starts := self.START.findall(data):
-                    time.sleep(self.late)
-                    self.starts.update(ident.decode() for ident in starts)
+                for start in self.START.finditer(data):
+                    data = self._late(client, start[1].decode(), data)
                 if followed:
                     data = self._harm(number, self._leave_out(chunks, data, live))
                 if followed and self._happens(self.cut, data):
@@ -185,6 +185,16 @@ class Proxy:
                 if first and followed:
                     self.opening -= 1
                 self.open.discard(number)
+
+    def _late(self, client, ident, data):
+        """Holds back the event of its start, but not what came before. Gives back what is still to be sent."""
+        if late := self.late.get(ident):
+            head, found, tail = data.partition(b'"Action":"start"')
+            client.sendall(head)
+            data = found + tail
+            time.sleep(late)
+        self.starts[ident] += 1
+        return data
 
     def _happens(self, chance, data):
         return bool(data) and self.dice.random() < chance * len(data) / 1024
