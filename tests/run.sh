@@ -138,7 +138,7 @@ stage_unit-valgrind() {
     local programs
     mapfile -t programs < <(unit_programs build)
     need make -s -k -j"$JOBS" "${programs[@]}"
-    run_units 600 valgrind -q --suppressions=tests/setup/valgrind.supp --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,indirect,possible \
+    run_units 1200 valgrind -q --suppressions=tests/setup/valgrind.supp --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,indirect,possible \
         --errors-for-leak-kinds=definite,indirect,possible --num-callers=30 -- "${programs[@]}"
 }
 

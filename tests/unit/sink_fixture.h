@@ -120,6 +120,9 @@ static inline void bench_turn(void)
     event_base_loop(bench.base, EVLOOP_NONBLOCK);
 }
 
+/* How long something may take on a busy machine, under valgrind. */
+#define PATIENCE_MS 20000
+
 /* Runs the loop until *done, at most `ms`. */
 static inline bool bench_until(const bool *done, int ms)
 {
@@ -141,7 +144,7 @@ static inline void bench_open(const struct sink_ops *ops)
     if (bench_try_open(ops) < 0) {
         fail_msg("%s", bench.error.text);
     }
-    assert_true(bench_until(&bench.ready, 1000));
+    assert_true(bench_until(&bench.ready, PATIENCE_MS));
 }
 
 /* A batch of so many lines. */
@@ -164,9 +167,9 @@ static inline void bench_submit(uint32_t lines)
     bench.sink->ops->submit(bench.sink, b);
 }
 
-static inline bool bench_wait_acked(int ms)
+static inline bool bench_wait_acked(void)
 {
-    for (int64_t end = clock_monotonic() + ms * NS_PER_MS;
+    for (int64_t end = clock_monotonic() + PATIENCE_MS * NS_PER_MS;
          bench.acked < bench.submitted && bench.failed < 0 && clock_monotonic() < end;) {
         bench_turn();
         usleep(500);

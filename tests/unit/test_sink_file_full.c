@@ -71,7 +71,7 @@ static void test_full_disk(void **state)
     assert_in_range(metrics.sink_errors, 2, 4); /* 0, 0.1, 0.3 s; not each turn */
     assert_int_equal(metrics.sink_retries, metrics.sink_errors - 1);
     assert_int_equal(unlink(filler), 0);
-    assert_true(bench_wait_acked(2000));
+    assert_true(bench_wait_acked());
     bench_expect_file(bench.out, 1, 2150);
     submit_all(1, 10);
     bench_close();
@@ -88,7 +88,7 @@ static void check_truncated(void **state, off_t left, uint32_t first)
     half_write(2000);
     assert_int_equal(truncate(bench.out, left), 0);
     assert_int_equal(unlink(filler), 0);
-    assert_true(bench_wait_acked(2000));
+    assert_true(bench_wait_acked());
     bench_expect_file(bench.out, first, 2100);
     save();
     bench_close();
@@ -136,7 +136,7 @@ static void test_reopened_on_a_full_disk(void **state)
     bench.sink->ops->reopen(bench.sink);
     bench_expect_file(sibling("-1"), 1, 100);
     assert_int_equal(unlink(filler), 0);
-    assert_true(bench_wait_acked(2000));
+    assert_true(bench_wait_acked());
     bench_expect_file(sibling("-1"), 1, 100);
     bench_expect_file(bench.out, 101, 2120);
     bench_close();
@@ -156,7 +156,7 @@ static void test_no_rotation_within_a_batch(void **state)
     bench_expect_file(sibling(".1"), 1, 100);
     assert_int_equal(access(sibling(".2"), F_OK), -1);
     assert_int_equal(unlink(filler), 0);
-    assert_true(bench_wait_acked(2000));
+    assert_true(bench_wait_acked());
     bench_run(200);
     bench_expect_file(sibling(".1"), 101, 2100);
     bench_expect_file(sibling(".2"), 1, 100);

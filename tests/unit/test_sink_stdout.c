@@ -86,7 +86,7 @@ static void stall_and_go_on(int reader)
     assert_int_equal(bench.acked, acked);
 
     read_all(reader, &got, 200000 * LINE_BYTES);
-    assert_true(bench_wait_acked(1000));
+    assert_true(bench_wait_acked());
     bench_expect(&got, 1, 200000);
     buf_free(&got);
 }
@@ -209,7 +209,7 @@ static void test_named_pipe(void **state)
     become_stdout(writer);
     bench_open(&sink_stdout);
     bench_submit(3);
-    assert_true(bench_wait_acked(100));
+    assert_true(bench_wait_acked());
     read_all(reader, &got, 3 * LINE_BYTES);
     close(reader);
     bench_submit(4);
@@ -219,7 +219,7 @@ static void test_named_pipe(void **state)
     assert_true(metrics.sink_errors > 0);
     reader = open(bench.out, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     read_all(reader, &got, 7 * LINE_BYTES);
-    assert_true(bench_wait_acked(1000));
+    assert_true(bench_wait_acked());
     bench_expect(&got, 1, 7);
     bench_close();
     buf_free(&got);
