@@ -17,8 +17,8 @@ enum check_result {
 /* An entry that came, and is held until the check is over. */
 struct held_entry {
     bool piece; /* the last one of a line: did as many come before it as the log has? */
-    bool
-        returned; /* cursor_misses: does the log have the awaited last entry behind it? Only that is asked then */
+    /* cursor_misses: does the log have the awaited last entry behind it? Only that is asked then. */
+    bool returned;
     enum stream awaited;
     enum stream stream;
     int64_t time_ns; /* 0: no entry is held */
