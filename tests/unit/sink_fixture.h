@@ -121,7 +121,7 @@ static inline void bench_turn(void)
 }
 
 /* How long something may take on a busy machine, under valgrind. */
-#define PATIENCE_MS 20000
+#define PATIENCE_MS 60000
 
 /* Runs the loop until *done, at most `ms`. */
 static inline bool bench_until(const bool *done, int ms)

@@ -53,7 +53,8 @@ static void read_some(int fd, struct buf *into, size_t len)
 static void read_all(int fd, struct buf *into, size_t total)
 {
     char chunk[1000];
-    for (int64_t end = clock_monotonic() + 10 * NS_PER_S; into->len < total && clock_monotonic() < end;) {
+    for (int64_t end = clock_monotonic() + PATIENCE_MS * NS_PER_MS;
+         into->len < total && clock_monotonic() < end;) {
         bench_turn();
         struct pollfd p = {.fd = fd, .events = POLLIN};
         if (poll(&p, 1, 1) == 1) {
