@@ -23,6 +23,7 @@ struct container {
     struct tags *tags;               /* NULL: not known yet */
     bool first_look;                 /* was there before we were */
     bool metadata_logged;            /* it was logged that its metadata cannot be read */
+    bool unreadable_logged;          /* it was logged that its driver writes nothing that can be read */
     bool settled;                    /* its metadata was read */
     UT_hash_handle hh;
 };
