@@ -51,8 +51,9 @@ def test_record_has_the_keys_of_the_design(collect, engine):
 
 
 def test_a_driver_that_keeps_nothing_is_said_once(collect, engine):
-    """Nobody can read it, not even the source docker-api."""
-    collector = collect().start()
+    """Nobody can read it, not even the source docker-api. Nothing is said of one that is not wanted."""
+    collector = collect(exclude={"services": ["unwanted"]}).start()
+    unwanted = engine.write("u", count=1, service="unwanted", container={"log_driver": "none"})
     mute = engine.write("mute", count=1, container={"log_driver": "none"})
     collector.wait_stderr(f"nobody can read this container's log.*container=/?{mute.name} driver=none hint=.*json-file")
     mute.wait()
@@ -61,6 +62,11 @@ def test_a_driver_that_keeps_nothing_is_said_once(collect, engine):
     engine.write("last", count=1)
     collector.wait_lines(1)
     assert collector.stderr().count("nobody can read") == 1
+    assert unwanted.name not in collector.stderr()
+    collector.config["exclude"] = {}
+    collector.reload()
+    collector.wait_stderr(f"nobody can read this container's log.*container=/?{unwanted.name} driver=none")
+    assert collector.stderr().count("nobody can read") == 2
 
 
 def test_without_configuration(engine, binary, tmp_path):

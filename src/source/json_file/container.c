@@ -140,16 +140,25 @@ static void unfollow(struct container *c)
     c->follow = NULL;
 }
 
-/* Tags the container as `who`, and follows it or stops to. */
-void container_tag(struct container *c, const struct identity *who)
+/* Its tags as `who`; NULL: the configuration leaves it out. */
+static struct tags *tags_if_wanted(const struct container *c, const struct identity *who)
 {
-    struct json_file *src = c->source;
-    struct tags *tags = tags_new(who, src->cfg);
+    const struct config *cfg = c->source->cfg;
+    struct tags *tags = tags_new(who, cfg);
     if (!tags) {
         die_out_of_memory();
     }
-    if (!tags_wanted(tags, who, src->cfg, tags_own_container())) {
-        tags_unref(tags);
+    if (tags_wanted(tags, who, cfg, tags_own_container())) {
+        return tags;
+    }
+    tags_unref(tags);
+    return NULL;
+}
+
+void container_tag(struct container *c, const struct identity *who)
+{
+    struct tags *tags = tags_if_wanted(c, who);
+    if (!tags) {
         unfollow(c);
         return;
     }
@@ -221,8 +230,15 @@ static int64_t metadata_time(const struct container *c)
     return stat(path, &st) == 0 ? clock_of_timespec(st.st_mtim) : 0;
 }
 
-static void say_unreadable(const struct metadata *meta)
+/* Its driver writes no log that can be read here: says so once, of a container that is wanted. */
+static void say_unreadable(struct container *c, const struct metadata *meta)
 {
+    struct tags *tags = c->unreadable_logged ? NULL : tags_if_wanted(c, &meta->who);
+    if (!tags) {
+        return;
+    }
+    tags_unref(tags);
+    c->unreadable_logged = true;
     const char *name = meta->who.name ? meta->who.name : "";
     name += name[0] == '/';
     if (strcmp(meta->driver, "none") == 0) {
@@ -246,9 +262,7 @@ void container_identify(struct container *c)
     }
     meta.who.id = c->id;
     if (!metadata_driver_readable(meta.driver)) {
-        if (!c->settled) {
-            say_unreadable(&meta);
-        }
+        say_unreadable(c, &meta);
         unfollow(c);
     } else {
         container_set_log(c, meta.driver);

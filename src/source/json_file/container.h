@@ -25,6 +25,7 @@ struct container {
     bool from_set;                   /* that was noted: */
     struct file_pos from;            /* where its log ended as we began */
     bool metadata_logged;            /* it was logged that its metadata cannot be read */
+    bool unreadable_logged;          /* it was logged that its driver writes nothing that can be read */
     bool settled;                    /* its metadata was read */
     int64_t metadata_ns;             /* the time of that; 0: it was not there */
     UT_hash_handle hh;
