@@ -75,9 +75,11 @@ static void test_gaps(void **state)
     assert_false(doubts_line(&r, t + 30 * MS));
     take_line(&r, t + 30 * MS);
     assert_true(doubts_line(&r, t + 60 * MS));
-    proof_opening(&r.proof, &r.cursor, t + 70 * MS); /* the stream brings all that was written by then */
+    proof_opening(&r.proof, &r.cursor, t + 1060 * MS); /* the stream brings all that was written by then */
     assert_false(doubts_line(&r, t + 60 * MS));
-    assert_true(doubts_line(&r, t + 71 * MS));
+    assert_true(doubts_line(&r, t + 1049 * MS)); /* a busy Engine may have written that after the opening */
+    take_line(&r, t + 1051 * MS);                /* and from here on it surely did */
+    assert_true(doubts_line(&r, t + 1100 * MS));
 
     begin_reading(*state, &r, 0); /* one file: nothing is skipped */
     take_line(&r, t);
@@ -114,21 +116,50 @@ static void test_lines_that_do_not_go_on(void **state)
     assert_false(doubts(&r, &rest));
 }
 
+/* The pieces of a line all bear the time of its beginning: the last one of a line that is longer than a file comes as a
+ * line of its own, a moment after another one, where the file with the others was skipped. */
+static void test_long_lines_shorten_the_jump(void **state)
+{
+    struct reader r;
+    int64_t t = clock_now() - 3600 * NS_PER_S;
+    static char text[70000];
+    memset(text, 'x', sizeof(text) - 1);
+    struct log_entry line = entry(STREAM_STDOUT, t, text, false);
+    begin_reading(*state, &r, 100000);
+    take_line(&r, t - 1);
+    assert_false(doubts_line(&r, t + MS / 5));
+    take(&r, &line);
+    assert_true(doubts_line(&r, t + MS / 5));
+    assert_false(doubts_line(&r, t + MS / 20));
+    take(&r, &line);
+    line.more = true;
+    take(&r, &line);
+    line.more = false;
+    take(&r, &line);
+    r.more[STREAM_STDOUT] = false;
+    assert_true(doubts_line(&r, t + 1));
+    assert_false(doubts_line(&r, t));
+}
+
+static void set_jump(struct reader *r, int64_t jump_ns)
+{
+    r->proof.jump_ns = jump_ns;
+    r->proof.longest = 100; /* no line makes it shorter */
+}
+
 /* Lines each 60 ms, which come at once. `first` is the time of the first of them. */
 static unsigned take_on_credit(struct reader *r, int64_t first)
 {
     unsigned n = 0;
-    r->proof.jump_ns = 50 * MS;
+    set_jump(r, 50 * MS);
     take_line(r, first);
     assert_true(doubts_line(r, first + 60 * MS));
     proof_given(&r->proof, &r->cursor, first + 60 * MS);
-    r->proof.jump_ns = 3600 * NS_PER_S; /* so that each is prompt, however slow the machine */
+    r->proof.prompt_ns = 3600 * NS_PER_S; /* each comes at once, however slow the machine */
     take_line(r, first + 60 * MS);
     for (n = 2;; n++) {
         int64_t at = first + n * 60 * MS;
-        r->proof.jump_ns = 50 * MS;
         bool doubted = doubts_line(r, at);
-        r->proof.jump_ns = 3600 * NS_PER_S;
         if (doubted) {
             return n;
         }
@@ -184,11 +215,11 @@ static void test_no_credit_for_pieces(void **state)
     struct reader r;
     int64_t t = clock_now() - 60 * NS_PER_S;
     begin_reading(*state, &r, 100000000);
-    r.proof.jump_ns = 3600 * NS_PER_S;
+    set_jump(&r, 50 * MS);
+    r.proof.prompt_ns = 3600 * NS_PER_S;
     take_line(&r, t);
     proof_given(&r.proof, &r.cursor, t);
     take_line(&r, t + 60 * MS);
-    r.proof.jump_ns = 50 * MS;
     struct log_entry piece = entry(STREAM_STDOUT, t + 120 * MS, "piece", true);
     assert_true(doubts(&r, &piece));
     assert_false(doubts_line(&r, t + 120 * MS));
@@ -219,6 +250,20 @@ static void log_has(struct server *server, int64_t t, int count)
         char line[CLOCK_TEXT_MAX + 16];
         size_t n = clock_format(t + i * MS, line);
         memcpy(line + n, " text\n", 7);
+        add_line(server, 1, line);
+    }
+    add_text(server, "0\r\n\r\n");
+}
+
+static void log_has_pieces(struct server *server, int64_t t, int before, int pieces)
+{
+    static char line[CLOCK_TEXT_MAX + 16400];
+    begin_answer(server, CHUNKED);
+    for (int i = -before; i < pieces; i++) {
+        size_t n = clock_format(i < 0 ? t + i * MS : t, line);
+        line[n++] = ' ';
+        memset(line + n, 'x', 16384);
+        strcpy(line + n + (i < 0 || i == pieces - 1 ? 10 : 16384), i < 0 || i == pieces - 1 ? "\n" : "");
         add_line(server, 1, line);
     }
     add_text(server, "0\r\n\r\n");
@@ -273,6 +318,49 @@ static void test_checks_of_lines(void **state)
     assert_int_equal(r.result, CHECK_BEHIND);
 }
 
+/* Pieces of its time before it: it is the end of a line whose beginning was skipped. */
+static void test_checks_of_a_line_that_is_none(void **state)
+{
+    struct server *server = *state;
+    struct reader r;
+    int64_t t = clock_now() - 3600 * NS_PER_S;
+    struct log_entry held = entry(STREAM_STDOUT, t, "x", false);
+    begin_reading(server, &r, 100000);
+    take_line(&r, t - MS);
+    log_has_pieces(server, t, 1, 3);
+    check(server, &r, &held);
+    assert_int_equal(r.result, CHECK_BEHIND);
+    log_has_pieces(server, t, 1, 1);
+    check(server, &r, &held);
+    assert_int_equal(r.result, CHECK_LEVEL);
+}
+
+/* Another line follows: the rest of the unfinished one was skipped, or never written. */
+static void test_checks_of_an_unfinished_line(void **state)
+{
+    struct server *server = *state;
+    struct reader r;
+    int64_t t = clock_now() - 3600 * NS_PER_S;
+    struct log_entry piece = entry(STREAM_STDOUT, t, "x", true),
+                     held = entry(STREAM_STDOUT, t + MS, "x", false);
+    begin_reading(server, &r, 100000);
+    take_line(&r, t - MS);
+    take(&r, &piece);
+    take(&r, &piece);
+    log_has_pieces(server, t, 1, 2);
+    check(server, &r, &held);
+    assert_int_equal(r.result, CHECK_LEVEL);
+    log_has_pieces(server, t, 0, 2); /* no more than that: its first one is among them */
+    check(server, &r, &held);
+    assert_int_equal(r.result, CHECK_LEVEL);
+    log_has_pieces(server, t, 1, 3);
+    check(server, &r, &held);
+    assert_int_equal(r.result, CHECK_BEHIND);
+    log_has_pieces(server, t, 0, 64); /* it may begin anywhere in the line */
+    check(server, &r, &held);
+    assert_int_equal(r.result, CHECK_BEHIND);
+}
+
 static void test_checks_of_credit(void **state)
 {
     struct server *server = *state;
@@ -294,20 +382,6 @@ static void test_checks_of_credit(void **state)
     check(server, &r, &held);
     assert_int_equal(r.result, CHECK_BEHIND); /* the fourth */
     assert_non_null(strstr(server->request, "tail=68"));
-}
-
-static void log_has_pieces(struct server *server, int64_t t, int before, int pieces)
-{
-    static char line[CLOCK_TEXT_MAX + 16400];
-    begin_answer(server, CHUNKED);
-    for (int i = -before; i < pieces; i++) {
-        size_t n = clock_format(i < 0 ? t + i * MS : t, line);
-        line[n++] = ' ';
-        memset(line + n, 'x', 16384);
-        strcpy(line + n + (i < 0 || i == pieces - 1 ? 10 : 16384), i < 0 || i == pieces - 1 ? "\n" : "");
-        add_line(server, 1, line);
-    }
-    add_text(server, "0\r\n\r\n");
 }
 
 static void test_checks_of_pieces(void **state)
@@ -345,10 +419,13 @@ int main(void)
         T(test_gaps),
         T(test_sizes_of_all_kinds),
         T(test_lines_that_do_not_go_on),
+        T(test_long_lines_shorten_the_jump),
         T(test_credit_is_bounded),
         T(test_credit_is_settled_by_a_new_stream),
         T(test_no_credit_for_pieces),
         T(test_checks_of_lines),
+        T(test_checks_of_a_line_that_is_none),
+        T(test_checks_of_an_unfinished_line),
         T(test_checks_of_credit),
         T(test_checks_of_pieces),
     };

@@ -17,6 +17,7 @@ enum check_result {
 /* An entry that came, and is held until the check is over. */
 struct held_entry {
     bool piece; /* the last one of a line: did as many come before it as the log has? */
+    bool whole; /* it is a line: are there no pieces of its time before it? */
     /* cursor_misses: does the log have the awaited last entry behind it? Only that is asked then. */
     bool returned;
     enum stream awaited;
@@ -50,6 +51,7 @@ struct api_check {
     int64_t entries;             /* read */
     bool behind[STREAM_COUNT];   /* one was not taken */
     bool reached;                /* one is of before what is compared */
+    bool began;                  /* the first piece of an unfinished line came, or another one of it */
     bool over;                   /* the held one came: what follows was written later */
     uint32_t same[STREAM_COUNT]; /* entries read with exactly the time of the stream's last one */
     uint64_t unmatched[PROOF_CREDIT];

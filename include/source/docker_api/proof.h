@@ -6,10 +6,11 @@
  * rotation for other reasons). A request that does not follow reads all files as they were when it came, and skips nothing.
  *
  * So an entry is doubted, and a check of the log settles that (check.h) before the entry is taken, when
- * - since the entry before as much time went by as filling a file takes at the least; or
+ * - since the entry before as much time went by as filling a file takes at the least, where the log has long lines but for
+ *   one of these, whose pieces all bear the time of its beginning; or
  * - it begins a line while another one is unfinished; or
- * - it ends a line that may be longer than a file, and comes late: pieces of a line all bear one time. If one is
- *   missing, the line is read again from its first piece.
+ * - it ends a line that may be longer than a file, and comes late. If a piece is missing, the line is read again from its
+ *   first one.
  *
  * A trickle of lines would mean a check for each line. There, whole lines are taken on credit: while the stream does not
  * lag, which only an Engine on this machine can be told by, and only so few bytes that hardly a file ends among them. What was
@@ -34,12 +35,16 @@ struct proof {
     bool since_skips;   /* see engine_container_since_skips: the log cannot be asked for all of a line */
     bool own_times;     /* see engine_own_times */
     int64_t max_size;   /* of a file, in bytes */
-    int64_t jump_ns;    /* as long as it takes to fill a file, at the least */
+    int64_t prompt_ns;  /* as long as it takes to fill a file, at the least */
+    int64_t jump_ns;    /* the same, less a long line's part of it */
     int64_t opened_ns;  /* the stream brings all that was written up to then */
+    bool live;          /* since then it brought something that was written later */
     int64_t checked_ns; /* nothing is missing before an entry of up to this time */
     int64_t bytes;      /* taken since the last proof */
-    bool prompt;        /* the entry taken last came at once */
-    bool owed;          /* something was taken on credit */
+    int64_t longest;    /* line of the log, in bytes */
+    int64_t line[STREAM_COUNT]; /* bytes of the unfinished one */
+    bool prompt;                /* the entry taken last came at once */
+    bool owed;                  /* something was taken on credit */
     struct api_pos proven[STREAM_COUNT];
     uint64_t entries; /* taken in all */
     /* Times and streams of the entries taken since. `count` of PROOF_CREDIT says that more were, or pieces, or that the

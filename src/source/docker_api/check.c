@@ -4,7 +4,7 @@
 
 /* Entries that are asked for at first, and at most; each time it is CHECK_FACTOR times as many. */
 #define CHECK_FEW      64
-#define CHECK_PIECES   24 /* beside those of the line, and no more: they are long */
+#define CHECK_PIECES   24 /* beside those of the line, at first: they are long */
 #define CHECK_FACTOR   16
 #define CHECK_PATIENCE 30 /* seconds that an answer may take */
 #define CHECK_MOST     (CHECK_FEW * CHECK_FACTOR * CHECK_FACTOR)
@@ -13,6 +13,7 @@ struct held_entry held_entry(const struct api_cursor *cursor, const bool *more, 
 {
     return (struct held_entry){
         .piece = more[e->stream] && cursor->stream[e->stream].last.time_ns == e->time_ns,
+        .whole = !e->more,
         .stream = e->stream,
         .time_ns = e->time_ns,
     };
@@ -26,12 +27,21 @@ static const struct api_pos *base_of(const struct api_check *c, enum stream stre
     return c->owed ? &c->proof->proven[stream] : &c->cursor->stream[stream].last;
 }
 
-/* Was this entry, which stands somewhere in the log, taken? Not if it may be any piece of an unfinished line. */
+/* Does what was taken of the stream end inside a line? */
+static bool is_unfinished(const struct api_check *c, int s)
+{
+    return c->more[s] && !c->owed;
+}
+
+/* Was this entry, which stands somewhere in the log, taken? */
 static bool was_taken(struct api_check *c, const struct log_entry *e)
 {
     const struct api_pos *base = base_of(c, e->stream);
-    bool unfinished = c->more[e->stream] && !c->owed;
-    if (e->time_ns == base->time_ns && !unfinished && c->same[e->stream]++ < base->lines) {
+    if (e->time_ns == base->time_ns && c->same[e->stream]++ < base->lines) {
+        if (is_unfinished(c, e->stream)) {
+            c->began = true; /* it may be any piece: what is read may begin inside the line */
+            return true;
+        }
         c->behind[e->stream] = false; /* a clock that was set back gave later times to what stands before */
         c->behind[!e->stream] &= base_of(c, !e->stream)->time_ns + CURSOR_SLACK_NS > base->time_ns;
         c->reached = true;
@@ -46,7 +56,9 @@ static bool was_taken(struct api_check *c, const struct log_entry *e)
 
 static void compare_line(struct api_check *c, const struct log_entry *e)
 {
+    bool is_held = e->stream == c->held.stream && e->time_ns == c->held.time_ns;
     if (c->over) {
+        c->behind[e->stream] |= is_held && c->held.whole && !c->options.own_times;
         return;
     }
     bool taken = was_taken(c, e);
@@ -54,7 +66,7 @@ static void compare_line(struct api_check *c, const struct log_entry *e)
         c->behind[e->stream] |= !taken;
         return;
     }
-    c->over = e->stream == c->held.stream && e->time_ns == c->held.time_ns;
+    c->over = is_held;
     c->behind[e->stream] |= e->time_ns < c->held.time_ns;
 }
 
@@ -123,7 +135,7 @@ static bool goes_back(const struct api_check *c)
     if (c->held.returned) {
         return c->reached;
     }
-    return c->reached || (whole && is_at_start(c));
+    return c->reached || (whole && (c->began || is_at_start(c)));
 }
 
 bool api_check_is_current(const struct api_check *c)
@@ -133,7 +145,7 @@ bool api_check_is_current(const struct api_check *c)
 
 static bool may_ask_for_more(const struct api_check *c)
 {
-    return c->held.time_ns > 0 && !c->held.piece && c->options.tail < CHECK_MOST;
+    return c->held.time_ns > 0 && c->options.tail < CHECK_MOST;
 }
 
 static void on_end(void *arg, enum log_end end, const struct error *err)
@@ -162,7 +174,7 @@ static void on_end(void *arg, enum log_end end, const struct error *err)
 static int ask(struct api_check *c)
 {
     struct log_calls calls = {.entry = on_entry, .end = on_end, .arg = c};
-    c->reached = c->over = false;
+    c->reached = c->began = c->over = false;
     c->behind[STREAM_STDOUT] = c->behind[STREAM_STDERR] = false;
     c->entries = 0;
     c->ticks = 0;
@@ -177,15 +189,16 @@ static int ask(struct api_check *c)
  * what the other asked for. */
 static int64_t since(const struct api_check *c)
 {
-    int64_t newest = 0;
+    int64_t newest = 0, line = INT64_MAX;
     if (c->held.returned) {
         return c->cursor->stream[c->held.awaited].last.time_ns;
     }
     for (int s = 0; s < STREAM_COUNT && !c->held.piece; s++) {
         int64_t at = base_of(c, (enum stream)s)->time_ns;
         newest = at > newest ? at : newest;
+        line = is_unfinished(c, s) && at < line ? at : line; /* its other pieces bear that time too */
     }
-    return newest;
+    return line < newest ? line : newest;
 }
 
 /* How many entries to ask for at first. */

@@ -11,6 +11,9 @@
 #define LINE_SHARE  16  /* a line that is longer than a file has brought one part in so many of it */
 #define PIECES_MAX  128 /* of a line, that a check counts */
 
+/* An entry bears the time at which it was read; a busy Engine writes it as much later at most. */
+#define WRITTEN_LATE NS_PER_S
+
 static int64_t time_to_fill(int64_t max_size)
 {
     int64_t ns = max_size < WRITE_RATE * INT64_C(1000000) ? max_size * 1000 / WRITE_RATE : NS_PER_S;
@@ -19,13 +22,15 @@ static int64_t time_to_fill(int64_t max_size)
 
 void proof_init(struct proof *p, const struct engine *e, const struct engine_container *c)
 {
+    int64_t fill_ns = time_to_fill(c->max_size);
     *p = (struct proof){
         .engine = e,
         .wanted = c->rotates && !engine_is_podman(e), /* conmon's files are none of these */
         .since_skips = engine_container_since_skips(e, c),
         .own_times = engine_own_times(e, c->driver),
         .max_size = c->max_size,
-        .jump_ns = time_to_fill(c->max_size),
+        .prompt_ns = fill_ns,
+        .jump_ns = fill_ns,
     };
 }
 
@@ -45,6 +50,7 @@ int64_t proof_clock(const struct engine *e)
 void proof_opening(struct proof *p, struct api_cursor *c, int64_t opened_ns)
 {
     p->opened_ns = opened_ns;
+    p->live = false;
     if (p->owed) {
         p->passing = p->count;
         for (int s = 0; s < STREAM_COUNT; s++) {
@@ -66,7 +72,7 @@ static uint64_t key_of(const struct log_entry *e)
 /* Did it come at once? Another machine's clock is not known well enough to tell. */
 static bool is_prompt(const struct proof *p, const struct log_entry *e)
 {
-    return engine_is_local(p->engine) && engine_clock(p->engine) - e->time_ns < p->jump_ns;
+    return engine_is_local(p->engine) && engine_clock(p->engine) - e->time_ns < p->prompt_ns;
 }
 
 /* Whole lines alone: the pieces of one cannot be told apart by their times. */
@@ -75,14 +81,19 @@ static bool may_be_on_credit(const struct proof *p, const struct log_entry *e)
     return !e->more && p->prompt && p->count < PROOF_CREDIT && p->bytes < p->max_size / FILE_SHARE;
 }
 
+/* Was it there when the stream was opened? */
+static bool was_there(const struct proof *p, const struct log_entry *e)
+{
+    return !p->live && e->time_ns + WRITTEN_LATE <= p->opened_ns;
+}
+
 /* Does it end a line that may be longer than a file, and comes late? The pieces of a line all bear one time. */
 static bool ends_doubtful_line(const struct proof *p, const struct api_pos *last, const struct log_entry *e)
 {
-    int64_t length = (int64_t)(last->lines + 1) * PIECE_MIN;
-    bool read_from_files =
-        e->time_ns + NS_PER_S < p->opened_ns; /* but for one that takes longer to be written */
-    return !e->more && length >= p->max_size / LINE_SHARE && last->lines <= PIECES_MAX && p->bytes > 0 &&
-           !read_from_files && !p->since_skips && !is_prompt(p, e);
+    int64_t length = (int64_t)(last->lines + 1) * PIECE_MIN; /* or more, where pieces are missing */
+    bool is_long = length >= p->max_size / LINE_SHARE || p->longest >= p->max_size / LINE_SHARE;
+    return !e->more && is_long && last->lines <= PIECES_MAX && p->bytes > 0 && !was_there(p, e) &&
+           !p->since_skips && !is_prompt(p, e);
 }
 
 bool proof_doubts(struct proof *p, const struct api_cursor *c, const bool *more, const struct log_entry *e)
@@ -98,7 +109,7 @@ bool proof_doubts(struct proof *p, const struct api_cursor *c, const bool *more,
     if (p->owed && (p->count >= PROOF_CREDIT || e->more)) {
         return true;
     }
-    if (e->time_ns <= p->opened_ns || e->time_ns <= p->checked_ns) {
+    if (was_there(p, e) || e->time_ns <= p->checked_ns) {
         return false;
     }
     if (more[e->stream] && !p->own_times) {
@@ -133,12 +144,28 @@ bool proof_passes(struct proof *p, const struct log_entry *e)
     return proof_match(p->taken, &p->passing, e);
 }
 
+/* All of a line bears the time of its beginning: so much of what is missing before an entry may be written after the
+ * entry's time. */
+static void note_length(struct proof *p, const struct log_entry *e)
+{
+    int64_t *line = &p->line[e->stream];
+    *line += (int64_t)e->text.len;
+    if (*line > p->longest) {
+        int64_t jump = time_to_fill(p->max_size) - *line * 1000 / WRITE_RATE;
+        p->longest = *line;
+        p->jump_ns = jump > 0 ? jump : 0;
+    }
+    *line = e->more ? *line : 0;
+}
+
 void proof_taken(struct proof *p, const struct log_entry *e)
 {
     p->entries++;
     if (!p->wanted) {
         return;
     }
+    p->live |= e->time_ns > p->opened_ns;
+    note_length(p, e);
     if (e->more) {
         refuse_credit(p);
     }
