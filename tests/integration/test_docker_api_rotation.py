@@ -2,7 +2,9 @@
 
 import collections
 import json
+import os
 import subprocess
+import time
 
 import pytest
 from lib.proxy import Proxy
@@ -124,6 +126,44 @@ def test_lines_skipped_in_a_trickle(engine, proxy, collect, size):
     assert not [fault for fault in check.faults() if not late_ok(fault)]
     assert proxy.skipped == 9
     s.stop_cleanly()
+
+
+@pytest.mark.parametrize("size", ["300k", "10m"])
+@pytest.mark.parametrize("driver", ["json-file", "local"])
+def test_lines_that_come_again(engine, proxy, collect, driver, size):
+    """A follower of the Engine that opens a new file in the moment of a rotation reads it twice. The proxy does so in any moment."""
+    s = collect(docker={"host": proxy.host}).start()
+    s.wait_stderr("the Engine answers")
+    engine.write("a", count=400, rate=40, stderr=30, long_every=7, long_length=60000,
+                 container={"log_driver": driver, "log_opts": {"max-size": size, "max-file": "500"}})  # fmt: skip
+    for seen, frames in ((30, 1), (80, 2), (160, 3), (260, 5)):
+        s.wait_lines(seen)
+        proxy.again = frames
+        wait_until(lambda: proxy.again == 0, 60, "the last ones came again")
+    assert_collected(s, timeout=120, a={"total": 400})
+    assert proxy.repeated == 11
+    s.stop_cleanly()
+
+
+def test_tail_of_lines_that_come_again(engine, proxy, binary, tmp_path):
+    one = engine.write("a", count=400, rate=40, stderr=30, container={"log_opts": {"max-size": "20k", "max-file": "500"}})
+    out = tmp_path / "out"
+    with open(out, "wb") as stdout:
+        tail = subprocess.Popen([binary, "tail", "--json", one.name], stdout=stdout, stderr=subprocess.DEVNULL,
+                                env={**os.environ, "DOCKER_HOST": proxy.host})  # fmt: skip
+    shown = lambda: [json.loads(line) for line in out.read_bytes().splitlines(True) if line.endswith(b"\n")]
+    lines = lambda: [record["log"] for record in shown() if "log" in record]
+    for seen, frames in ((30, 1), (80, 3), (160, 8)):
+        wait_until(lambda: len(lines()) >= seen, 60)  # noqa: B023
+        proxy.again = frames
+        wait_until(lambda: proxy.again == 0, 60, "the last ones came again")
+    wait_until(lambda: len(lines()) >= 400, 60, lambda: f"{len(lines())} of 400")
+    one.wait()
+    time.sleep(1)
+    tail.terminate()
+    tail.wait(20)
+    assert len(lines()) == len(set(lines())) == 400
+    assert proxy.repeated == 12
 
 
 def test_a_trickle_is_not_checked_line_by_line(engine, proxy, collect):

@@ -71,6 +71,9 @@ void proof_taken(struct proof *p, const struct log_entry *e);
 /* A check found that nothing is missing up to the cursor's position, nor then before an entry of `until_ns` and earlier. */
 void proof_given(struct proof *p, const struct api_cursor *c, int64_t until_ns);
 
+/* Was what came last hardly there yet when the stream was opened, of a log that rotates as the Engine's stream follows it? */
+bool proof_reads_live(const struct proof *p, const struct api_cursor *c);
+
 /* Is the entry one of `count` of them, kept as in `taken`? Takes it out then. */
 bool proof_match(uint64_t *taken, unsigned *count, const struct log_entry *e);
 

@@ -211,6 +211,7 @@ static enum intake_result take(struct api_intake *in, const struct log_entry *e)
         end_line(in, e->stream);
     }
     proof_taken(&in->proof, e);
+    repeat_taken(&in->repeat);
     in->fresh = true;
     in->more[e->stream] = e->more;
     put(in, e, &offset);
@@ -239,6 +240,9 @@ enum intake_result intake_entry(struct api_intake *in, const struct log_entry *e
     bool early = cursor_misses(&in->cursor, e->stream, e->time_ns);
     if (early && in->last[e->stream] == LAST_AHEAD) {
         return INTAKE_PASSED;
+    }
+    if (!in->follow_repeats && !early && repeat_suspects(&in->repeat, &in->proof, &in->cursor, in->more, e)) {
+        return INTAKE_REOPEN;
     }
     if (proof_doubts(&in->proof, &in->cursor, in->more, e)) {
         in->doubted = held_entry(&in->cursor, in->more, e);

@@ -10,6 +10,7 @@
 #include "source/docker_api/check.h"
 #include "source/docker_api/cursor.h"
 #include "source/docker_api/proof.h"
+#include "source/docker_api/repeat.h"
 
 /* Hashes of the pieces of the line being joined: of its last INTAKE_PIECES ones. */
 #define INTAKE_PIECES 16
@@ -43,6 +44,7 @@ struct api_intake {
     bool want_zero;   /* the next one will be */
     bool reached;     /* an entry that was taken already came, or none is expected: what follows is next */
     bool fresh;       /* the stream brought something new */
+    struct repeat repeat;
     enum last_entry last[STREAM_COUNT];      /* while the cursor misses it */
     struct held_entry doubted;               /* INTAKE_DOUBT: what a check is to settle */
     struct line_pieces pieces[STREAM_COUNT]; /* follow_repeats */

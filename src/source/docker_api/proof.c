@@ -67,6 +67,11 @@ static uint64_t key_of(const struct log_entry *e)
     return (uint64_t)e->time_ns * STREAM_COUNT + (uint64_t)e->stream;
 }
 
+bool proof_reads_live(const struct proof *p, const struct api_cursor *c)
+{
+    return p->wanted && cursor_newest(c) + WRITTEN_LATE > p->opened_ns;
+}
+
 /* -- doubts ------------------------------------------------------------------------------------ */
 
 /* Did it come at once? Another machine's clock is not known well enough to tell. */

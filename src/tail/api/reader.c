@@ -203,8 +203,17 @@ static void on_opened(void *arg)
 /* An old Engine's follower goes back when the file rotates. */
 static bool is_repeated(const struct reader *r, const struct log_entry *e)
 {
-    return e->time_ns < r->cursor.stream[e->stream].last.time_ns && r->container &&
-           engine_container_follow_repeats(r->all->engine, r->container);
+    int64_t last = r->cursor.stream[e->stream].last.time_ns;
+    bool is_old = e->time_ns < last || (e->time_ns == last && !r->more[e->stream]);
+    return is_old && r->container && engine_container_follow_repeats(r->all->engine, r->container);
+}
+
+/* So does a newer one's, in a moment that it does not know of. */
+static bool comes_again(struct reader *r, const struct log_entry *e)
+{
+    return r->container && !r->ends && !engine_container_follow_repeats(r->all->engine, r->container) &&
+           !cursor_passes(&r->cursor, e->stream, e->time_ns) &&
+           repeat_suspects(&r->repeat, &r->proof, &r->cursor, r->more, e);
 }
 
 static bool put(struct reader *r, const struct log_entry *e, int64_t time_ns)
@@ -239,6 +248,10 @@ static bool on_entry(void *arg, const struct log_entry *e)
     if (!cursor_passes(&r->cursor, e->stream, e->time_ns) && is_doubted(r, e)) {
         return false;
     }
+    if (comes_again(r, e)) {
+        reopen(r);
+        return false;
+    }
     if (is_repeated(r, e)) {
         r->cursor.stream[e->stream].skipping = true;
         r->cursor.stream[e->stream].skipped = 0;
@@ -254,6 +267,7 @@ static bool on_entry(void *arg, const struct log_entry *e)
         return false;
     }
     proof_taken(&r->proof, e);
+    repeat_taken(&r->repeat);
     r->more[e->stream] = e->more;
     r->backoff = RETRY_MIN;
     return true;

@@ -8,6 +8,7 @@
 #include "discover/engine_container.h"
 #include "queue.h"
 #include "source/docker_api/check.h"
+#include "source/docker_api/repeat.h"
 #include "source/docker_api/silence.h"
 #include "tail/lifecycle.h"
 #include "tail/source.h"
@@ -28,7 +29,8 @@ struct reader {
     struct tail_feed *feed;
     struct log_stream *stream;
     struct api_cursor cursor;
-    struct proof proof;     /* before which entries is none missing? */
+    struct proof proof; /* before which entries is none missing? */
+    struct repeat repeat;
     struct api_check check; /* whether a silent stream hangs, or one skipped lines */
     struct silence silence;
     struct lifecycle life;

@@ -47,6 +47,8 @@ class Proxy:
     slow:   seconds between its head and its first bytes
     skip:   how many of the next frames of a log stream that is followed are left out, as if the Engine had skipped a file;
             only of those that come as they are written, for what it reads from files at first is whole
+    again:  so many frames of a log stream that is followed come twice: the last ones, once more, as if the Engine had read a
+            file twice; of those that come as they are written, too
     late:   container's id -> seconds by which the event of its start comes late
     down:   new connections end at once; go_down() ends those that are open too
     """
@@ -64,8 +66,8 @@ class Proxy:
         self.clients = set()  # connections that are open
         self.hanging = set()
         self.garble = 0
-        self.skip = 0
-        self.opening = self.most_opening = self.cuts = self.streams = self.skipped = self.checks = 0
+        self.skip = self.again = 0
+        self.opening = self.most_opening = self.cuts = self.streams = self.skipped = self.repeated = self.checks = 0
         self.starts = collections.Counter()  # events of them, by the container's id
         self.streams_of = collections.Counter()  # by the container's id, as it is asked for
         self.lock = threading.Lock()
@@ -154,12 +156,14 @@ class Proxy:
         elif logs:
             self.checks += 1
         first = True
+        began = time.monotonic()
         chunks = Chunks()
+        recent = collections.deque(maxlen=64)
         try:
             while True:
                 asked = time.monotonic()
                 data = upstream.recv(65536)
-                live = time.monotonic() - asked > 0.02
+                live = time.monotonic() - asked > 0.02 or asked - began > 1
                 if first and followed:
                     time.sleep(self.delay)
                     with self.lock:
@@ -174,7 +178,7 @@ class Proxy:
                 for start in self.START.finditer(data):
                     data = self._late(client, start[1].decode(), data)
                 if followed:
-                    data = self._harm(number, self._leave_out(chunks, data, live))
+                    data = self._harm(number, self._distort(chunks.whole(data), recent, live))
                 if followed and self._happens(self.cut, data):
                     self.cuts += 1
                     client.sendall(data[: self.dice.randrange(len(data) + 1)])
@@ -205,15 +209,24 @@ class Proxy:
         time.sleep(self.slow)
         return rest
 
-    def _leave_out(self, chunks, data, live):
-        kept = b""
-        for chunk in chunks.whole(data):
-            if self.skip and live and not chunk.startswith((b"HTTP", b"0\r\n")):
+    def _distort(self, chunks, recent, live):
+        """Leaves frames out, or brings the last ones again. `recent`: those that went through."""
+        sent = b""
+        for chunk in chunks:
+            frame = not chunk.startswith((b"HTTP", b"0\r\n"))
+            if self.skip and live and frame:
                 self.skip -= 1
                 self.skipped += 1
-            else:
-                kept += chunk
-        return kept
+                continue
+            sent += chunk
+            if not frame:
+                continue
+            recent.append(chunk)
+            if self.again and live and len(recent) >= self.again:
+                sent += b"".join(list(recent)[-self.again :])
+                self.repeated += self.again
+                self.again = 0
+        return sent
 
     def _harm(self, number, data):
         while number in self.hanging:
