@@ -2,6 +2,7 @@
 # The tests, all of them or the stages named:
 #   tests/run.sh [install|build|unit|unit-asan|unit-valgrind|fuzz|lint|integration|integration-asan|swarm]...
 #   tests/run.sh unit-arm          the unit tests for 64-bit Arm, cross-built and emulated
+#   tests/run.sh image-arm         the image for 64-bit Arm, cross-compiled too, and run emulated
 #   tests/run.sh debian-13         the tests of the Engine on Debian 13, with its Engine, compose and libraries
 #   tests/run.sh engine-latest     the same with the newest Engine, which is built from its Go modules
 #   tests/run.sh quick      between two edits: builds, runs the unit tests, and lints what changed, in two minutes
@@ -216,7 +217,7 @@ run_pytest() {
 
 stage_integration() {
     need make -s -j"$JOBS"
-    run_pytest "${AT_ONCE[@]}" -m "not swarm" tests/integration
+    run_pytest "${AT_ONCE[@]}" -m "not swarm and not arm" tests/integration
 }
 
 # Once more with the sanitizers' build, without what takes long and without what measures memory and time.
@@ -237,6 +238,11 @@ stage_integration-engine() {
     need make -s -j"$JOBS"
     local files=("${ENGINE_TESTS[@]/#/tests/integration/test_}")
     run_pytest "${AT_ONCE[@]}" "${LEFT_OUT[@]/#/--deselect=}" "${files[@]/%/.py}"
+}
+
+stage_image-arm() {
+    need tests/setup/install.sh engine test arm
+    run_pytest -m arm tests/integration
 }
 
 stage_swarm() {
@@ -316,7 +322,7 @@ main() {
     fi
     for stage in "$@"; do
         [ "$(type -t "stage_$stage")" = function ] || {
-            echo "unknown stage '$stage'; there are: ${ALL[*]}, integration-engine, unit-arm, debian-13, engine-latest, and quick" >&2
+            echo "unknown stage '$stage'; there are: ${ALL[*]}, integration-engine, unit-arm, image-arm, debian-13, engine-latest, and quick" >&2
             exit 2
         }
     done

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import struct
 import tarfile
 import tempfile
 
@@ -18,6 +19,9 @@ RELEASE = "trixie"  # the Debian that images are built from, unless another one 
 USER = 65532
 READ_SEARCH = 1 << 2  # CAP_DAC_READ_SEARCH, linux/capability.h
 CAPABILITY = ("--cap-drop", "ALL", "--cap-add", "DAC_READ_SEARCH")
+SIZE_MAX = 20_000_000
+# Beside the binary and its libraries: what TLS, names and `docker inspect` of the user need.
+BESIDE = {"/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/etc/ssl/certs/ca-certificates.crt", "/usr/lib/ssl/cert.pem"}
 HARDENED = ("--read-only", "--memory", "32m", "--memory-swap", "32m", "--network", "none")
 
 
@@ -38,11 +42,12 @@ def builder_checks():
     return "--check" in run(client, "buildx", "build", "--help", check=False).stdout
 
 
-def build(name=NAME, folder=REPO, target=None, release=None):
+def build(name=NAME, folder=REPO, target=None, release=None, platform=None):
     """Builds the folder's Dockerfile on this machine's Engine. Gives back the image's name."""
     client, buildkit = builder()
     options = ["--network", "host", "--tag", name]
     options += ["--target", target] if target else []
+    options += ["--platform", platform] if platform else []
     options += ["--build-arg", f"BUILD_BASE=debian:{release}-slim"] if release else []
     with open(STATE / "build.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # a second process finds what the first has built
@@ -75,6 +80,31 @@ def contents(name):
 def size(name):
     """Bytes of its files. What the Engine says is more where its store keeps layers compressed beside them."""
     return sum(len(content) for _, content in contents(name).values())
+
+
+def capability(member):
+    """The capabilities that one of contents() has permitted, and nothing else; 0 where it has none."""
+    about, _ = member
+    # As tar keeps an attribute: bytes that are no UTF-8 come as surrogates.
+    raw = about.pax_headers.get("SCHILY.xattr.security.capability", "").encode("utf-8", "surrogateescape")
+    if not raw:
+        return 0
+    # struct vfs_cap_data, revision 2: magic and flags (the lowest bit: effective), then permitted and inheritable
+    magic, permitted, *others = struct.unpack("<5I", raw)
+    assert magic == 0x02000000 and not any(others), raw
+    return permitted
+
+
+def verify_files(name, listed):
+    """`listed` is what the image's own loader says of /sidetail (--list): nothing is missing, and nothing is there that is
+    not loaded."""
+    inside = contents(name)
+    files = {path for path, (about, _) in inside.items() if not about.isdir()}
+    binaries = {path for path, (_, content) in inside.items() if content[:4] == b"\x7fELF"}
+    assert "not found" not in listed
+    assert binaries == {"/sidetail", *re.findall(r"/\S+", listed)}
+    assert files - binaries == BESIDE
+    assert inside["/var/lib/sidetail"][0].uid == USER
 
 
 class Collector:
