@@ -11,7 +11,9 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metrics.h"
+#include "discover/log_driver.h"
 #include "source/log/begin.h"
+#include "source/unreadable.h"
 
 /* How long a new container's metadata may be late before it is tagged by its id alone. */
 #define METADATA_WAIT (2 * NS_PER_S)
@@ -241,10 +243,8 @@ static void say_unreadable(struct container *c, const struct metadata *meta)
     c->unreadable_logged = true;
     const char *name = meta->who.name ? meta->who.name : "";
     name += name[0] == '/';
-    if (strcmp(meta->driver, "none") == 0) {
-        log_info("nobody can read this container's log, since its driver keeps nothing: it is not collected",
-                 KV("container", name), KV("driver", meta->driver),
-                 KV("hint", "run it with the log driver json-file, local or journald"));
+    if (log_driver_keeps_nothing(meta->driver)) {
+        say_keeps_nothing(name, meta->driver);
     } else {
         log_info("a container logs neither to json-file nor to local: collect it with source docker-api",
                  KV("container", name), KV("driver", meta->driver));
@@ -261,7 +261,7 @@ void container_identify(struct container *c)
         return;
     }
     meta.who.id = c->id;
-    if (!metadata_driver_readable(meta.driver)) {
+    if (!log_driver_has_files(meta.driver)) {
         say_unreadable(c, &meta);
         unfollow(c);
     } else {
