@@ -41,12 +41,8 @@ int request_check(struct reader *r, struct held_entry held, bool strict,
     struct log_options options = {.tty = c->tty,
                                   .bare_end = engine_bare_end(r->all->engine, c->driver),
                                   .own_times = engine_own_times(r->all->engine, c->driver)};
-    r->check.cursor = &r->cursor;
-    r->check.proof = &r->proof;
-    r->check.more = r->more;
     r->check.held = held;
     r->check.strict = strict;
     r->check.done = done;
-    r->check.arg = r;
     return api_check_start(&r->check, r->all->engine, c->id, &options);
 }
