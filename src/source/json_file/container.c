@@ -126,7 +126,6 @@ static void follow(struct container *c)
         .from_end = c->first_look && src->cfg->start_at == START_END,
         .from = c->from_set ? &c->from : NULL,
     };
-    watch_directory(c);
     c->follow = tailer_follow(src->tailer, &options);
     if (!c->follow) {
         die_out_of_memory();
@@ -251,7 +250,7 @@ static void say_unreadable(struct container *c, const struct metadata *meta)
     }
 }
 
-void container_identify(struct container *c)
+static void read_metadata(struct container *c)
 {
     struct metadata meta;
     struct error err = {""};
@@ -270,6 +269,11 @@ void container_identify(struct container *c)
     }
     c->settled = !meta.driver_unread;
     metadata_free(&meta);
+}
+
+void container_identify(struct container *c)
+{
+    read_metadata(c);
     if (c->settled && !c->follow) {
         watch_close(c->watch); /* its log may be busy: see container_look */
         c->watch = NULL;
@@ -301,16 +305,18 @@ void container_gone(struct container *c)
 void container_look(struct container *c)
 {
     struct stat st;
-    int64_t metadata_ns = c->watch ? c->metadata_ns : metadata_time(c);
+    bool told = c->watch; /* of each change of its metadata */
+    if (c->follow || !c->settled) {
+        watch_directory(c); /* here as below before the metadata is looked at, so that no change is missed */
+    }
+    int64_t metadata_ns = told ? c->metadata_ns : metadata_time(c);
     if (metadata_ns == 0 && stat(c->dir, &st) < 0 && errno == ENOENT) {
         container_gone(c);
         return;
     }
     if (!c->settled || metadata_ns != c->metadata_ns) {
-        container_identify(c);
-    }
-    if (c->follow || !c->settled) {
         watch_directory(c);
+        container_identify(c);
     }
     watch_log(c);
     if (c->follow) {
