@@ -25,7 +25,8 @@ struct log_options request_options(struct reader *r)
                                   .until_ns = o->until_ns};
     if (r->phase == PAST) {
         options.tail = o->lines;
-        options.until_ns = all->env->follow ? all->now_ns : o->until_ns;
+        /* One that has ended is read to its end: it may have written after that, and is not followed. */
+        options.until_ns = all->env->follow && c->running ? all->now_ns : o->until_ns;
         options.since_ns = o->since_ns > options.since_ns ? o->since_ns : options.since_ns;
         if (engine_container_since_skips(all->engine, c)) {
             options.since_ns = 0; /* passed over here */

@@ -49,10 +49,13 @@ class Proxy:
             only of those that come as they are written, for what it reads from files at first is whole
     down:   new connections end at once; go_down() ends those that are open too
 
-    delay_starts() holds back the events of a container's starts.
+    delay_starts() holds back the events of a container's starts. Until may_inspect is set, requests to inspect a container
+    wait; until may_die is, the event of the end of the container whose id is in `dying` does.
     """
 
     START = re.compile(rb'"Action":"start"[^\n]*?"ID":"(\w+)"[^\n]*?"timeNano":(\d+)')
+    DIE = re.compile(rb'"Action":"die"[^\n]*?"ID":"(\w+)"')
+    INSPECT = re.compile(rb"GET /v[\d.]+/containers/\w+/json ")
     LOGS = re.compile(rb"GET /v[\d.]+/containers/(\w+)/logs\?(\S*)")
 
     def __init__(self, path, engine="/var/run/docker.sock", seed=1):
@@ -61,6 +64,11 @@ class Proxy:
         self.dice = random.Random(seed)
         self.cut = self.damage = self.delay = self.slow = 0
         self.late = {}  # by the container's id: seconds, and of which starts: those after this time in ns
+        self.may_inspect, self.may_die = threading.Event(), threading.Event()
+        self.may_inspect.set()
+        self.may_die.set()
+        self.inspections = 0  # asked for
+        self.dying = None
         self.down = False
         self.clients = set()  # connections that are open
         self.hanging = set()
@@ -120,6 +128,9 @@ class Proxy:
                 if not more:
                     return
                 request += more
+            if self.INSPECT.match(request):
+                self.inspections += 1
+                self.may_inspect.wait()
             upstream.sendall(request)
             threading.Thread(target=self._until_gone, args=(client, upstream), daemon=True).start()
             logs = self.LOGS.match(request)
@@ -177,6 +188,9 @@ class Proxy:
                             continue  # the head came alone
                 if not data:
                     return
+                for end in self.DIE.finditer(data):
+                    if end[1].decode() == self.dying:
+                        self.may_die.wait()
                 for start in self.START.finditer(data):
                     data = self._late(client, start[1].decode(), int(start[2]), data)
                 if followed:
