@@ -28,8 +28,6 @@ struct container_log {
     const struct decoder *decoder;
 };
 
-/* Does the driver write files that can be read? NULL: unknown, so it may. */
-bool metadata_driver_readable(const char *driver);
 /* The log of the container whose directory is `dir`. Driver NULL, unknown: what is there tells. Freed by the
  * caller; its path is NULL where memory ran out. */
 struct container_log metadata_log(const char *dir, const char *id, const char *driver);

@@ -17,6 +17,7 @@ struct entry {
     struct engine_watch *watch;
     struct engine_call *call; /* inspects it now */
     bool known;               /* it was reported */
+    bool alive;               /* it runs, as far as was reported; c.running may know better */
     bool due;                 /* to be inspected */
     bool again;               /* once more: something happened while it was inspected */
     bool listed;              /* in the list just read */
@@ -107,8 +108,16 @@ static void drop(struct entry *e)
     entry_free(e);
 }
 
+static void report(struct entry *e)
+{
+    e->known = true;
+    e->alive = e->c.running;
+    e->watch->calls.found(e->watch->calls.arg, &e->c);
+}
+
 static void changed(struct entry *e, enum watch_change change)
 {
+    e->alive = change == WATCH_STARTED || (change != WATCH_DIED && e->alive);
     if (e->known) {
         e->watch->calls.changed(e->watch->calls.arg, &e->c, change);
     }
@@ -151,8 +160,7 @@ static void take_answer(struct entry *e, const json_t *json)
     if (e->known) {
         w->calls.changed(w->calls.arg, &e->c, WATCH_INSPECTED);
     } else {
-        e->known = true;
-        w->calls.found(w->calls.arg, &e->c);
+        report(e);
     }
 }
 
@@ -246,9 +254,8 @@ static void add_listed(struct engine_watch *w, const char *id, const json_t *jso
         e->due = true;
         return;
     }
-    e->known = true;
     e->listed_ns = w->requested_ns;
-    w->calls.found(w->calls.arg, &e->c);
+    report(e);
 }
 
 /* One container of the list. */
@@ -265,7 +272,7 @@ static void note_listed(struct engine_watch *w, const json_t *json)
         return;
     }
     e->listed = true;
-    if (e->known && e->c.running != running) {
+    if (e->known && e->alive != running) {
         e->c.running = running;
         if (!running) {
             e->c.exit_code = engine_answer_exit_code(json);
@@ -332,11 +339,10 @@ static void on_events_opened(void *arg)
     request_list(w);
 }
 
-/* It had ended when it was listed, and was not heard to start since. The event of that end may still come: an
-   Engine's list is earlier. */
-static bool listed_as_ended(const struct entry *e)
+/* Was its end reported already? An Engine's list may tell of it before the event does. */
+static bool is_ended(const struct entry *e)
 {
-    return !e->c.running && e->c.started_ns < e->listed_ns;
+    return e->known && !e->alive;
 }
 
 static void on_event(void *arg, const struct engine_event *event)
@@ -358,7 +364,7 @@ static void on_event(void *arg, const struct engine_event *event)
         e->c.running = true;
         e->c.started_ns = event->time_ns;
         changed(e, WATCH_STARTED);
-    } else if (strcmp(event->action, "die") == 0 && !listed_as_ended(e)) {
+    } else if (strcmp(event->action, "die") == 0 && !is_ended(e)) {
         e->c.running = false;
         e->c.exit_code = event->exit_code;
         e->c.finished_ns = event->time_ns;

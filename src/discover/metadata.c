@@ -62,11 +62,6 @@ static bool is_local(const char *driver)
     return driver && strcmp(driver, "local") == 0;
 }
 
-bool metadata_driver_readable(const char *driver)
-{
-    return !driver || is_local(driver) || strcmp(driver, "json-file") == 0;
-}
-
 struct container_log metadata_log(const char *dir, const char *id, const char *driver)
 {
     struct container_log log = {.decoder = &decoder_local};

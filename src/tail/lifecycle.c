@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "discover/log_driver.h"
 
 void lifecycle_show(struct lifecycle *l, struct tail_feed *feed)
 {
@@ -72,8 +73,8 @@ void lifecycle_keeps_nothing(struct tail_feed *feed, const char *driver)
 {
     char text[160];
     snprintf(text, sizeof(text),
-             "cannot be shown: nobody can read its log, since its driver %s keeps nothing; run it with "
-             "json-file, local or journald",
+             "cannot be shown: nobody can read its log, since its driver %s keeps nothing; run it "
+             "with " LOG_DRIVERS_READABLE,
              driver);
     tail_feed_notice(feed, TAIL_NOTICE_BAD, clock_now(), text);
 }

@@ -4,26 +4,22 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/loop.h"
 #include "base/memory.h"
 #include "base/metrics.h"
+#include "say.h"
+#include "source/unreadable.h"
 
 #define BACKOFF_MIN (100 * NS_PER_MS)
 #define BACKOFF_MAX (5 * NS_PER_S)
 #define PAUSED_MAX  2 /* seconds without room after which a rotating log's stream is closed */
 #define GONE_CHECK  3 /* seconds of silence before a check, once the container is removed */
 
-static const char *short_id(const struct api_feed *f)
-{
-    static char text[13];
-    memcpy(text, f->id, 12);
-    return text;
-}
-
 static const char *name_of(const struct api_feed *f)
 {
-    return f->container ? f->container->name : short_id(f);
+    static char short_id[13];
+    memcpy(short_id, f->id, sizeof(short_id) - 1);
+    return f->container ? f->container->name : short_id;
 }
 
 static bool engine_is_up(const struct api_feed *f)
@@ -178,7 +174,7 @@ static void checked_doubt(void *arg, enum check_result result)
     } else if (result == CHECK_LEVEL) {
         intake_checked(&f->intake, f->check.held.time_ns);
     } else {
-        log_debug("the Engine's stream skipped lines, opening it again", KV("container", short_id(f)));
+        say_skipped(name_of(f));
         intake_missed(&f->intake, &f->check.held);
         reopen(f);
         return;
@@ -214,27 +210,15 @@ static void check(struct api_feed *f, struct held_entry held, bool strict,
                   void (*done)(void *arg, enum check_result result))
 {
     struct log_options options = {.tty = f->tty, .bare_end = f->bare_end, .own_times = f->intake.own_times};
-    f->check.cursor = &f->intake.cursor;
-    f->check.proof = &f->intake.proof;
-    f->check.more = f->intake.more;
     f->check.held = held;
     f->check.strict = strict;
     f->check.done = done;
-    f->check.arg = f;
     if (api_check_start(&f->check, f->env->engine, f->id, &options) < 0) {
         die_out_of_memory();
     }
 }
 
 /* -- the stream -------------------------------------------------------------------------------- */
-
-static void note_gap(const struct api_feed *f)
-{
-    metrics.gaps++;
-    log_warn("lines of a container were rotated away before they could be read",
-             KV("container", f->container ? f->container->name : f->id),
-             KV("hint", "larger or more log files: max-size, max-file"));
-}
 
 static void on_opened(void *arg)
 {
@@ -262,7 +246,7 @@ static bool on_entry(void *arg, const struct log_entry *e)
         reopen(f);
         return false;
     case INTAKE_TAKEN_AFTER_GAP:
-        note_gap(f);
+        say_rotated_away(name_of(f));
         return true;
     default:
         return true;
@@ -287,8 +271,7 @@ static void ended_whole(struct api_feed *f)
 static void ended_broken(struct api_feed *f, const struct error *err)
 {
     if (engine_is_up(f) && f->container) {
-        log_warn("the stream of a container's log broke, opening it again",
-                 KV("container", f->container->name), KV("error", err->text));
+        say_broke(name_of(f), err->text);
     }
     metrics.source_reconnects++;
     if (f->intake.fresh) {
@@ -320,9 +303,7 @@ static void on_end(void *arg, enum log_end why, const struct error *err)
         break;
     case LOG_END_UNREADABLE:
         f->state = API_UNREADABLE;
-        log_warn("nobody can read this container's log, since its driver keeps nothing: it is not collected",
-                 KV("container", name_of(f)), KV("driver", f->container ? f->container->driver : ""),
-                 KV("hint", "run it with the log driver json-file, local or journald"));
+        say_keeps_nothing(name_of(f), f->container ? f->container->driver : "");
         break;
     }
     queue_open_next(queue);
@@ -332,9 +313,7 @@ void api_feed_open(void *feed)
 {
     struct api_feed *f = feed;
     if (intake_catch_clock(&f->intake)) {
-        metrics.gaps++;
-        log_warn("the clock was set back: lines of a container written about then may be missing, or twice",
-                 KV("container", name_of(f)));
+        say_clock_back(name_of(f));
     }
     struct log_options options = {
         .since_ns = intake_open(&f->intake),
@@ -429,8 +408,7 @@ void api_feed_tick(struct api_feed *f)
     if (intake_is_behind_clock(&f->intake)) {
         reopen(f);
     } else if (f->silence.hanging) {
-        log_warn("the Engine's stream of a container's log hangs, opening it again",
-                 KV("container", name_of(f)));
+        say_hangs(name_of(f));
         reopen_silent(f);
     } else if (due) {
         /* Not strict: one that is merely silent is left alone. */
@@ -466,6 +444,8 @@ struct api_feed *api_feed_new(struct api_env *env, struct engine_container *c, s
     f->rotates = c->rotates;
     f->backoff = BACKOFF_MIN;
     f->place.owner = f;
+    f->check = (struct api_check){
+        .cursor = &f->intake.cursor, .proof = &f->intake.proof, .more = f->intake.more, .arg = f};
     intake_init(&f->intake, env->engine, env->pipeline, c, tags, at_end);
     silence_init(&f->silence, patience(f));
     enqueue(f);

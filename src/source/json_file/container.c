@@ -11,7 +11,9 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metrics.h"
+#include "discover/log_driver.h"
 #include "source/log/begin.h"
+#include "source/unreadable.h"
 
 /* How long a new container's metadata may be late before it is tagged by its id alone. */
 #define METADATA_WAIT (2 * NS_PER_S)
@@ -124,7 +126,6 @@ static void follow(struct container *c)
         .from_end = c->first_look && src->cfg->start_at == START_END,
         .from = c->from_set ? &c->from : NULL,
     };
-    watch_directory(c);
     c->follow = tailer_follow(src->tailer, &options);
     if (!c->follow) {
         die_out_of_memory();
@@ -241,17 +242,15 @@ static void say_unreadable(struct container *c, const struct metadata *meta)
     c->unreadable_logged = true;
     const char *name = meta->who.name ? meta->who.name : "";
     name += name[0] == '/';
-    if (strcmp(meta->driver, "none") == 0) {
-        log_info("nobody can read this container's log, since its driver keeps nothing: it is not collected",
-                 KV("container", name), KV("driver", meta->driver),
-                 KV("hint", "run it with the log driver json-file, local or journald"));
+    if (log_driver_keeps_nothing(meta->driver)) {
+        say_keeps_nothing(name, meta->driver);
     } else {
         log_info("a container logs neither to json-file nor to local: collect it with source docker-api",
                  KV("container", name), KV("driver", meta->driver));
     }
 }
 
-void container_identify(struct container *c)
+static void read_metadata(struct container *c)
 {
     struct metadata meta;
     struct error err = {""};
@@ -261,7 +260,7 @@ void container_identify(struct container *c)
         return;
     }
     meta.who.id = c->id;
-    if (!metadata_driver_readable(meta.driver)) {
+    if (!log_driver_has_files(meta.driver)) {
         say_unreadable(c, &meta);
         unfollow(c);
     } else {
@@ -270,6 +269,11 @@ void container_identify(struct container *c)
     }
     c->settled = !meta.driver_unread;
     metadata_free(&meta);
+}
+
+void container_identify(struct container *c)
+{
+    read_metadata(c);
     if (c->settled && !c->follow) {
         watch_close(c->watch); /* its log may be busy: see container_look */
         c->watch = NULL;
@@ -301,16 +305,18 @@ void container_gone(struct container *c)
 void container_look(struct container *c)
 {
     struct stat st;
-    int64_t metadata_ns = c->watch ? c->metadata_ns : metadata_time(c);
+    bool told = c->watch; /* of each change of its metadata */
+    if (c->follow || !c->settled) {
+        watch_directory(c); /* here as below before the metadata is looked at, so that no change is missed */
+    }
+    int64_t metadata_ns = told ? c->metadata_ns : metadata_time(c);
     if (metadata_ns == 0 && stat(c->dir, &st) < 0 && errno == ENOENT) {
         container_gone(c);
         return;
     }
     if (!c->settled || metadata_ns != c->metadata_ns) {
-        container_identify(c);
-    }
-    if (c->follow || !c->settled) {
         watch_directory(c);
+        container_identify(c);
     }
     watch_log(c);
     if (c->follow) {

@@ -6,48 +6,13 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "discover/engine_watch.h"
+#include "phase.h"
 #include "request.h"
 
-#define RETRY_MIN (100 * NS_PER_MS)
-#define RETRY_MAX (5 * NS_PER_S)
 /* How long after its container's death a stream may bring nothing and not end; the second one: a stream that
  * was opened after it. */
 #define LAST_WORDS (1 * NS_PER_S)
 #define LAST_READ  (30 * NS_PER_S)
-
-static void enqueue(struct reader *r)
-{
-    if (!r->stream && !r->inspecting) {
-        log_queue_add(&r->all->queue, &r->place);
-    }
-}
-
-static void close_stream(struct reader *r)
-{
-    api_check_stop(&r->check);
-    log_stream_close(r->stream);
-    r->stream = NULL;
-    log_queue_settled(&r->all->queue, &r->place);
-}
-
-static void retry(struct reader *r)
-{
-    loop_arm_timer(r->timer, r->backoff);
-    r->backoff = r->backoff * 2 < RETRY_MAX ? r->backoff * 2 : RETRY_MAX;
-}
-
-static void reader_free(struct reader *r)
-{
-    close_stream(r);
-    log_queue_leave(&r->all->queue, &r->place);
-    LIST_REMOVE(r, link);
-    event_free(r->timer);
-    tail_feed_close(r->feed);
-    if (r->container) {
-        r->container->user = NULL;
-    }
-    free(r);
-}
 
 void readers_open_next(struct readers *all)
 {
@@ -61,81 +26,7 @@ void readers_check_done(struct readers *all)
     }
 }
 
-/* -- from one phase to the next ---------------------------------------------------------------- */
-
-static void leave_past(struct reader *r)
-{
-    struct readers *all = r->all;
-    if (r->phase != PAST) {
-        return;
-    }
-    if (engine_is_podman(all->engine)) {
-        /* The last lines that were asked for may be some of their second. No line of that second is of the
-           past and of the present: the past ends where a second begins. */
-        cursor_start_at(&r->cursor, all->now_ns);
-    }
-    /* A stream that had nothing to say goes on where the other one is, or now. */
-    int64_t from = r->cursor.seen_ns > 0 ? r->cursor.seen_ns : all->now_ns;
-    for (int s = 0; s < STREAM_COUNT; s++) {
-        if (r->cursor.stream[s].last.time_ns == 0) {
-            r->cursor.stream[s].last.time_ns = from;
-        }
-    }
-    r->cursor.seen_ns = from;
-    r->phase = PRESENT;
-    log_queue_past_read(&all->queue, &r->place);
-    tail_feed_present(r->feed);
-}
-
-/* The last words of the run that ended are read. */
-static void show_stop(struct reader *r)
-{
-    event_del(r->timer);
-    lifecycle_show(&r->life, r->feed);
-}
-
-/* The stream has ended, or there is none to be had: what next? */
-static void go_on(struct reader *r)
-{
-    bool running = r->container && r->container->running;
-    if (r->life.stopped) {
-        show_stop(r);
-        r->phase = RESTING;
-    } else if (r->phase == PRESENT && !running) {
-        r->phase = RESTING;
-    }
-    if (!r->container && r->phase != PAST) {
-        reader_free(r);
-    } else if (r->phase == PRESENT && r->all->env->follow) {
-        retry(r);
-    } else if (r->phase == RESTING && running && r->all->env->follow) {
-        r->phase = PRESENT; /* it was started again while its last words were read */
-        enqueue(r);
-    }
-}
-
-static void past_ended(struct reader *r)
-{
-    leave_past(r);
-    if (r->all->env->follow && r->container && (r->container->running || r->life.stopped)) {
-        enqueue(r); /* what it wrote since it was listed */
-        return;
-    }
-    if (r->container) {
-        lifecycle_not_running(r->all->env, r->feed);
-    }
-    go_on(r);
-}
-
 /* -- checks: has the log more than the stream brought? ----------------------------------------- */
-
-/* At its position: what was taken is passed over. */
-static void reopen(struct reader *r)
-{
-    close_stream(r);
-    enqueue(r);
-    readers_open_next(r->all);
-}
 
 /* The stream brought an entry that may not be the next one, and is paused before it. */
 static void checked_doubt(void *arg, enum check_result result)
@@ -148,8 +39,8 @@ static void checked_doubt(void *arg, enum check_result result)
         return;
     }
     if (result == CHECK_FAILED) {
-        close_stream(r);
-        retry(r);
+        reader_close_stream(r);
+        reader_retry(r);
         readers_open_next(r->all);
         return;
     }
@@ -158,7 +49,7 @@ static void checked_doubt(void *arg, enum check_result result)
         cursor_restart_line(&r->cursor, held->stream);
         r->more[held->stream] = false;
     }
-    reopen(r);
+    reader_reopen(r);
 }
 
 /* Is the stream paused until a check is over? */
@@ -227,7 +118,7 @@ static bool on_entry(void *arg, const struct log_entry *e)
     struct reader *r = arg;
     const struct tail_options *o = r->all->env->options;
     if (request_needs_inspection(r)) {
-        close_stream(r);
+        reader_close_stream(r);
         inspect(r);
         return false;
     }
@@ -280,7 +171,7 @@ static void unreadable(struct reader *r)
         inspect(r);
         return;
     }
-    leave_past(r);
+    reader_leave_past(r);
     r->phase = ENDED;
     lifecycle_keeps_nothing(r->feed, r->container->driver);
 }
@@ -291,17 +182,18 @@ static void on_stream_end(void *arg, enum log_end end, const struct error *err)
     struct readers *all = r->all;
     (void)err;
     r->stream = NULL;
-    close_stream(r);
+    reader_close_stream(r);
     if (end == LOG_END_UNREADABLE && r->container) {
         unreadable(r);
     } else if (r->phase == PAST && end == LOG_END_BROKEN) {
-        retry(r); /* what came is passed over: see cursor.h */
+        reader_retry(r); /* what came is passed over: see cursor.h */
     } else if (r->phase == PAST) {
-        past_ended(r);
+        reader_past_ended(r);
     } else if (r->life.stopped && !r->ends && r->container) {
-        enqueue(r); /* an Engine may end a stream before its last lines: they are read without following */
+        reader_enqueue(
+            r); /* an Engine may end a stream before its last lines: they are read without following */
     } else {
-        go_on(r);
+        reader_go_on(r);
     }
     readers_open_next(all);
     readers_check_done(all);
@@ -327,7 +219,7 @@ static void on_turn(void *arg)
     silence_opened(&r->silence);
     r->stream = log_stream_open(r->all->engine, r->container->id, &options, &calls);
     if (!r->stream) {
-        retry(r);
+        reader_retry(r);
         return;
     }
     log_queue_asked(&r->all->queue, &r->place);
@@ -347,17 +239,17 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
         r->fresh = false; /* it still brings lines */
         loop_arm_timer(r->timer, r->ends ? LAST_READ : LAST_WORDS);
     } else if (last && !r->ends) { /* nor does it end: what is left is read without following */
-        close_stream(r);
-        enqueue(r);
+        reader_close_stream(r);
+        reader_enqueue(r);
     } else if (last) {
-        close_stream(r);
-        go_on(r);
+        reader_close_stream(r);
+        reader_go_on(r);
     } else if (!r->container) {
-        leave_past(r);
+        reader_leave_past(r);
         reader_free(r);
         readers_check_done(all);
     } else {
-        enqueue(r);
+        reader_enqueue(r);
     }
     readers_open_next(all);
 }
@@ -378,7 +270,7 @@ static void tick(struct reader *r)
         return;
     }
     if (r->silence.hanging) {
-        reopen(r);
+        reader_reopen(r);
     } else if (silence_tick(&r->silence, UINT_MAX)) {
         request_check(r, (struct held_entry){0}, false, checked_silence); /* without memory: the next time */
     }
@@ -398,22 +290,22 @@ void readers_tick(struct readers *all)
 void reader_begin(struct reader *r)
 {
     if (r->all->env->options->lines == 0) {
-        past_ended(r);
+        reader_past_ended(r);
     } else {
-        enqueue(r);
+        reader_enqueue(r);
     }
 }
 
 void reader_begin_now(struct reader *r)
 {
     struct engine_container *c = r->container;
-    leave_past(r);
+    reader_leave_past(r);
     cursor_start_at(&r->cursor, engine_container_run_ns(c));
     lifecycle_started(&r->life, r->feed);
     if (!c->running) {
         lifecycle_stopped(&r->life, r->feed, c->exit_code, INT64_MAX); /* and is gone already */
     }
-    enqueue(r);
+    reader_enqueue(r);
 }
 
 void reader_started(struct reader *r)
@@ -432,7 +324,7 @@ void reader_started(struct reader *r)
     r->backoff = RETRY_MIN;
     if (r->phase == RESTING) {
         r->phase = PRESENT;
-        enqueue(r);
+        reader_enqueue(r);
     }
 }
 
@@ -450,7 +342,7 @@ void reader_died(struct reader *r)
     if (r->stream) {
         loop_arm_timer(r->timer, LAST_WORDS);
     } else {
-        enqueue(r); /* what it wrote since the stream ended, from the cursor on */
+        reader_enqueue(r); /* what it wrote since the stream ended, from the cursor on */
     }
 }
 
@@ -458,7 +350,7 @@ void reader_inspected(struct reader *r)
 {
     if (r->inspecting) {
         r->inspecting = false;
-        enqueue(r);
+        reader_enqueue(r);
     }
 }
 
@@ -471,9 +363,9 @@ void reader_gone(struct reader *r)
     }
     api_check_stop(&r->check);
     if (r->phase == ENDED || !r->stream) {
-        leave_past(r);
+        reader_leave_past(r);
         if (r->life.stopped) {
-            show_stop(r);
+            reader_show_stop(r);
         }
         reader_free(r);
     }
@@ -492,6 +384,7 @@ struct reader *reader_new(struct readers *all, struct engine_container *c, bool 
         r->all = all;
         r->container = c;
         r->backoff = RETRY_MIN;
+        r->check = (struct api_check){.cursor = &r->cursor, .proof = &r->proof, .more = r->more, .arg = r};
         silence_init(&r->silence, SILENCE_CHECK_AFTER);
         r->timer = evtimer_new(env->base, on_timer, r);
         r->feed = tail_feed_open(env->feeds, tags, on_resume, r);

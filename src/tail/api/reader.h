@@ -20,7 +20,7 @@ enum phase {
     ENDED,   /* nothing more is wanted of it */
 };
 
-/* Written by reader.c alone. */
+/* Written by reader.c and phase.c alone. */
 struct reader {
     struct readers *all;
     LIST_ENTRY(reader) link;

@@ -25,7 +25,8 @@ struct log_options request_options(struct reader *r)
                                   .until_ns = o->until_ns};
     if (r->phase == PAST) {
         options.tail = o->lines;
-        options.until_ns = all->env->follow ? all->now_ns : o->until_ns;
+        /* One that has ended is read to its end: it may have written after that, and is not followed. */
+        options.until_ns = all->env->follow && c->running ? all->now_ns : o->until_ns;
         options.since_ns = o->since_ns > options.since_ns ? o->since_ns : options.since_ns;
         if (engine_container_since_skips(all->engine, c)) {
             options.since_ns = 0; /* passed over here */
@@ -41,12 +42,8 @@ int request_check(struct reader *r, struct held_entry held, bool strict,
     struct log_options options = {.tty = c->tty,
                                   .bare_end = engine_bare_end(r->all->engine, c->driver),
                                   .own_times = engine_own_times(r->all->engine, c->driver)};
-    r->check.cursor = &r->cursor;
-    r->check.proof = &r->proof;
-    r->check.more = r->more;
     r->check.held = held;
     r->check.strict = strict;
     r->check.done = done;
-    r->check.arg = r;
     return api_check_start(&r->check, r->all->engine, c->id, &options);
 }

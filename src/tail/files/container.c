@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "decode/decode.h"
+#include "discover/log_driver.h"
 #include "discover/metadata.h"
 #include "tail/say.h"
 
@@ -218,7 +219,7 @@ static void say_unreadable(struct container *c, const struct metadata *meta)
     struct tail_feed *feed = tail_feed_open(env->feeds, tags, NULL, NULL);
     tags_unref(tags);
     tail_feed_present(feed);
-    if (strcmp(meta->driver, "none") == 0) {
+    if (log_driver_keeps_nothing(meta->driver)) {
         lifecycle_keeps_nothing(feed, meta->driver);
     } else {
         char text[160];
@@ -307,7 +308,7 @@ void container_update(struct container *c)
     watch_log(c);
     take_state(c, state, was_running);
     bool due = !c->feed && (c->all->first || (c->all->env->follow && c->running));
-    if (due && metadata_driver_readable(meta.driver)) {
+    if (due && log_driver_has_files(meta.driver)) {
         show(c, &meta.who);
     } else if (due) {
         say_unreadable(c, &meta);

@@ -49,11 +49,15 @@ class Proxy:
             only of those that come as they are written, for what it reads from files at first is whole
     again:  so many frames of a log stream that is followed come twice: the last ones, once more, as if the Engine had read a
             file twice; of those that come as they are written, too
-    late:   container's id -> seconds by which the event of its start comes late
     down:   new connections end at once; go_down() ends those that are open too
+
+    delay_starts() holds back the events of a container's starts. Until may_inspect is set, requests to inspect a container
+    wait; until may_die is, the event of the end of the container whose id is in `dying` does.
     """
 
-    START = re.compile(rb'"Action":"start"[^\n]*?"ID":"(\w+)"')
+    START = re.compile(rb'"Action":"start"[^\n]*?"ID":"(\w+)"[^\n]*?"timeNano":(\d+)')
+    DIE = re.compile(rb'"Action":"die"[^\n]*?"ID":"(\w+)"')
+    INSPECT = re.compile(rb"GET /v[\d.]+/containers/\w+/json ")
     LOGS = re.compile(rb"GET /v[\d.]+/containers/(\w+)/logs\?(\S*)")
 
     def __init__(self, path, engine="/var/run/docker.sock", seed=1):
@@ -61,14 +65,19 @@ class Proxy:
         self.engine = engine
         self.dice = random.Random(seed)
         self.cut = self.damage = self.delay = self.slow = 0
-        self.late = {}
+        self.late = {}  # by the container's id: seconds, and of which starts: those after this time in ns
+        self.may_inspect, self.may_die = threading.Event(), threading.Event()
+        self.may_inspect.set()
+        self.may_die.set()
+        self.inspections = 0  # asked for
+        self.dying = None
         self.down = False
         self.clients = set()  # connections that are open
         self.hanging = set()
         self.garble = 0
         self.skip = self.again = 0
         self.opening = self.most_opening = self.cuts = self.streams = self.skipped = self.repeated = self.checks = 0
-        self.starts = collections.Counter()  # events of them, by the container's id
+        self.started = collections.Counter()  # by the container's id: time of the last start whose event was passed on, in ns
         self.streams_of = collections.Counter()  # by the container's id, as it is asked for
         self.lock = threading.Lock()
         self.open = set()  # numbers of the log streams that are followed now
@@ -83,6 +92,11 @@ class Proxy:
 
     def hang(self):
         self.hanging |= self.open
+
+    def delay_starts(self, ident, seconds):
+        """The events of its starts from now on come that late. One of before may still come: on a busy machine, an Engine that
+        was asked for the events of the last seconds tells them long after it has begun to answer."""
+        self.late[ident] = seconds, time.time_ns()
 
     def go_down(self):
         self.down = True
@@ -116,6 +130,9 @@ class Proxy:
                 if not more:
                     return
                 request += more
+            if self.INSPECT.match(request):
+                self.inspections += 1
+                self.may_inspect.wait()
             upstream.sendall(request)
             threading.Thread(target=self._until_gone, args=(client, upstream), daemon=True).start()
             logs = self.LOGS.match(request)
@@ -175,8 +192,11 @@ class Proxy:
                             continue  # the head came alone
                 if not data:
                     return
+                for end in self.DIE.finditer(data):
+                    if end[1].decode() == self.dying:
+                        self.may_die.wait()
                 for start in self.START.finditer(data):
-                    data = self._late(client, start[1].decode(), data)
+                    data = self._late(client, start[1].decode(), int(start[2]), data)
                 if followed:
                     data = self._harm(number, self._distort(chunks.whole(data), recent, live))
                 if followed and self._happens(self.cut, data):
@@ -190,14 +210,15 @@ class Proxy:
                     self.opening -= 1
                 self.open.discard(number)
 
-    def _late(self, client, ident, data):
+    def _late(self, client, ident, time_ns, data):
         """Holds back the event of its start, but not what came before. Gives back what is still to be sent."""
-        if late := self.late.get(ident):
+        late, since_ns = self.late.get(ident, (0, 0))
+        if late and time_ns > since_ns:
             head, found, tail = data.partition(b'"Action":"start"')
             client.sendall(head)
             data = found + tail
             time.sleep(late)
-        self.starts[ident] += 1
+        self.started[ident] = time_ns
         return data
 
     def _happens(self, chance, data):
