@@ -140,7 +140,7 @@ static bool on_entry(void *arg, const struct log_entry *e)
         return false;
     }
     if (comes_again(r, e)) {
-        reopen(r);
+        reader_reopen(r);
         return false;
     }
     if (is_repeated(r, e)) {
