@@ -71,7 +71,7 @@ static void test_gaps(void **state)
     take_line(&r, t);
     assert_false(doubts_line(&r, t + 20 * MS)); /* 10 MB are not written in 20 ms */
     assert_true(doubts_line(&r, t + 30 * MS));
-    proof_given(&r.proof, &r.cursor, t + 30 * MS);
+    proof_given(&r.proof, &r.cursor, t + 30 * MS, NULL);
     assert_false(doubts_line(&r, t + 30 * MS));
     take_line(&r, t + 30 * MS);
     assert_true(doubts_line(&r, t + 60 * MS));
@@ -112,7 +112,7 @@ static void test_lines_that_do_not_go_on(void **state)
     r.proof.max_size = 100000; /* one piece is a good part of that */
     assert_true(doubts(&r, &rest));
     assert_false(doubts(&r, &piece)); /* it is asked once, at the line's end */
-    proof_given(&r.proof, &r.cursor, t);
+    proof_given(&r.proof, &r.cursor, t, NULL);
     assert_false(doubts(&r, &rest));
 }
 
@@ -154,7 +154,7 @@ static unsigned take_on_credit(struct reader *r, int64_t first)
     set_jump(r, 50 * MS);
     take_line(r, first);
     assert_true(doubts_line(r, first + 60 * MS));
-    proof_given(&r->proof, &r->cursor, first + 60 * MS);
+    proof_given(&r->proof, &r->cursor, first + 60 * MS, NULL);
     r->proof.prompt_ns = 3600 * NS_PER_S; /* each comes at once, however slow the machine */
     take_line(r, first + 60 * MS);
     for (n = 2;; n++) {
@@ -175,7 +175,7 @@ static void test_credit_is_bounded(void **state)
     unsigned n = take_on_credit(&r, t);
     assert_int_equal(n, PROOF_CREDIT + 1); /* in number */
     assert_true(r.proof.owed);
-    proof_given(&r.proof, &r.cursor, t + n * 60 * MS);
+    proof_given(&r.proof, &r.cursor, t + n * 60 * MS, NULL);
     assert_false(r.proof.owed);
     assert_false(doubts_line(&r, t + n * 60 * MS));
 
@@ -218,14 +218,14 @@ static void test_no_credit_for_pieces(void **state)
     set_jump(&r, 50 * MS);
     r.proof.prompt_ns = 3600 * NS_PER_S;
     take_line(&r, t);
-    proof_given(&r.proof, &r.cursor, t);
+    proof_given(&r.proof, &r.cursor, t, NULL);
     take_line(&r, t + 60 * MS);
     struct log_entry piece = entry(STREAM_STDOUT, t + 120 * MS, "piece", true);
     assert_true(doubts(&r, &piece));
     assert_false(doubts_line(&r, t + 120 * MS));
     assert_true(r.proof.owed);
     assert_true(doubts(&r, &piece));
-    proof_given(&r.proof, &r.cursor, t + 120 * MS);
+    proof_given(&r.proof, &r.cursor, t + 120 * MS, NULL);
     assert_false(doubts(&r, &piece));
     take(&r, &piece);
     r.more[STREAM_STDOUT] = false;
@@ -361,6 +361,44 @@ static void test_checks_of_an_unfinished_line(void **state)
     assert_int_equal(r.result, CHECK_BEHIND);
 }
 
+/* What a check read behind the held entry needs no other check, as long as it comes as it was read. */
+static void test_checks_tell_what_is_next(void **state)
+{
+    struct server *server = *state;
+    struct reader r;
+    int64_t t = clock_now() - 3600 * NS_PER_S;
+    struct log_entry held = entry(STREAM_STDOUT, t + MS, "text", false);
+    begin_reading(server, &r, 100000);
+    take_line(&r, t);
+    assert_true(doubts(&r, &held));
+    log_has(server, t, 9);
+    check(server, &r, &held);
+    assert_int_equal(r.result, CHECK_LEVEL);
+    proof_given(&r.proof, &r.cursor, held.time_ns, &r.check.next);
+    for (int k = 1; k < 6; k++) {
+        assert_false(doubts_line(&r, t + k * MS));
+        take_line(&r, t + k * MS);
+    }
+    struct log_entry piece = entry(STREAM_STDOUT, t + 6 * MS, "text", true);
+    assert_true(doubts(&r, &piece));              /* of the same time, and yet another one */
+    assert_true(doubts_line(&r, t + 5 * MS + 1)); /* near enough, but not what is next */
+    assert_true(doubts_line(&r, t + 7 * MS));
+    for (int k = 6; k < 9; k++) {
+        assert_false(doubts_line(&r, t + k * MS));
+        take_line(&r, t + k * MS);
+    }
+    assert_true(doubts_line(&r, t + 9 * MS));
+    assert_false(doubts_line(&r, t + 8 * MS + 1));
+
+    log_has(server, t, 11);
+    held.time_ns = t + 9 * MS;
+    check(server, &r, &held);
+    proof_given(&r.proof, &r.cursor, held.time_ns, &r.check.next);
+    take_line(&r, held.time_ns);
+    proof_opening(&r.proof, &r.cursor, 1); /* what a new stream brings is another matter */
+    assert_true(doubts_line(&r, t + 10 * MS));
+}
+
 static void test_checks_of_credit(void **state)
 {
     struct server *server = *state;
@@ -368,7 +406,7 @@ static void test_checks_of_credit(void **state)
     int64_t t = clock_now() - 3600 * NS_PER_S;
     begin_reading(server, &r, 10000000);
     take_line(&r, t);
-    proof_given(&r.proof, &r.cursor, t);
+    proof_given(&r.proof, &r.cursor, t, NULL);
     for (int i = 1; i < 6; i++) {
         if (i != 3) {
             take_line(&r, t + i * MS);
@@ -426,6 +464,7 @@ int main(void)
         T(test_checks_of_lines),
         T(test_checks_of_a_line_that_is_none),
         T(test_checks_of_an_unfinished_line),
+        T(test_checks_tell_what_is_next),
         T(test_checks_of_credit),
         T(test_checks_of_pieces),
     };

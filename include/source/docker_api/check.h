@@ -52,6 +52,7 @@ struct api_check {
     bool behind[STREAM_COUNT];   /* one was not taken */
     bool reached;                /* one is of before what is compared */
     bool began;                  /* the first piece of an unfinished line came, or another one of it */
+    struct known_next next;      /* the held entry, and those behind it */
     bool over;                   /* the held one came: what follows was written later */
     uint32_t same[STREAM_COUNT]; /* entries read with exactly the time of the stream's last one */
     uint64_t unmatched[PROOF_CREDIT];

@@ -12,6 +12,9 @@
  * - it ends a line that may be longer than a file, and comes late. If a piece is missing, the line is read again from its
  *   first one.
  *
+ * The check also reads what the log has behind that entry. While this comes as it was read, it needs no further check; if
+ * something else comes, that is doubted.
+ *
  * A trickle of lines would mean a check for each line. There, whole lines are taken on credit: while the stream does not
  * lag, which only an Engine on this machine can be told by, and only so few bytes that hardly a file ends among them. What was
  * taken since the last proof is kept in mind, so the next check settles these too. If it finds one missing, or a new stream is
@@ -27,6 +30,13 @@
 #include "source/docker_api/cursor.h"
 
 #define PROOF_CREDIT 128 /* entries kept in mind */
+#define PROOF_NEXT   128 /* and of those that are to come */
+
+/* Times, streams and kinds of entries that follow each other in the log. Zero-initialised: none are known. */
+struct known_next {
+    uint64_t key[PROOF_NEXT];
+    unsigned at, count; /* those from `at` on are still to come */
+};
 
 /* Of one log. Written by proof.c alone. */
 struct proof {
@@ -45,6 +55,8 @@ struct proof {
     int64_t line[STREAM_COUNT]; /* bytes of the unfinished one */
     bool prompt;                /* the entry taken last came at once */
     bool owed;                  /* something was taken on credit */
+    /* What the log had behind the last proof: the entries that are to come next, in order. */
+    struct known_next next;
     struct api_pos proven[STREAM_COUNT];
     uint64_t entries; /* taken in all */
     /* Times and streams of the entries taken since. `count` of PROOF_CREDIT says that more were, or pieces, or that the
@@ -68,8 +80,12 @@ bool proof_doubts(struct proof *p, const struct api_cursor *c, const bool *more,
 bool proof_passes(struct proof *p, const struct log_entry *e);
 /* The entry was taken. */
 void proof_taken(struct proof *p, const struct log_entry *e);
-/* A check found that nothing is missing up to the cursor's position, nor then before an entry of `until_ns` and earlier. */
-void proof_given(struct proof *p, const struct api_cursor *c, int64_t until_ns);
+/* A check found that nothing is missing up to the cursor's position, nor then before an entry of `until_ns` and earlier. What
+ * follows in the log is `next`; NULL: that is not known. */
+void proof_given(struct proof *p, const struct api_cursor *c, int64_t until_ns,
+                 const struct known_next *next);
+/* Another entry that the log has behind those; as many are kept as there is room for. */
+void proof_note_next(struct known_next *next, const struct log_entry *e);
 
 /* Was what came last hardly there yet when the stream was opened, of a log that rotates as the Engine's stream follows it? */
 bool proof_reads_live(const struct proof *p, const struct api_cursor *c);

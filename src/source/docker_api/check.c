@@ -4,10 +4,12 @@
 
 /* Entries that are asked for at first, and at most; each time it is CHECK_FACTOR times as many. */
 #define CHECK_FEW      64
-#define CHECK_PIECES   24 /* beside those of the line, at first: they are long */
+#define CHECK_PIECES   24 /* at first, beside those of the line */
 #define CHECK_FACTOR   16
 #define CHECK_PATIENCE 30 /* seconds that an answer may take */
 #define CHECK_MOST     (CHECK_FEW * CHECK_FACTOR * CHECK_FACTOR)
+/* Where they may be pieces, of 16 KiB. */
+#define CHECK_MOST_LONG (CHECK_PIECES * CHECK_FACTOR)
 
 struct held_entry held_entry(const struct api_cursor *cursor, const bool *more, const struct log_entry *e)
 {
@@ -102,10 +104,15 @@ static bool on_entry(void *arg, const struct log_entry *e)
     }
     if (c->held.returned) {
         find_last(c, e);
-    } else if (c->held.piece) {
+        return true;
+    }
+    if (c->held.piece) {
         compare_piece(c, e);
     } else {
         compare_line(c, e);
+    }
+    if (c->over) {
+        proof_note_next(&c->next, e);
     }
     return true;
 }
@@ -145,7 +152,7 @@ bool api_check_is_current(const struct api_check *c)
 
 static bool may_ask_for_more(const struct api_check *c)
 {
-    return c->held.time_ns > 0 && c->options.tail < CHECK_MOST;
+    return c->held.time_ns > 0 && c->options.tail < (c->held.piece ? CHECK_MOST_LONG : CHECK_MOST);
 }
 
 static void on_end(void *arg, enum log_end end, const struct error *err)
@@ -179,6 +186,7 @@ static int ask(struct api_check *c)
     c->entries = 0;
     c->ticks = 0;
     memset(c->same, 0, sizeof(c->same));
+    c->next.count = 0;
     c->unmatched_count = c->owed ? c->proof->count : 0;
     memcpy(c->unmatched, c->proof->taken, c->unmatched_count * sizeof(*c->unmatched));
     c->stream = log_stream_open(c->engine, c->id, &c->options, &calls);

@@ -154,7 +154,7 @@ static void checked_end(void *arg, enum check_result result)
     } else if (result == CHECK_FAILED) {
         retry(f);
     } else {
-        intake_checked(&f->intake, 0);
+        intake_checked(&f->intake, 0, NULL);
         caught_up(f);
     }
 }
@@ -172,7 +172,7 @@ static void checked_doubt(void *arg, enum check_result result)
     if (f->check.held.returned) {
         intake_sought(&f->intake, &f->check.held, result == CHECK_LEVEL);
     } else if (result == CHECK_LEVEL) {
-        intake_checked(&f->intake, f->check.held.time_ns);
+        intake_checked(&f->intake, f->check.held.time_ns, &f->check.next);
     } else {
         say_skipped(name_of(f));
         intake_missed(&f->intake, &f->check.held);
@@ -193,7 +193,7 @@ static void checked_silence(void *arg, enum check_result result)
         return;
     }
     if (f->check.proves) {
-        intake_checked(&f->intake, 0);
+        intake_checked(&f->intake, 0, NULL);
     }
     if (result != CHECK_BEHIND || !api_check_is_current(&f->check)) {
         return;

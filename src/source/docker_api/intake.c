@@ -99,9 +99,9 @@ bool intake_is_behind_clock(const struct api_intake *in)
     return clock_set_back(in, in->since_ns);
 }
 
-void intake_checked(struct api_intake *in, int64_t until_ns)
+void intake_checked(struct api_intake *in, int64_t until_ns, const struct known_next *next)
 {
-    proof_given(&in->proof, &in->cursor, until_ns > 0 ? until_ns : cursor_newest(&in->cursor));
+    proof_given(&in->proof, &in->cursor, until_ns > 0 ? until_ns : cursor_newest(&in->cursor), next);
 }
 
 void intake_missed(struct api_intake *in, const struct held_entry *held)

@@ -78,7 +78,7 @@ bool intake_is_behind_clock(const struct api_intake *in);
 /* The stream brought an entry. */
 enum intake_result intake_entry(struct api_intake *in, const struct log_entry *e);
 /* A check found that all of the log before an entry of that time was taken; 0: all of the log. */
-void intake_checked(struct api_intake *in, int64_t until_ns);
+void intake_checked(struct api_intake *in, int64_t until_ns, const struct known_next *next);
 /* Entries are missing before the held one: the next stream is asked for the whole log where it would leave them out
  * again. A line of which a piece is missing is taken anew. */
 void intake_missed(struct api_intake *in, const struct held_entry *held);

@@ -51,6 +51,7 @@ void proof_opening(struct proof *p, struct api_cursor *c, int64_t opened_ns)
 {
     p->opened_ns = opened_ns;
     p->live = false;
+    p->next.count = 0;
     if (p->owed) {
         p->passing = p->count;
         for (int s = 0; s < STREAM_COUNT; s++) {
@@ -70,6 +71,31 @@ static uint64_t key_of(const struct log_entry *e)
 bool proof_reads_live(const struct proof *p, const struct api_cursor *c)
 {
     return p->wanted && cursor_newest(c) + WRITTEN_LATE > p->opened_ns;
+}
+
+/* -- what is to come next ---------------------------------------------------------------------- */
+
+/* The pieces of a line bear one time: the last one differs. */
+static uint64_t next_key(const struct log_entry *e)
+{
+    return key_of(e) * 2 + e->more;
+}
+
+void proof_note_next(struct known_next *next, const struct log_entry *e)
+{
+    if (next->count < PROOF_NEXT) {
+        next->key[next->count++] = next_key(e);
+    }
+}
+
+static bool is_something_next(const struct proof *p)
+{
+    return p->next.at < p->next.count;
+}
+
+static bool is_next(const struct proof *p, const struct log_entry *e)
+{
+    return is_something_next(p) && p->next.key[p->next.at] == next_key(e);
 }
 
 /* -- doubts ------------------------------------------------------------------------------------ */
@@ -105,7 +131,7 @@ bool proof_doubts(struct proof *p, const struct api_cursor *c, const bool *more,
 {
     const struct api_pos *last = &c->stream[e->stream].last;
     int64_t newest = cursor_newest(c);
-    if (!p->wanted || newest == 0) {
+    if (!p->wanted || newest == 0 || is_next(p, e)) {
         return false;
     }
     if (more[e->stream] && !p->own_times && e->time_ns == last->time_ns) {
@@ -117,7 +143,7 @@ bool proof_doubts(struct proof *p, const struct api_cursor *c, const bool *more,
     if (was_there(p, e) || e->time_ns <= p->checked_ns) {
         return false;
     }
-    if (more[e->stream] && !p->own_times) {
+    if (is_something_next(p) || (more[e->stream] && !p->own_times)) {
         return true;
     }
     if (e->time_ns - newest <= p->jump_ns) {
@@ -169,6 +195,7 @@ void proof_taken(struct proof *p, const struct log_entry *e)
     if (!p->wanted) {
         return;
     }
+    p->next.at = is_next(p, e) ? p->next.at + 1 : p->next.count;
     p->live |= e->time_ns > p->opened_ns;
     note_length(p, e);
     if (e->more) {
@@ -181,8 +208,9 @@ void proof_taken(struct proof *p, const struct log_entry *e)
     }
 }
 
-void proof_given(struct proof *p, const struct api_cursor *c, int64_t until_ns)
+void proof_given(struct proof *p, const struct api_cursor *c, int64_t until_ns, const struct known_next *next)
 {
+    p->next = next ? *next : (struct known_next){.count = 0};
     for (int s = 0; s < STREAM_COUNT; s++) {
         p->proven[s] = c->stream[s].last;
     }

@@ -34,7 +34,7 @@ static void checked_doubt(void *arg, enum check_result result)
     struct reader *r = arg;
     const struct held_entry *held = &r->check.held;
     if (result == CHECK_LEVEL) {
-        proof_given(&r->proof, &r->cursor, held->time_ns);
+        proof_given(&r->proof, &r->cursor, held->time_ns, &r->check.next);
         log_stream_resume(r->stream);
         return;
     }
@@ -70,7 +70,7 @@ static void checked_silence(void *arg, enum check_result result)
     struct reader *r = arg;
     silence_checked(&r->silence);
     if (r->check.proves) {
-        proof_given(&r->proof, &r->cursor, cursor_newest(&r->cursor));
+        proof_given(&r->proof, &r->cursor, cursor_newest(&r->cursor), NULL);
     }
     /* Unless the lines come within a second. */
     r->silence.hanging = result == CHECK_BEHIND && api_check_is_current(&r->check);
