@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "source/docker_api/check.h"
+#include "source/docker_api/repeat.h"
 
 #define MS NS_PER_MS
 
@@ -242,15 +243,20 @@ static void on_checked(void *arg, enum check_result result)
     event_base_loopbreak(r->base);
 }
 
+static void add_entry(struct server *server, int64_t time_ns)
+{
+    char line[CLOCK_TEXT_MAX + 16];
+    size_t n = clock_format(time_ns, line);
+    memcpy(line + n, " text\n", 7);
+    add_line(server, 1, line);
+}
+
 /* The log's last entries: `count` lines at t, t + 1 ms, and so on. */
 static void log_has(struct server *server, int64_t t, int count)
 {
     begin_answer(server, CHUNKED);
     for (int i = 0; i < count; i++) {
-        char line[CLOCK_TEXT_MAX + 16];
-        size_t n = clock_format(t + i * MS, line);
-        memcpy(line + n, " text\n", 7);
-        add_line(server, 1, line);
+        add_entry(server, t + i * MS);
     }
     add_text(server, "0\r\n\r\n");
 }
@@ -269,13 +275,13 @@ static void log_has_pieces(struct server *server, int64_t t, int before, int pie
     add_text(server, "0\r\n\r\n");
 }
 
-static void check(struct server *server, struct reader *r, const struct log_entry *held)
+static void check_held(struct server *server, struct reader *r, struct held_entry held)
 {
     struct log_options options = {0};
     r->check.cursor = &r->cursor;
     r->check.proof = &r->proof;
     r->check.more = r->more;
-    r->check.held = held ? held_entry(&r->cursor, r->more, held) : (struct held_entry){0};
+    r->check.held = held;
     r->check.strict = true;
     r->check.done = on_checked;
     r->check.arg = r;
@@ -283,6 +289,11 @@ static void check(struct server *server, struct reader *r, const struct log_entr
     assert_int_equal(api_check_start(&r->check, server->engine, "abc", &options), 0);
     run(server);
     assert_int_equal(r->results, 1);
+}
+
+static void check(struct server *server, struct reader *r, const struct log_entry *held)
+{
+    check_held(server, r, held ? held_entry(&r->cursor, r->more, held) : (struct held_entry){0});
 }
 
 static void test_checks_of_lines(void **state)
@@ -305,10 +316,10 @@ static void test_checks_of_lines(void **state)
     assert_int_equal(r.result, CHECK_LEVEL);
     assert_true(r.check.proves);
     assert_non_null(strstr(server->request, "tail=64"));
-    log_has(server, t + 6 * MS, 4); /* it does not go back to what was taken, however much is asked for */
+    log_has(server, t + 6 * MS, 4); /* that is all, and does not go back to what was taken */
     check(server, &r, &held);
     assert_int_equal(r.result, CHECK_BEHIND);
-    assert_non_null(strstr(server->request, "tail=16384"));
+    assert_non_null(strstr(server->request, "tail=64"));
     log_has(server, t, 5);
     check(server, &r, NULL);
     assert_int_equal(r.result, CHECK_LEVEL);
@@ -399,6 +410,49 @@ static void test_checks_tell_what_is_next(void **state)
     assert_true(doubts_line(&r, t + 10 * MS));
 }
 
+/* What is older than the last entry taken was told twice if the log has it before that one, else the clock was set back. */
+static void test_checks_of_what_comes_again(void **state)
+{
+    struct server *server = *state;
+    struct reader r;
+    struct repeat repeat = {0};
+    int64_t t = clock_now() - 3600 * NS_PER_S;
+    struct log_entry e = entry(STREAM_STDOUT, t, "text", false);
+    begin_reading(server, &r, 100000);
+    for (int i = 0; i < 3; i++) {
+        take_line(&r, t + i * MS);
+    }
+    assert_true(repeat_suspects(&repeat, &r.proof, &r.cursor, r.more, &e));
+    struct held_entry held = repeat_question(&e);
+    log_has(server, t, 3);
+    check_held(server, &r, held);
+    assert_int_equal(r.result, CHECK_LEVEL);
+    begin_answer(server, CHUNKED);
+    add_entry(server, t + 2 * MS);
+    add_entry(server, t);
+    add_text(server, "0\r\n\r\n");
+    check_held(server, &r, held);
+    assert_int_equal(r.result, CHECK_BEHIND);
+    assert_non_null(strstr(server->request, "tail=64"));
+    repeat_settled(&repeat, &held);
+    assert_false(repeat_suspects(&repeat, &r.proof, &r.cursor, r.more, &e));
+
+    e.time_ns = t + 2 * MS; /* as long as there are not more of that time */
+    assert_true(repeat_suspects(&repeat, &r.proof, &r.cursor, r.more, &e));
+    held = repeat_question(&e);
+    log_has(server, t, 3);
+    check_held(server, &r, held);
+    assert_int_equal(r.result, CHECK_LEVEL);
+    begin_answer(server, CHUNKED);
+    add_entry(server, t + 2 * MS);
+    add_entry(server, t + 2 * MS);
+    add_text(server, "0\r\n\r\n");
+    check_held(server, &r, held);
+    assert_int_equal(r.result, CHECK_BEHIND);
+    r.more[STREAM_STDOUT] = true; /* the next piece */
+    assert_false(repeat_suspects(&repeat, &r.proof, &r.cursor, r.more, &e));
+}
+
 static void test_checks_of_credit(void **state)
 {
     struct server *server = *state;
@@ -465,6 +519,7 @@ int main(void)
         T(test_checks_of_a_line_that_is_none),
         T(test_checks_of_an_unfinished_line),
         T(test_checks_tell_what_is_next),
+        T(test_checks_of_what_comes_again),
         T(test_checks_of_credit),
         T(test_checks_of_pieces),
     };

@@ -20,6 +20,7 @@ struct held_entry {
     bool whole; /* it is a line: are there no pieces of its time before it? */
     /* cursor_misses: does the log have the awaited last entry behind it? Only that is asked then. */
     bool returned;
+    bool again; /* likewise: it is older than the awaited one, and may have come before */
     enum stream awaited;
     enum stream stream;
     int64_t time_ns; /* 0: no entry is held */
@@ -45,15 +46,16 @@ struct api_check {
     struct engine *engine;
     char id[65];
     struct log_options options;
-    bool owed;               /* as in the proof when it began */
-    uint64_t entries_before; /* that were taken when it began */
-    unsigned ticks;
+    bool owed;                   /* as in the proof when it began */
+    uint64_t entries_before;     /* that were taken when it began */
+    unsigned ticks, patience;    /* seconds */
     int64_t entries;             /* read */
     bool behind[STREAM_COUNT];   /* one was not taken */
     bool reached;                /* one is of before what is compared */
     bool began;                  /* the first piece of an unfinished line came, or another one of it */
     struct known_next next;      /* the held entry, and those behind it */
     bool over;                   /* the held one came: what follows was written later */
+    bool is_piece;               /* and is the piece of a line */
     uint32_t same[STREAM_COUNT]; /* entries read with exactly the time of the stream's last one */
     uint64_t unmatched[PROOF_CREDIT];
     unsigned unmatched_count;

@@ -41,22 +41,25 @@ struct known_next {
 /* Of one log. Written by proof.c alone. */
 struct proof {
     const struct engine *engine;
-    bool wanted;        /* the log is kept in files that are rotated */
-    bool since_skips;   /* see engine_container_since_skips: the log cannot be asked for all of a line */
-    bool own_times;     /* see engine_own_times */
-    int64_t max_size;   /* of a file, in bytes */
-    int64_t prompt_ns;  /* as long as it takes to fill a file, at the least */
-    int64_t jump_ns;    /* the same, less a long line's part of it */
-    int64_t opened_ns;  /* the stream brings all that was written up to then */
-    bool live;          /* since then it brought something that was written later */
-    int64_t checked_ns; /* nothing is missing before an entry of up to this time */
-    int64_t bytes;      /* taken since the last proof */
-    int64_t longest;    /* line of the log, in bytes */
+    bool wanted;           /* the log is kept in files that are rotated */
+    bool since_skips;      /* see engine_container_since_skips: the log cannot be asked for all of a line */
+    bool own_times;        /* see engine_own_times */
+    int64_t max_size;      /* of a file, in bytes */
+    int64_t prompt_ns;     /* as long as it takes to fill a file, at the least */
+    int64_t jump_ns;       /* the same, less a long line's part of it */
+    int64_t opened_ns;     /* the stream brings all that was written up to then */
+    bool live;             /* since then it brought something that was written later */
+    int64_t checked_ns;    /* nothing is missing before an entry of up to this time */
+    int64_t bytes;         /* taken since the last proof */
+    int64_t since_longest; /* bytes taken since; after two files' worth it is forgotten */
+    int64_t longest;       /* line of the log, in bytes */
     int64_t line[STREAM_COUNT]; /* bytes of the unfinished one */
     bool prompt;                /* the entry taken last came at once */
     bool owed;                  /* something was taken on credit */
     /* What the log had behind the last proof: the entries that are to come next, in order. */
     struct known_next next;
+    bool piece_twice
+        [STREAM_COUNT]; /* set by the owner: two pieces of the unfinished line are the same, or one came twice */
     struct api_pos proven[STREAM_COUNT];
     uint64_t entries; /* taken in all */
     /* Times and streams of the entries taken since. `count` of PROOF_CREDIT says that more were, or pieces, or that the
@@ -78,6 +81,8 @@ void proof_opening(struct proof *p, struct api_cursor *c, int64_t opened_ns);
 bool proof_doubts(struct proof *p, const struct api_cursor *c, const bool *more, const struct log_entry *e);
 /* Was the entry taken before the cursor went back? It counts as passed over now. */
 bool proof_passes(struct proof *p, const struct log_entry *e);
+/* The entry, which the cursor does not pass over, is about to be taken: the clock may have been set back before it. */
+void proof_follows(struct proof *p, const struct api_cursor *c, const struct log_entry *e);
 /* The entry was taken. */
 void proof_taken(struct proof *p, const struct log_entry *e);
 /* A check found that nothing is missing up to the cursor's position, nor then before an entry of `until_ns` and earlier. What

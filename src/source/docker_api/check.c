@@ -3,11 +3,14 @@
 #include <string.h>
 
 /* Entries that are asked for at first, and at most; each time it is CHECK_FACTOR times as many. */
-#define CHECK_FEW      64
-#define CHECK_PIECES   24 /* at first, beside those of the line */
-#define CHECK_FACTOR   16
-#define CHECK_PATIENCE 30 /* seconds that an answer may take */
-#define CHECK_MOST     (CHECK_FEW * CHECK_FACTOR * CHECK_FACTOR)
+#define CHECK_FEW    64
+#define CHECK_PIECES 24 /* at first, beside those of the line */
+#define CHECK_FACTOR 16
+/* Seconds that an answer may take: asked again, an Engine has twice as long. One from 23.0 on that is asked in the moment
+ * of a rotation looks for lines behind the end of a file, and never comes back (moby pkg/tailfile, Scan). */
+#define CHECK_PATIENCE      2
+#define CHECK_PATIENCE_MOST 16
+#define CHECK_MOST          (CHECK_FEW * CHECK_FACTOR * CHECK_FACTOR)
 /* Where they may be pieces, of 16 KiB. */
 #define CHECK_MOST_LONG (CHECK_PIECES * CHECK_FACTOR)
 
@@ -60,7 +63,7 @@ static void compare_line(struct api_check *c, const struct log_entry *e)
 {
     bool is_held = e->stream == c->held.stream && e->time_ns == c->held.time_ns;
     if (c->over) {
-        c->behind[e->stream] |= is_held && c->held.whole && !c->options.own_times;
+        c->behind[e->stream] |= is_held && c->held.whole && c->is_piece;
         return;
     }
     bool taken = was_taken(c, e);
@@ -69,6 +72,7 @@ static void compare_line(struct api_check *c, const struct log_entry *e)
         return;
     }
     c->over = is_held;
+    c->is_piece = e->more;
     c->behind[e->stream] |= e->time_ns < c->held.time_ns;
 }
 
@@ -88,10 +92,19 @@ static void compare_piece(struct api_check *c, const struct log_entry *e)
 
 static void find_last(struct api_check *c, const struct log_entry *e)
 {
-    if (e->stream == c->held.awaited && e->time_ns == c->cursor->stream[e->stream].last.time_ns) {
+    const struct api_pos *last = &c->cursor->stream[c->held.awaited].last;
+    if (c->held.again && c->held.time_ns == last->time_ns) {
+        bool is_one = e->stream == c->held.stream && e->time_ns == last->time_ns;
         c->reached = true;
+        c->behind[c->held.stream] |= is_one && ++c->same[e->stream] > last->lines;
+        return;
+    }
+    if (e->stream == c->held.awaited && e->time_ns == last->time_ns) {
+        c->reached = true;
+        c->behind[e->stream] = false;
     } else if (e->stream == c->held.stream && e->time_ns == c->held.time_ns) {
         c->reached = false;
+        c->behind[e->stream] = c->held.again; /* and no need to read further back */
     }
 }
 
@@ -152,7 +165,8 @@ bool api_check_is_current(const struct api_check *c)
 
 static bool may_ask_for_more(const struct api_check *c)
 {
-    return c->held.time_ns > 0 && c->options.tail < (c->held.piece ? CHECK_MOST_LONG : CHECK_MOST);
+    return c->held.time_ns > 0 && c->entries >= c->options.tail &&
+           c->options.tail < (c->held.piece ? CHECK_MOST_LONG : CHECK_MOST);
 }
 
 static void on_end(void *arg, enum log_end end, const struct error *err)
@@ -199,7 +213,8 @@ static int64_t since(const struct api_check *c)
 {
     int64_t newest = 0, line = INT64_MAX;
     if (c->held.returned) {
-        return c->cursor->stream[c->held.awaited].last.time_ns;
+        int64_t last = c->cursor->stream[c->held.awaited].last.time_ns;
+        return c->held.again && c->held.time_ns < last ? c->held.time_ns : last;
     }
     for (int s = 0; s < STREAM_COUNT && !c->held.piece; s++) {
         int64_t at = base_of(c, (enum stream)s)->time_ns;
@@ -228,6 +243,7 @@ int api_check_start(struct api_check *c, struct engine *e, const char *id, const
     strcpy(c->id, id);
     c->entries_before = c->proof->entries;
     c->owed = c->proof->owed;
+    c->patience = CHECK_PATIENCE;
     c->options = (struct log_options){
         .since_ns = since(c),
         .tail = few(c),
@@ -240,9 +256,12 @@ int api_check_start(struct api_check *c, struct engine *e, const char *id, const
 
 bool api_check_tick(struct api_check *c)
 {
-    if (c->stream && ++c->ticks > CHECK_PATIENCE) {
+    if (c->stream && ++c->ticks > c->patience) {
         api_check_stop(c);
-        c->done(c->arg, CHECK_FAILED);
+        c->patience *= 2;
+        if (c->patience > CHECK_PATIENCE_MOST || ask(c) < 0) {
+            c->done(c->arg, CHECK_FAILED);
+        }
     }
     return c->stream != NULL;
 }

@@ -170,7 +170,10 @@ static void checked_doubt(void *arg, enum check_result result)
         return;
     }
     if (f->check.held.returned) {
-        intake_sought(&f->intake, &f->check.held, result == CHECK_LEVEL);
+        if (!intake_sought(&f->intake, &f->check.held, result == CHECK_LEVEL)) {
+            reopen(f);
+            return;
+        }
     } else if (result == CHECK_LEVEL) {
         intake_checked(&f->intake, f->check.held.time_ns, &f->check.next);
     } else {

@@ -114,9 +114,14 @@ void intake_missed(struct api_intake *in, const struct held_entry *held)
     in->want_zero = in->since_skips;
 }
 
-void intake_sought(struct api_intake *in, const struct held_entry *held, bool to_come)
+bool intake_sought(struct api_intake *in, const struct held_entry *held, bool to_come)
 {
+    if (held->again) {
+        repeat_settled(&in->repeat, held);
+        return !to_come;
+    }
     in->last[held->stream] = to_come ? LAST_AHEAD : LAST_GONE;
+    return true;
 }
 
 bool intake_was_misled(struct api_intake *in)
@@ -172,10 +177,11 @@ static bool is_repeated(const struct api_intake *in, const struct log_entry *e)
 }
 
 /* Likewise a piece of a line that is still being joined. Its text may be the same by chance, so it is not
- * passed over: a new stream reads the files. */
+ * passed over: a new stream reads the files. Newer Engines repeat pieces in rare moments only, and a check at the
+ * line's end counts them. */
 static bool is_repeated_piece(struct api_intake *in, const struct log_entry *e)
 {
-    if (!in->follow_repeats || !(e->more || in->more[e->stream])) {
+    if (!(in->follow_repeats || in->proof.wanted) || !(e->more || in->more[e->stream])) {
         return false;
     }
     struct line_pieces *p = &in->pieces[e->stream];
@@ -184,9 +190,10 @@ static bool is_repeated_piece(struct api_intake *in, const struct log_entry *e)
     bool read_live = cursor_newest(&in->cursor) >= in->proof.opened_ns;
     p->count = same_line ? p->count : 0;
     for (unsigned i = 0; i < p->count && i < INTAKE_PIECES && read_live; i++) {
-        if (p->hash[i] == hash) {
+        if (p->hash[i] == hash && in->follow_repeats) {
             return true;
         }
+        in->proof.piece_twice[e->stream] |= p->hash[i] == hash;
     }
     p->hash[p->count++ % INTAKE_PIECES] = hash;
     return false;
@@ -206,12 +213,12 @@ static enum intake_result take(struct api_intake *in, const struct log_entry *e)
     bool gap = is_gap(in, e);
     bool ends = in->more[e->stream] && !in->own_times && e->time_ns != last_time(in, e->stream);
     in->reached = true;
+    proof_follows(&in->proof, &in->cursor, e);
     cursor_take(&in->cursor, e->stream, e->time_ns, &offset);
     if (ends) {
         end_line(in, e->stream);
     }
     proof_taken(&in->proof, e);
-    repeat_taken(&in->repeat);
     in->fresh = true;
     in->more[e->stream] = e->more;
     put(in, e, &offset);
@@ -242,7 +249,8 @@ enum intake_result intake_entry(struct api_intake *in, const struct log_entry *e
         return INTAKE_PASSED;
     }
     if (!in->follow_repeats && !early && repeat_suspects(&in->repeat, &in->proof, &in->cursor, in->more, e)) {
-        return INTAKE_REOPEN;
+        in->doubted = repeat_question(e);
+        return INTAKE_DOUBT;
     }
     if (proof_doubts(&in->proof, &in->cursor, in->more, e)) {
         in->doubted = held_entry(&in->cursor, in->more, e);

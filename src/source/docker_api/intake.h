@@ -82,8 +82,9 @@ void intake_checked(struct api_intake *in, int64_t until_ns, const struct known_
 /* Entries are missing before the held one: the next stream is asked for the whole log where it would leave them out
  * again. A line of which a piece is missing is taken anew. */
 void intake_missed(struct api_intake *in, const struct held_entry *held);
-/* A check looked for the last entry taken: it is still to come, so what comes before it is passed over; or it is gone. */
-void intake_sought(struct api_intake *in, const struct held_entry *held, bool to_come);
+/* A check looked for the last entry taken: it is still to come, so what comes before it is passed over; or it is gone. False:
+ * the held one came before, and the stream is to be opened again. */
+bool intake_sought(struct api_intake *in, const struct held_entry *held, bool to_come);
 /* Was the stream asked in a way that leaves entries out, so that it brought none of those taken already? Then
  * the next one, which is to be opened, is asked for the whole log. */
 bool intake_was_misled(struct api_intake *in);

@@ -122,7 +122,8 @@ static bool was_there(const struct proof *p, const struct log_entry *e)
 static bool ends_doubtful_line(const struct proof *p, const struct api_pos *last, const struct log_entry *e)
 {
     int64_t length = (int64_t)(last->lines + 1) * PIECE_MIN; /* or more, where pieces are missing */
-    bool is_long = length >= p->max_size / LINE_SHARE || p->longest >= p->max_size / LINE_SHARE;
+    bool is_long = length >= p->max_size / LINE_SHARE || p->longest >= p->max_size / LINE_SHARE ||
+                   p->piece_twice[e->stream];
     return !e->more && is_long && last->lines <= PIECES_MAX && p->bytes > 0 && !was_there(p, e) &&
            !p->since_skips && !is_prompt(p, e);
 }
@@ -181,12 +182,24 @@ static void note_length(struct proof *p, const struct log_entry *e)
 {
     int64_t *line = &p->line[e->stream];
     *line += (int64_t)e->text.len;
-    if (*line > p->longest) {
-        int64_t jump = time_to_fill(p->max_size) - *line * 1000 / WRITE_RATE;
+    p->since_longest += (int64_t)e->text.len + ENTRY_FRAME;
+    if (*line > p->longest || p->since_longest / 2 > p->max_size) {
+        int64_t jump = p->prompt_ns - *line * 1000 / WRITE_RATE;
         p->longest = *line;
+        p->since_longest = 0;
         p->jump_ns = jump > 0 ? jump : 0;
     }
     *line = e->more ? *line : 0;
+    p->piece_twice[e->stream] &= e->more;
+}
+
+void proof_follows(struct proof *p, const struct api_cursor *c, const struct log_entry *e)
+{
+    if (proof_reads_live(p, c) && !cursor_passes(c, e->stream, e->time_ns) &&
+        e->time_ns < c->stream[e->stream].last.time_ns) {
+        p->checked_ns = e->time_ns;
+        p->live = true;
+    }
 }
 
 void proof_taken(struct proof *p, const struct log_entry *e)

@@ -1,32 +1,29 @@
 #include "source/docker_api/repeat.h"
 
 /* Is it no later than the last entry of its stream? The pieces of a line all bear one time. */
-static bool is_old(const struct repeat *r, const struct api_pos *last, const bool *more,
-                   const struct log_entry *e)
+static bool is_old(const struct api_pos *last, const bool *more, const struct log_entry *e)
 {
     if (e->time_ns == last->time_ns) {
-        return last->lines > 0 && !more[e->stream] && !r->equal_times;
+        return last->lines > 0 && !more[e->stream];
     }
     return e->time_ns < last->time_ns;
 }
 
-bool repeat_suspects(struct repeat *r, const struct proof *p, const struct api_cursor *c, const bool *more,
-                     const struct log_entry *e)
+bool repeat_suspects(const struct repeat *r, const struct proof *p, const struct api_cursor *c,
+                     const bool *more, const struct log_entry *e)
 {
-    const struct api_pos *last = &c->stream[e->stream].last;
-    if (!proof_reads_live(p, c) || !is_old(r, last, more, e)) {
-        return false;
-    }
-    if (r->time_ns == e->time_ns && r->stream == e->stream) {
-        r->equal_times |= e->time_ns == last->time_ns;
-        return false;
-    }
-    r->time_ns = e->time_ns;
-    r->stream = e->stream;
-    return true;
+    bool settled = r->settled_ns == e->time_ns && r->stream == e->stream;
+    return !settled && proof_reads_live(p, c) && is_old(&c->stream[e->stream].last, more, e);
 }
 
-void repeat_taken(struct repeat *r)
+struct held_entry repeat_question(const struct log_entry *e)
 {
-    r->time_ns = 0;
+    return (struct held_entry){
+        .returned = true, .again = true, .awaited = e->stream, .stream = e->stream, .time_ns = e->time_ns};
+}
+
+void repeat_settled(struct repeat *r, const struct held_entry *held)
+{
+    r->settled_ns = held->time_ns;
+    r->stream = held->stream;
 }

@@ -33,6 +33,11 @@ static void checked_doubt(void *arg, enum check_result result)
 {
     struct reader *r = arg;
     const struct held_entry *held = &r->check.held;
+    if (held->again && result != CHECK_FAILED) {
+        repeat_settled(&r->repeat, held);
+        result == CHECK_LEVEL ? reader_reopen(r) : log_stream_resume(r->stream);
+        return;
+    }
     if (result == CHECK_LEVEL) {
         proof_given(&r->proof, &r->cursor, held->time_ns, &r->check.next);
         log_stream_resume(r->stream);
@@ -96,15 +101,17 @@ static bool is_repeated(const struct reader *r, const struct log_entry *e)
 {
     int64_t last = r->cursor.stream[e->stream].last.time_ns;
     bool is_old = e->time_ns < last || (e->time_ns == last && !r->more[e->stream]);
-    return is_old && r->container && engine_container_follow_repeats(r->all->engine, r->container);
+    return is_old && r->container && !r->ends &&
+           engine_container_follow_repeats(r->all->engine, r->container);
 }
 
-/* So does a newer one's, in a moment that it does not know of. */
+/* May a newer one's bring the entry again? Then the stream is paused, and that is checked. */
 static bool comes_again(struct reader *r, const struct log_entry *e)
 {
     return r->container && !r->ends && !engine_container_follow_repeats(r->all->engine, r->container) &&
            !cursor_passes(&r->cursor, e->stream, e->time_ns) &&
-           repeat_suspects(&r->repeat, &r->proof, &r->cursor, r->more, e);
+           repeat_suspects(&r->repeat, &r->proof, &r->cursor, r->more, e) &&
+           request_check(r, repeat_question(e), true, checked_doubt) == 0;
 }
 
 static bool put(struct reader *r, const struct log_entry *e, int64_t time_ns)
@@ -140,13 +147,13 @@ static bool on_entry(void *arg, const struct log_entry *e)
         return false;
     }
     if (comes_again(r, e)) {
-        reader_reopen(r);
         return false;
     }
     if (is_repeated(r, e)) {
         r->cursor.stream[e->stream].skipping = true;
         r->cursor.stream[e->stream].skipped = 0;
     }
+    proof_follows(&r->proof, &r->cursor, e);
     if (!cursor_take(&r->cursor, e->stream, e->time_ns, &offset)) {
         return true;
     }
@@ -158,7 +165,6 @@ static bool on_entry(void *arg, const struct log_entry *e)
         return false;
     }
     proof_taken(&r->proof, e);
-    repeat_taken(&r->repeat);
     r->more[e->stream] = e->more;
     r->backoff = RETRY_MIN;
     return true;
