@@ -316,10 +316,10 @@ static void test_checks_of_lines(void **state)
     assert_int_equal(r.result, CHECK_LEVEL);
     assert_true(r.check.proves);
     assert_non_null(strstr(server->request, "tail=64"));
-    log_has(server, t + 6 * MS, 4); /* that is all, and does not go back to what was taken */
+    log_has(server, t + 6 * MS, 4); /* it does not go back to what was taken, however much is asked for */
     check(server, &r, &held);
     assert_int_equal(r.result, CHECK_BEHIND);
-    assert_non_null(strstr(server->request, "tail=64"));
+    assert_non_null(strstr(server->request, "tail=16384"));
     log_has(server, t, 5);
     check(server, &r, NULL);
     assert_int_equal(r.result, CHECK_LEVEL);

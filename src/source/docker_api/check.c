@@ -163,10 +163,11 @@ bool api_check_is_current(const struct api_check *c)
     return c->proof->entries == c->entries_before;
 }
 
+/* Of fewer entries than were asked for, `since` may have taken some away; else they are all. */
 static bool may_ask_for_more(const struct api_check *c)
 {
-    return c->held.time_ns > 0 && c->entries >= c->options.tail &&
-           c->options.tail < (c->held.piece ? CHECK_MOST_LONG : CHECK_MOST);
+    bool all = c->options.since_ns == 0 && c->entries < c->options.tail;
+    return c->held.time_ns > 0 && !all && c->options.tail < (c->held.piece ? CHECK_MOST_LONG : CHECK_MOST);
 }
 
 static void on_end(void *arg, enum log_end end, const struct error *err)
