@@ -19,7 +19,7 @@ RUNS = int(os.environ.get("BENCH_RUNS", "5"))
 PORT = 9472
 PAYLOAD = 200
 LABEL = f"sidetail.bench={os.getpid()}"
-KINDS = {"no rotation": [], "10 MB a file": ["--log-opt", "max-size=10m", "--log-opt", "max-file=5"]}
+KINDS = {"no rotation": [], "10 MB a file": ["--log-opt", "max-size=10m", "--log-opt", "max-file=100"]}
 LOADS = {  # lines, lines a second, bytes that the writer buffers
     "50 MB/s": (2_000_000, 200_000, 65536),
     "5 MB/s": (200_000, 20_000, 4096),

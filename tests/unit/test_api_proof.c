@@ -500,6 +500,9 @@ static void test_checks_of_pieces(void **state)
     log_has_pieces(server, t, 0, 3); /* all of the log: nothing is before the line */
     check(server, &r, &last);
     assert_int_equal(r.result, CHECK_LEVEL);
+    log_has_pieces(server, t, 0, 2); /* the line's beginning was rotated away, after it was taken */
+    check(server, &r, &last);
+    assert_int_equal(r.result, CHECK_LEVEL);
     log_has_pieces(server, t, 0, 26); /* not all of it, perhaps: as many came as were asked for */
     check(server, &r, &last);
     assert_int_equal(r.result, CHECK_BEHIND);

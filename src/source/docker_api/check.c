@@ -150,7 +150,8 @@ static bool goes_back(const struct api_check *c)
 {
     bool whole = c->entries < c->options.tail; /* there are no more, or none of that time */
     if (c->held.piece) {
-        return c->over && (c->reached || whole);
+        /* Of a line whose beginning was rotated away, it cannot be told how many pieces there were. */
+        return (whole && !c->reached) || (c->over && c->reached);
     }
     if (c->held.returned) {
         return c->reached;
