@@ -15,12 +15,13 @@ struct watch;
  * directory itself). It may close its own watch and any other. */
 typedef void watch_fn(void *arg, uint32_t mask, const char *name);
 
-/* `overflow` is called when the kernel dropped events: everything has to be looked at. NULL on error. */
+/* Where no inotify instance is left (fs.inotify.max_user_instances), that is logged, and each watch_open tries again.
+ * `overflow` is called when the kernel dropped events: everything has to be looked at. NULL on error. */
 struct watcher *watcher_new(struct event_base *base, void (*overflow)(void *arg), void *arg,
                             struct error *err);
 void watcher_free(struct watcher *w);
 
-/* NULL: errno (ENOSPC: the user's limit of inotify watches, fs.inotify.max_user_watches). A directory is
+/* NULL: errno (EMFILE: there is no inotify instance, which was logged; ENOSPC: the user's limit of inotify watches, fs.inotify.max_user_watches). A directory is
  * watched once only; watching it again gives EEXIST. */
 struct watch *watch_open(struct watcher *w, const char *dir, uint32_t mask, watch_fn *fn, void *arg);
 void watch_close(struct watch *watch); /* NULL is fine */

@@ -19,8 +19,9 @@ struct watch {
 };
 
 struct watcher {
-    int fd;
-    struct event *readable;
+    int fd;                 /* -1: no inotify instance was to be had … */
+    struct event *readable; /* … then NULL */
+    struct event_base *base;
     struct watch *by_wd;
     void (*overflow)(void *arg);
     void *arg;
@@ -56,6 +57,25 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     }
 }
 
+/* Begins to watch, where an inotify instance is to be had. 0, or -1 (errno): there is none. */
+static int start(struct watcher *w)
+{
+    w->fd = w->fd < 0 ? inotify_init1(IN_NONBLOCK | IN_CLOEXEC) : w->fd;
+    if (w->fd < 0) {
+        return -1;
+    }
+    w->readable = event_new(w->base, w->fd, EV_READ | EV_PERSIST, on_readable, w);
+    if (w->readable && event_add(w->readable, NULL) == 0) {
+        return 0;
+    }
+    if (w->readable) {
+        event_free(w->readable);
+        w->readable = NULL;
+    }
+    errno = ENOMEM;
+    return -1;
+}
+
 struct watcher *watcher_new(struct event_base *base, void (*overflow)(void *arg), void *arg,
                             struct error *err)
 {
@@ -64,20 +84,10 @@ struct watcher *watcher_new(struct event_base *base, void (*overflow)(void *arg)
         error_set(err, "out of memory");
         return NULL;
     }
-    w->overflow = overflow;
-    w->arg = arg;
-    w->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    if (w->fd < 0) {
-        error_set(err, "cannot set up inotify: %s (the limit is fs.inotify.max_user_instances)",
-                  strerror(errno));
-        free(w);
-        return NULL;
-    }
-    w->readable = event_new(base, w->fd, EV_READ | EV_PERSIST, on_readable, w);
-    if (!w->readable || event_add(w->readable, NULL) < 0) {
-        error_set(err, "out of memory");
-        watcher_free(w);
-        return NULL;
+    *w = (struct watcher){.fd = -1, .base = base, .overflow = overflow, .arg = arg};
+    if (start(w) < 0) {
+        log_error("cannot watch directories: what is new in them is found once a second only",
+                  KV("error", strerror(errno)), KV("hint", "raise fs.inotify.max_user_instances"));
     }
     return w;
 }
@@ -95,12 +105,18 @@ void watcher_free(struct watcher *w)
     if (w->readable) {
         event_free(w->readable);
     }
-    close(w->fd);
+    if (w->fd >= 0) {
+        close(w->fd);
+    }
     free(w);
 }
 
 struct watch *watch_open(struct watcher *w, const char *dir, uint32_t mask, watch_fn *fn, void *arg)
 {
+    if (!w->readable && start(w) < 0) {
+        errno = EMFILE;
+        return NULL;
+    }
     int wd = inotify_add_watch(w->fd, dir, mask | IN_ONLYDIR | IN_MASK_CREATE);
     if (wd < 0) {
         return NULL;
