@@ -29,6 +29,7 @@ struct stats *metrics_service(const char *service);
     X(truncations, counter, "Files truncated in place")                                                      \
     X(rotations, counter, "Rotations followed")                                                              \
     X(read_errors, counter, "Reads that failed")                                                             \
+    X(refused_links, counter, "Links, and what is no regular file, that were found and are not followed")    \
     X(metadata_errors, counter, "Containers whose metadata could not be read")                               \
     X(feeds, gauge, "Containers and files followed now")                                                     \
     X(open_files, gauge, "Log files held open now")                                                          \

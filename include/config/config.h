@@ -26,6 +26,7 @@ enum sink_kind { SINK_STDOUT, SINK_FILE, SINK_KAFKA };
 enum format_kind { FORMAT_JSON, FORMAT_LOGFMT, FORMAT_RAW, FORMAT_PRETTY };
 enum start_at { START_BEGINNING, START_END };
 enum color { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
+enum follow_links { LINKS_INSIDE, LINKS_ALL, LINKS_NONE };
 enum file_format { FILE_AUTO, FILE_JSON_FILE, FILE_PLAIN, FILE_CRI };
 enum kafka_key { KAFKA_KEY_CONTAINER, KAFKA_KEY_SERVICE, KAFKA_KEY_NONE };
 enum kafka_delivery { KAFKA_EXACTLY_ONCE, KAFKA_AT_LEAST_ONCE };
@@ -43,11 +44,13 @@ struct selection {
 };
 
 struct config {
-    enum source_kind source;          /* source: json-file | files | docker-api */
-    char *json_file_path;             /* json_file.path: /var/lib/docker/containers */
-    struct string_list files_include; /* files.include: globs with a named part: /logs/{service}/?*.log */
-    struct string_list files_exclude; /* files.exclude */
-    enum file_format files_format;    /* files.format: auto */
+    enum source_kind source;              /* source: json-file | files | docker-api */
+    char *json_file_path;                 /* json_file.path: /var/lib/docker/containers */
+    struct string_list files_include;     /* files.include: globs with a named part: /logs/{service}/?*.log */
+    struct string_list files_exclude;     /* files.exclude */
+    enum file_format files_format;        /* files.format: auto */
+    enum follow_links files_follow_links; /* files.follow_links: inside | all | none */
+    int64_t rescan;                       /* rescan: 10s, how often all directories are listed again */
     char *docker_host;          /* docker.host: "" → DOCKER_HOST, a context, unix:///var/run/docker.sock */
     char *docker_cert_path;     /* docker.cert_path: "" → DOCKER_CERT_PATH; ca.pem, cert.pem, key.pem */
     bool docker_tls_verify;     /* docker.tls_verify: DOCKER_TLS_VERIFY, default true */
@@ -133,6 +136,9 @@ void config_free(struct config *cfg);
 
 /* The effective configuration as JSON, secrets as "***". New reference. */
 json_t *config_dump(const struct config *cfg);
+
+/* Would the source read the file at `path`, by that name? 1, 0, or -1 when memory is out. */
+int config_follows(const struct config *cfg, const char *path);
 
 /* The first key that differs and that a running process cannot take up, such as "file.path": source and sink
  * are set up once. NULL when all that differs can be taken up by a reload. */

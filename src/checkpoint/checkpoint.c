@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/own_files.h"
 #include "entries.h"
 #include "store.h"
 #include "text.h"
@@ -39,6 +40,9 @@ void checkpoint_free(struct checkpoint *c)
     if (c) {
         clear(c);
         buf_free(&c->text);
+        if (c->path) {
+            own_files_remove(c->path);
+        }
         free(c->path);
         free(c);
     }
@@ -224,8 +228,10 @@ int checkpoint_load(struct checkpoint *c, const char *path, int64_t retention_ns
     if (!c->path) {
         return error_set(err, "no memory to read the checkpoint %s", path);
     }
-    int result = load(c, err);
+    int result = own_files_add(path) < 0 ? error_set(err, "no memory to read the checkpoint %s", path)
+                                         : load(c, err);
     if (result < 0) {
+        own_files_remove(c->path);
         free(c->path); /* a caller that goes on without it keeps nothing on disk */
         c->path = NULL;
     }

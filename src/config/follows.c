@@ -1,35 +1,11 @@
 /* Does the source read what the collector itself writes? Each line would come back for ever. */
 #include <fnmatch.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/pattern.h"
-#include "rules.h"
-
-/* The directory with its links resolved, where it exists; else as it is. NULL when memory is out; to be
- * freed. */
-static char *resolve(const char *directory)
-{
-    char *real = realpath(directory, NULL);
-    return real ? real : strdup(directory);
-}
-
-/* Likewise the path of a file in it; the file itself need not exist. */
-static char *resolve_file(const char *path)
-{
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    char *directory = slash == path ? strdup("/")
-                      : slash       ? strndup(path, (size_t)(slash - path))
-                                    : strdup(".");
-    char *real = directory ? resolve(directory) : NULL, *out = NULL;
-    if (real && asprintf(&out, "%s/%s", strcmp(real, "/") ? real : "", name) < 0) {
-        out = NULL;
-    }
-    free(directory);
-    free(real);
-    return out;
-}
+#include "base/real_path.h"
+#include "config/config.h"
 
 /* What of the path stands behind the directory; NULL when it is not below it. */
 static const char *below(const char *directory, const char *path)
@@ -62,7 +38,7 @@ static int matches(const char *glob, const char *path)
 {
     struct error ignored; /* the glob was checked before; a faulty one matches nothing */
     struct pattern *pattern = pattern_parse(glob, &ignored);
-    char *base = pattern ? resolve(pattern_base(pattern)) : NULL;
+    char *base = pattern ? real_path(pattern_base(pattern)) : NULL;
     int result = pattern && !base ? -1 : 0;
     if (base) {
         const char *rest = below(base, path);
@@ -89,7 +65,7 @@ static int files_follow(const struct config *cfg, const char *path)
 
 int config_follows(const struct config *cfg, const char *path)
 {
-    char *real = resolve_file(path), *directory = resolve(cfg->json_file_path);
+    char *real = real_name(path), *directory = real_path(cfg->json_file_path);
     int result = -1;
     if (real && directory) {
         result = cfg->source == SOURCE_FILES       ? files_follow(cfg, real)

@@ -74,6 +74,7 @@ NAMES(starts, [START_BEGINNING] = "beginning", [START_END] = "end");
 NAMES(colors, [COLOR_AUTO] = "auto", [COLOR_ALWAYS] = "always", [COLOR_NEVER] = "never");
 NAMES(file_formats, [FILE_AUTO] = "auto", [FILE_JSON_FILE] = "json-file", [FILE_PLAIN] = "plain",
       [FILE_CRI] = "cri");
+NAMES(follow_links, [LINKS_INSIDE] = "inside", [LINKS_ALL] = "all", [LINKS_NONE] = "none");
 NAMES(message_keys, [KAFKA_KEY_CONTAINER] = "container", [KAFKA_KEY_SERVICE] = "service",
       [KAFKA_KEY_NONE] = "none");
 NAMES(deliveries, [KAFKA_EXACTLY_ONCE] = "exactly-once", [KAFKA_AT_LEAST_ONCE] = "at-least-once");
@@ -99,6 +100,14 @@ const struct key config_keys[] = {
     LIST("files.exclude", files_exclude, "", KEY_RESTART, "Globs of files to leave out."),
     ENUM("files.format", files_format, "auto", file_formats, KEY_RESTART,
          "The format of the files; auto detects it from a file's first line."),
+    ENUM("files.follow_links", files_follow_links, "inside", follow_links, KEY_RESTART,
+         "Which links are followed: those that stay inside the directory before a pattern's first wildcard, "
+         "all, or none. Whoever may write to a directory can make a link to any file; with all, the "
+         "collector ships it."),
+    DURATION(
+        "rescan", rescan, "10s", SECOND, HOUR, KEY_RESTART,
+        "How often source files looks through all directories for what is new, though nothing told of it, as "
+        "on network file systems."),
     MATCH("docker.host", docker_host, "", "^$|^(unix:///|tcp://).",
           "unix:///path or tcp://host:port, or \"\"", KEY_RESTART,
           "The Engine's address, for source docker-api. Unset: DOCKER_HOST, else the docker context in use "

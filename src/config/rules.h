@@ -12,7 +12,4 @@ struct config_fault {
 /* 0, or -1 and the first rule that is broken. */
 int config_rules(const struct config *cfg, struct config_fault *fault);
 
-/* Would the source read the file at `path`? 1, 0, or -1 when memory is out. */
-int config_follows(const struct config *cfg, const char *path);
-
 #endif

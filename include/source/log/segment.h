@@ -31,8 +31,8 @@ struct segment {
     uint64_t tail_at;
 };
 
-/* Opens a regular file, gzip where its name ends in .gz. NULL: errno and err tell why (ENOENT: it is not
- * there). */
+/* Opens a regular file, gzip where its name ends in .gz; see plain_file_open. NULL: errno and err tell why
+ * (ENOENT: it is not there). */
 struct segment *segment_open(const char *path, struct error *err);
 void segment_close(struct segment *seg); /* NULL is fine */
 

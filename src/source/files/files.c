@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <uthash.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metrics.h"
@@ -27,10 +28,13 @@ struct interest {
 
 struct dir {
     struct files *source;
-    char *path;
+    char *path;           /* by which a pattern found it */
+    enum verdict verdict; /* on where that led when it was looked at last */
+    char *real;           /* what is watched and listed; NULL: nothing that may be */
+    dev_t dev;            /* of that directory, which may have lost its name since */
+    ino_t ino;
+    bool linked;         /* the path leads there by a link, which is looked at each second */
     struct watch *watch; /* NULL: tried again each second */
-    dev_t dev;           /* of the directory that is watched … */
-    ino_t ino;           /* … which may have lost its name since */
     /* Looked at again each second: it could not be listed, or a file in it may be a log of its own or a
      * rotated one. */
     bool undecided;
@@ -80,8 +84,9 @@ static void visit(struct dir *dir, const struct interest *why, const char *name,
     next.depth++;
     if (next.depth == pattern_depth(why->pattern)) {
         visit_log_of(dir, why, name, first_look);
-        dir->undecided |= !file_set_add(&dir->source->set, path, &next.caps, first_look);
-    } else if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+        dir->undecided |=
+            !file_set_add(&dir->source->set, path, pattern_base(why->pattern), &next.caps, first_look);
+    } else if (stat(path, &st) == 0 ? S_ISDIR(st.st_mode) : lstat(path, &st) == 0 && S_ISLNK(st.st_mode)) {
         dir_add(dir->source, path, &next, first_look);
     }
     free(path);
@@ -90,7 +95,7 @@ static void visit(struct dir *dir, const struct interest *why, const char *name,
 static void dir_scan(struct dir *dir, const struct interest *why, bool first_look)
 {
     struct dirent *entry = NULL;
-    DIR *open = opendir(dir->path);
+    DIR *open = opendir(dir->real);
     while (open && (errno = 0, entry = readdir(open))) {
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
             visit(dir, why, entry->d_name, first_look);
@@ -119,6 +124,7 @@ static void dir_free(struct dir *dir)
     HASH_DEL(dir->source->dirs, dir);
     watch_close(dir->watch);
     free(dir->interests);
+    free(dir->real);
     free(dir->path);
     free(dir);
 }
@@ -136,16 +142,32 @@ static void dir_lost(struct files *src, const char *path)
     }
 }
 
+static void dir_unwatch(struct dir *dir)
+{
+    watch_close(dir->watch);
+    dir->watch = NULL;
+}
+
+/* What is watched was deleted or moved away. A link to it may be turned to another directory. */
+static void dir_self_lost(struct dir *dir)
+{
+    if (dir->linked) {
+        dir_unwatch(dir);
+        return;
+    }
+    char *self = strdup(dir->path); /* dir is freed on the way */
+    if (self) {
+        dir_lost(dir->source, self);
+    }
+    free(self);
+}
+
 static void on_dir_event(void *arg, uint32_t mask, const char *name)
 {
     struct dir *dir = arg;
     struct files *src = dir->source;
     if (mask & (IN_DELETE_SELF | IN_MOVE_SELF)) {
-        char *self = strdup(dir->path); /* dir is freed on the way */
-        if (self) {
-            dir_lost(src, self);
-        }
-        free(self);
+        dir_self_lost(dir);
         return;
     }
     char *path = join_path(dir->path, name);
@@ -166,20 +188,72 @@ static void on_dir_event(void *arg, uint32_t mask, const char *name)
 
 static void dir_watch(struct dir *dir)
 {
-    struct stat st;
-    dir->watch = watch_open(dir->source->watcher, dir->path, DIR_EVENTS, on_dir_event, dir);
-    if (dir->watch && stat(dir->path, &st) == 0) {
-        dir->dev = st.st_dev;
-        dir->ino = st.st_ino;
-    }
+    dir->watch = watch_open(dir->source->watcher, dir->real, DIR_EVENTS, on_dir_event, dir);
     int why = dir->watch ? 0 : errno;
-    bool met_when_listed = why == EACCES || why == ENOENT; /* and logged there */
-    if (!dir->watch && !dir->watch_logged && !met_when_listed) {
+    /* Said when it is listed; by the watcher; EEXIST: it is watched by another name. */
+    bool said = why == EACCES || why == ENOENT || why == EMFILE || why == EEXIST;
+    if (!dir->watch && !dir->watch_logged && !said) {
         log_error("cannot watch a directory: what is new in it is found once a second only",
                   KV("path", dir->path), KV("error", strerror(why)),
                   KV("hint", why == ENOSPC ? "raise fs.inotify.max_user_watches" : ""));
     }
     dir->watch_logged = !dir->watch;
+}
+
+/* Where the path leads, by the first of its patterns that may go there. */
+static struct place dir_place(const struct dir *dir)
+{
+    struct place at = {.verdict = PLACE_GONE};
+    for (size_t i = 0; i == 0 || (i < dir->count && at.verdict != PLACE_GOOD); i++) {
+        place_free(&at);
+        at = place_find(dir->path, pattern_base(dir->interests[i].pattern),
+                        dir->source->set.cfg->files_follow_links);
+    }
+    if (at.verdict == PLACE_GOOD && !S_ISDIR(at.st.st_mode)) {
+        at.verdict = PLACE_GONE;
+    }
+    return at;
+}
+
+/* Looks where the path leads. True: to another directory than before, or to none any more. */
+static bool dir_find(struct dir *dir)
+{
+    struct place at = dir_place(dir);
+    bool good = at.verdict == PLACE_GOOD;
+    bool same = good && dir->real && strcmp(dir->real, at.real) == 0 && dir->ino == at.st.st_ino &&
+                dir->dev == at.st.st_dev;
+    bool moved = good ? !same : dir->real != NULL;
+    if (at.verdict != dir->verdict) {
+        place_say(&at, dir->path);
+    }
+    dir->verdict = at.verdict;
+    dir->linked = at.linked;
+    if (moved) {
+        dir_unwatch(dir);
+        free(dir->real);
+        dir->real = good ? at.real : NULL;
+        dir->dev = at.st.st_dev;
+        dir->ino = at.st.st_ino;
+        at.real = good ? NULL : at.real;
+    }
+    place_free(&at);
+    return moved;
+}
+
+/* Watches it, and looks at all that is in it. */
+static void dir_look(struct dir *dir, bool first_look)
+{
+    if (!dir->real) {
+        return;
+    }
+    dir->undecided = false;
+    if (!dir->watch) {
+        dir_watch(dir);
+    }
+    for (size_t i = 0; i < dir->count; i++) {
+        struct interest why = dir->interests[i]; /* the list may grow meanwhile */
+        dir_scan(dir, &why, first_look);
+    }
 }
 
 static bool has_interest(const struct dir *dir, const struct interest *why)
@@ -203,31 +277,24 @@ static void dir_add(struct files *src, const char *path, const struct interest *
         }
         dir->source = src;
         HASH_ADD_KEYPTR(hh, src->dirs, dir->path, strlen(dir->path), dir);
-        dir_watch(dir);
     }
-    if (!has_interest(dir, why)) {
+    bool known = has_interest(dir, why);
+    if (!known) {
         struct interest *grown = realloc(dir->interests, (dir->count + 1) * sizeof(*grown));
         if (!grown) {
             die_out_of_memory();
         }
         dir->interests = grown;
         grown[dir->count++] = *why;
+    }
+    if (dir_find(dir)) {
+        dir_look(dir, first_look);
+    } else if (!known && dir->real) {
         dir_scan(dir, why, first_look);
     }
 }
 
 /* -- the whole --------------------------------------------------------------------------------- */
-
-/* A base that was removed while in use sends no event until it is no longer in use. Another one may have its
- * name by now. */
-static void drop_replaced_base(struct files *src, const char *base, const struct stat *st)
-{
-    struct dir *dir;
-    HASH_FIND_STR(src->dirs, base, dir);
-    if (dir && dir->watch && (dir->ino != st->st_ino || dir->dev != st->st_dev)) {
-        dir_lost(src, base);
-    }
-}
 
 /* Begins at the patterns' bases, where they are not watched yet. */
 static void look_for_bases(struct files *src, bool first_look)
@@ -237,7 +304,6 @@ static void look_for_bases(struct files *src, bool first_look)
         struct interest why = {.pattern = src->patterns[i]};
         struct stat st;
         if (stat(base, &st) == 0) {
-            drop_replaced_base(src, base, &st);
             dir_add(src, base, &why, first_look);
             src->missing_logged[i] = false;
         } else if (!src->missing_logged[i]) {
@@ -271,39 +337,38 @@ static void take_standing(const struct files *src)
     standing.source_failing = failing;
 }
 
-/* Lists directories without a watch, and watches them, where that is possible by now. Also lists those in
- * which it is not decided yet what a file is. */
-static void look_at_unwatched(struct files *src)
+/* Looks at directories again: at all of them, or those that do not tell what is new in them, or in which it is not
+ * decided yet what a file is. */
+static void look_at_dirs(struct files *src, bool all)
 {
     struct dir *dir, *next;
     HASH_ITER(hh, src->dirs, dir, next)
     {
-        if (dir->watch && !dir->undecided) {
-            continue;
-        }
-        if (access(dir->path, F_OK) < 0 && errno == ENOENT) {
+        bool moved = (all || dir->linked || !dir->watch) && dir_find(dir);
+        if (dir->verdict == PLACE_GONE) {
             dir_free(dir);
-            continue;
-        }
-        dir->undecided = false;
-        if (!dir->watch) {
-            dir_watch(dir);
-        }
-        for (size_t i = 0; i < dir->count; i++) {
-            struct interest why = dir->interests[i];
-            dir_scan(dir, &why, false);
+        } else if (all || moved || !dir->watch || dir->undecided) {
+            dir_look(dir, false);
         }
     }
+}
+
+static void look(struct files *src, bool all)
+{
+    if (all) {
+        src->looked_ns = clock_monotonic();
+    }
+    look_at_dirs(src, all);
+    look_for_bases(src, false);
+    file_set_look(&src->set);
+    take_standing(src);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     struct files *src = arg;
-    look_at_unwatched(src);
-    look_for_bases(src, false);
-    file_set_look(&src->set);
-    take_standing(src);
+    look(src, clock_monotonic() - src->looked_ns >= src->set.cfg->rescan);
 }
 
 static void on_overflow(void *arg)
@@ -312,10 +377,9 @@ static void on_overflow(void *arg)
     struct dir *dir, *next;
     HASH_ITER(hh, src->dirs, dir, next)
     {
-        watch_close(dir->watch); /* of a directory that was deleted, maybe, and made anew */
-        dir->watch = NULL;
+        dir_unwatch(dir); /* of a directory that was deleted, maybe, and made anew */
     }
-    on_tick(-1, 0, src);
+    look(src, true);
 }
 
 static void files_close(struct source *source)
@@ -373,6 +437,7 @@ static struct source *files_open(const struct source_env *env, struct error *err
         files_close(&src->source);
         return NULL;
     }
+    src->looked_ns = clock_monotonic();
     look_for_bases(src, true);
     take_standing(src);
     return &src->source;

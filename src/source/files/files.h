@@ -16,7 +16,8 @@ struct files {
     struct pattern **patterns;
     bool *missing_logged; /* of each pattern: it was logged that its base is not there */
     size_t count;
-    struct dir *dirs; /* by path */
+    struct dir *dirs;  /* by path */
+    int64_t looked_ns; /* monotonic: when all directories were listed last */
     struct event *tick;
 };
 

@@ -12,6 +12,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/own_files.h"
+#include "base/plain_file.h"
+#include "base/real_path.h"
 
 #define DELETED_FOR (60 * NS_PER_S)   /* a deleted file that is not written to for so long is let go */
 #define GRACE       (200 * NS_PER_MS) /* in which the last of a log's writers opens the new file */
@@ -21,6 +24,8 @@ static void file_free(struct file *file)
     tailer_unfollow(file->set->tailer, file->follow);
     tags_unref(file->tags);
     free(file->path);
+    free(file->real);
+    free(file->alias);
     free(file);
 }
 
@@ -53,7 +58,8 @@ static void file_follow(struct file *file)
     struct file_set *set = file->set;
     struct follow_options options = {
         .key = file->path,
-        .path = file->path,
+        .path = file->real,
+        .alias = file->alias,
         .decoder = decoder_find(formats[set->cfg->files_format]),
         .tags = file->tags,
         .from_end = file->first_look && set->cfg->start_at == START_END,
@@ -69,9 +75,13 @@ static void file_follow(struct file *file)
     }
 }
 
+/* Tags it, and follows it where it is wanted; not where its name leads nowhere yet. */
 static void file_tag(struct file *file)
 {
     struct file_set *set = file->set;
+    if (!file->real) {
+        return;
+    }
     struct identity who = {
         .service = captured(file, CAPTURE_SERVICE),
         .name = captured(file, CAPTURE_CONTAINER),
@@ -94,20 +104,6 @@ static void file_tag(struct file *file)
     }
 }
 
-static bool is_fd_of(int fd, const struct stat *st)
-{
-    struct stat own;
-    return fstat(fd, &own) == 0 && own.st_dev == st->st_dev && own.st_ino == st->st_ino;
-}
-
-/* What we write ourselves must not be followed: that would never end. */
-static bool is_own_output(const struct file_set *set, const struct stat *st)
-{
-    const struct file_pos *out = checkpoint_output(set->checkpoint);
-    return is_fd_of(STDOUT_FILENO, st) || is_fd_of(STDERR_FILENO, st) ||
-           (out && same_inode(&out->file, st->st_dev, st->st_ino));
-}
-
 static bool excluded(const struct file_set *set, const char *path)
 {
     for (size_t i = 0; i < set->cfg->files_exclude.count; i++) {
@@ -117,6 +113,128 @@ static bool excluded(const struct file_set *set, const char *path)
     }
     return false;
 }
+
+/* -- where a name leads ------------------------------------------------------------------------ */
+
+/* Is a link the name of a log, and where it leads one of that log's rotated files, the newest? */
+static bool names_the_newest(const struct file *file, const struct place *at)
+{
+    bool inside;
+    char *log = at->link ? rotation_log(at->real, &inside) : NULL, *name = real_name(file->path);
+    if (!name) {
+        die_out_of_memory();
+    }
+    bool newest = log && strcmp(log, name) == 0;
+    free(log);
+    free(name);
+    return newest;
+}
+
+/* Does the link lead to a file that is followed by another name, or left out by that? */
+static bool is_twin(const struct file *file, const struct place *at)
+{
+    struct file_set *set = file->set;
+    if (!at->linked || (file->follow && strcmp(file->real, at->real) == 0) || names_the_newest(file, at)) {
+        return false;
+    }
+    int follows = config_follows(set->cfg, at->real);
+    if (follows < 0) {
+        die_out_of_memory();
+    }
+    bool twin = follows || excluded(set, at->real);
+    for (const struct file *other = set->by_path; other && !twin; other = other->hh.next) {
+        twin = other != file && other->follow && strcmp(other->real, at->real) == 0;
+    }
+    return twin;
+}
+
+static bool is_there(const struct file *file, const struct stat *st)
+{
+    return file->dev == st->st_dev && file->ino == st->st_ino;
+}
+
+static struct place find(const struct file *file)
+{
+    struct place at = place_find(file->path, file->base, file->set->cfg->files_follow_links);
+    if (at.verdict != PLACE_GOOD) {
+        return at;
+    }
+    /* One that was our output stays that, though it was rotated since. */
+    bool was_own = file->verdict == PLACE_OWN && is_there(file, &at.st);
+    if (S_ISDIR(at.st.st_mode)) {
+        at.verdict = PLACE_ODD;
+    } else if (was_own || own_files_has(at.real, &at.st)) {
+        at.verdict = PLACE_OWN;
+    } else if (is_twin(file, &at)) {
+        at.verdict = PLACE_TWIN;
+    }
+    return at;
+}
+
+/* Follows, or goes on, where the name leads. */
+static void go_to(struct file *file, char *real, char *alias)
+{
+    free(file->real);
+    free(file->alias);
+    file->real = real;
+    file->alias = alias;
+    if (file->follow) {
+        follow_move(file->follow, real, alias);
+    } else if (!file->tags) {
+        file_tag(file);
+    }
+}
+
+/* Takes up what was found: says what is new, and goes where it leads. Takes the place. */
+static void settle(struct file *file, struct place *at)
+{
+    if (at->verdict != file->verdict) {
+        place_say(at, file->path);
+    }
+    file->verdict = at->verdict;
+    if (at->real) {
+        file->dev = at->st.st_dev;
+        file->ino = at->st.st_ino;
+    }
+    if (at->verdict == PLACE_GOOD) {
+        file->linked = at->linked;
+        if (!file->real || strcmp(file->real, at->real) != 0 || at->link != (file->alias != NULL)) {
+            char *alias = at->link ? real_name(file->path) : NULL;
+            if (at->link && !alias) {
+                die_out_of_memory();
+            }
+            go_to(file, at->real, alias);
+            at->real = NULL;
+        }
+    }
+    place_free(at);
+}
+
+static void find_again(struct file *file)
+{
+    struct place at = find(file);
+    settle(file, &at);
+}
+
+/* Does it lead where it led, as far as one look can tell? */
+static bool is_settled(const struct file *file)
+{
+    struct stat st;
+    return stat(file->path, &st) == 0 ? file->verdict > PLACE_DANGLING && is_there(file, &st)
+                                      : file->verdict == PLACE_DANGLING;
+}
+
+/* Has all that was followed lost its names? A link that is gone is not followed any more, wherever it led. */
+static bool is_gone(const struct file *file, uint64_t *size)
+{
+    if (follow_deleted(file->follow, size)) {
+        return true;
+    }
+    *size = 0;
+    return file->linked && (file->verdict == PLACE_GONE || file->verdict == PLACE_DANGLING);
+}
+
+/* -- whose it is ------------------------------------------------------------------------------- */
 
 static void on_finished(void *arg)
 {
@@ -139,7 +257,8 @@ static struct file *log_of(const struct file_set *set, const char *path, bool *i
 
 /* Is it a rotated file of a log that is there or followed, or gzipped? Those are read by the log's own
  * follow. */
-static enum owner owner_among_logs(const struct file_set *set, const char *path, struct file_pos *from)
+static enum owner owner_among_logs(const struct file_set *set, const char *path, const char *real,
+                                   struct file_pos *from)
 {
     bool inside = false;
     size_t len = strlen(path);
@@ -150,7 +269,7 @@ static enum owner owner_among_logs(const struct file_set *set, const char *path,
     const struct file *log = log_of(set, path, &inside);
     if (inside) {
         bool known = tailer_knows(set->tailer, path);
-        return log && log->follow && !known ? follow_owner(log->follow, path, from) : OWNER_ITSELF;
+        return log && log->follow && !known ? follow_owner(log->follow, real, from) : OWNER_ITSELF;
     }
     char *live = log ? NULL : rotation_log(path, &inside);
     bool left = log || (live && access(live, F_OK) == 0);
@@ -162,7 +281,7 @@ static enum owner owner_among_logs(const struct file_set *set, const char *path,
 static void keep_what_is_there(struct file *file)
 {
     uint64_t size;
-    if (file->finishing && !follow_deleted(file->follow, &size)) {
+    if (file->finishing && !is_gone(file, &size)) {
         file->finishing = false;
         follow_keep(file->follow);
     }
@@ -175,9 +294,9 @@ static void look(struct file *file)
     struct file_pos from;
     bool inside = false;
     const struct file *log = log_of(file->set, file->path, &inside);
-    if (log && inside && log->follow && stat(file->path, &st) == 0 &&
+    if (log && inside && log->follow && plain_file_stat(file->real, &st) &&
         !follow_holds(file->follow, st.st_dev, st.st_ino)) {
-        enum owner owner = follow_owner(log->follow, file->path, &from);
+        enum owner owner = follow_owner(log->follow, file->real, &from);
         if (owner == OWNER_LOG) {
             follow_finish(file->follow, on_finished, file);
         }
@@ -189,59 +308,87 @@ static void look(struct file *file)
     keep_what_is_there(file);
 }
 
-static void follow_new(struct file_set *set, const char *path, const struct captures *caps, bool first_look,
-                       const struct file_pos *from)
+static struct file *file_new(struct file_set *set, const char *path, const char *base,
+                             const struct captures *caps)
 {
     struct file *file = calloc(1, sizeof(*file));
     if (!file || !(file->path = strdup(path))) {
         die_out_of_memory();
     }
     file->set = set;
+    file->base = base;
     file->caps = *caps;
-    file->first_look = first_look;
-    file->from = *from;
     if (!*file->caps.text[CAPTURE_SERVICE]) {
         default_service(file);
     }
-    HASH_ADD_KEYPTR(hh, set->by_path, file->path, strlen(file->path), file);
-    file_tag(file);
+    return file;
 }
 
-bool file_set_add(struct file_set *set, const char *path, const struct captures *caps, bool first_look)
+/* Is it of any concern: a file, or a link that leads to one, or may once? */
+static bool is_wanted(const struct file *file, const struct place *at)
+{
+    if (at->verdict == PLACE_GONE) {
+        /* A log that was read before and is not there now has left files behind, in the middle of a rotation. */
+        return checkpoint_get(file->set->checkpoint, file->path) && !excluded(file->set, file->path);
+    }
+    bool other = at->real && (S_ISDIR(at->st.st_mode) || (at->verdict == PLACE_ODD && !at->linked));
+    return !other && !excluded(file->set, file->path);
+}
+
+static void add(struct file *file, struct place *at, bool first_look)
+{
+    struct file_set *set = file->set;
+    bool gone = at->verdict == PLACE_GONE;
+    HASH_ADD_KEYPTR(hh, set->by_path, file->path, strlen(file->path), file);
+    file->first_look = first_look && (gone || at->verdict == PLACE_GOOD);
+    settle(file, at);
+    if (gone) {
+        char *real = real_name(file->path);
+        if (!real) {
+            die_out_of_memory();
+        }
+        go_to(file, real, NULL);
+    }
+}
+
+bool file_set_add(struct file_set *set, const char *path, const char *base, const struct captures *caps,
+                  bool first_look)
 {
     struct file *file;
-    struct stat st;
-    struct file_pos from;
     HASH_FIND_STR(set->by_path, path, file);
     if (file) {
+        if (strcmp(file->base, base) == 0) {
+            find_again(file);
+        }
         if (file->follow) {
             look(file);
         }
         return true;
     }
-    bool there = stat(path, &st) == 0;
-    /* A log that was read before and is not there now has left files behind, in the middle of a rotation. */
-    if (!(there ? S_ISREG(st.st_mode) : checkpoint_get(set->checkpoint, path) != NULL) ||
-        excluded(set, path)) {
+    file = file_new(set, path, base, caps);
+    struct place at = find(file);
+    enum owner owner = OWNER_ITSELF;
+    bool wanted = is_wanted(file, &at);
+    if (wanted && (at.verdict == PLACE_GOOD || at.verdict == PLACE_GONE)) {
+        owner = owner_among_logs(set, path, at.real ? at.real : path, &file->from);
+    }
+    if (wanted && owner == OWNER_ITSELF) {
+        add(file, &at, first_look);
         return true;
     }
-    enum owner owner = owner_among_logs(set, path, &from);
-    if (owner != OWNER_ITSELF) {
-        return owner != OWNER_UNKNOWN;
-    }
-    if (there && is_own_output(set, &st)) {
-        log_warn("not following the collector's own output", KV("path", path));
-    } else {
-        follow_new(set, path, caps, first_look, &from);
-    }
-    return true;
+    place_free(&at);
+    file_free(file);
+    return owner != OWNER_UNKNOWN;
 }
 
 /* A file that is not collected is forgotten when it is gone. */
 static void look_at_left_out(struct file *file)
 {
-    if (access(file->path, F_OK) < 0 && errno == ENOENT) {
+    struct stat st;
+    if (lstat(file->path, &st) < 0 && errno == ENOENT) {
         on_finished(file);
+    } else if (file->verdict != PLACE_GOOD && !is_settled(file)) {
+        find_again(file);
     }
 }
 
@@ -252,8 +399,11 @@ static void file_look(struct file *file)
         look_at_left_out(file);
         return;
     }
+    if (file->linked && !is_settled(file)) {
+        find_again(file);
+    }
     look(file);
-    if (!follow_deleted(file->follow, &size)) {
+    if (!is_gone(file, &size)) {
         file->missing_ns = 0;
     } else if (file->missing_ns == 0 || size != file->missing_size) {
         file->missing_ns = clock_monotonic();

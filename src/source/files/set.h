@@ -1,5 +1,5 @@
-/* The files that the patterns of source files have found: whose each is, which of them are followed, and when
- * one that was deleted is let go. */
+/* The files that the patterns of source files have found: where their names lead, whose each is, which of them are
+ * followed, and when one that was deleted is let go. */
 #ifndef SIDETAIL_SOURCE_FILES_SET_H
 #define SIDETAIL_SOURCE_FILES_SET_H
 
@@ -8,6 +8,7 @@
 #include "base/pattern.h"
 #include "checkpoint/checkpoint.h"
 #include "config/config.h"
+#include "place.h"
 #include "source/log/tailer.h"
 
 struct file_set;
@@ -15,9 +16,17 @@ struct file_set;
 /* Only set.c writes this. */
 struct file {
     struct file_set *set;
-    char *path;
+    char *path;           /* by which a pattern found it */
+    const char *base;     /* of that pattern */
+    enum verdict verdict; /* on where the path led when it was looked at last */
+    /* What the follow reads: where the path led when that could be followed. NULL: it never could. */
+    char *real;
+    char *alias; /* the name itself, where it is a link, in its directory without links; else NULL */
+    dev_t dev;   /* of what was there then */
+    ino_t ino;
+    bool linked; /* by a link */
     struct captures caps;
-    struct follow *follow; /* NULL: not collected */
+    struct follow *follow; /* NULL: not collected, or nothing to be followed yet */
     struct tags *tags;
     bool first_look; /* was there before we were */
     /* Of a rotated file of another log that is written to: how far it was read as that log's. */
@@ -36,10 +45,11 @@ struct file_set {
     struct file *by_path;
 };
 
-/* A pattern has found a file: follows it, where it is wanted; looks at it again, where it is followed.
- * `first_look`: it was there before we were. False: it cannot be told yet whether it is one of a log's
+/* A pattern of that base, which outlives the set, has found a name: follows the file, where it is wanted; looks at it
+ * again, where it is followed. `first_look`: it was there before we were. False: it cannot be told yet whether it is one of a log's
  * rotated files; it is to be added again later. */
-bool file_set_add(struct file_set *set, const char *path, const struct captures *caps, bool first_look);
+bool file_set_add(struct file_set *set, const char *path, const char *base, const struct captures *caps,
+                  bool first_look);
 /* An inotify event named a file: a log itself, or one that it has left behind. */
 void file_set_event(struct file_set *set, const char *path, uint32_t mask);
 /* Is it a file with a log's number or date before its ending, which is not followed? */

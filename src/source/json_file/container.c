@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metrics.h"
+#include "base/real_path.h"
 #include "discover/log_driver.h"
 #include "source/log/begin.h"
 #include "source/unreadable.h"
@@ -340,9 +341,11 @@ void container_add(struct json_file *src, const char *id, bool first_look)
         return;
     }
     c = calloc(1, sizeof(*c));
-    if (!c || asprintf(&c->dir, "%s/%s", src->cfg->json_file_path, id) < 0) {
+    char *dir = NULL;
+    if (!c || asprintf(&dir, "%s/%s", src->cfg->json_file_path, id) < 0 || !(c->dir = real_path(dir))) {
         die_out_of_memory();
     }
+    free(dir);
     c->source = src;
     c->first_look = first_look;
     memcpy(c->id, id, ID_LEN);

@@ -259,7 +259,7 @@ bool begin_note_end(const char *path, const struct decoder *decoder, struct file
 {
     struct listing l;
     *end = (struct file_pos){0};
-    bool listed = listing_read(&l, path, 1, (struct listing_filter){all_wanted, NULL}) == 0;
+    bool listed = listing_read(&l, path, NULL, 1, (struct listing_filter){all_wanted, NULL}) == 0;
     for (size_t i = 0; listed && i < l.count && end->file.head_len == 0; i++) {
         struct segment *seg = listing_open(&l, i);
         if (seg) {

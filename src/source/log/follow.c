@@ -6,7 +6,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/metrics.h"
+#include "base/plain_file.h"
 #include "begin.h"
 #include "lines.h"
 #include "newer.h"
@@ -15,7 +17,7 @@
 struct follow {
     const struct follow_env *env;
     struct turn turn;
-    char *path;
+    char *path, *alias; /* see struct follow_options */
 
     struct chain chain;         /* the files that are held open */
     struct ownership ownership; /* which files are this log's */
@@ -237,6 +239,19 @@ static void try_to_begin(struct follow *f)
     }
 }
 
+void follow_move(struct follow *f, const char *path, const char *alias)
+{
+    free(f->path);
+    free(f->alias);
+    f->path = strdup(path);
+    f->alias = alias ? strdup(alias) : NULL;
+    if (!f->path || (alias && !f->alias)) {
+        die_out_of_memory();
+    }
+    f->lines.path = f->ownership.path = f->intake.path = f->path;
+    f->intake.alias = f->alias;
+}
+
 static void set_up(struct follow *f, const struct follow_env *env, const struct follow_options *options)
 {
     f->env = env;
@@ -246,12 +261,12 @@ static void set_up(struct follow *f, const struct follow_env *env, const struct 
     f->lines = (struct lines){.decoder = options->decoder,
                               .cfg = env->cfg,
                               .progress = &f->progress,
-                              .path = f->path,
                               .damage_end.offset = UINT64_MAX};
     f->ownership =
-        (struct ownership){f->path, feed_key(f->progress.feed), &f->chain, env->pipeline, env->others};
-    f->intake = (struct intake){
-        .path = f->path, .cfg = env->cfg, .filter = {ownership_wanted, &f->ownership}, .chain = &f->chain};
+        (struct ownership){NULL, feed_key(f->progress.feed), &f->chain, env->pipeline, env->others};
+    f->intake =
+        (struct intake){.cfg = env->cfg, .filter = {ownership_wanted, &f->ownership}, .chain = &f->chain};
+    follow_move(f, options->path, options->alias);
     f->begin.from_end = options->from_end;
     f->begin.decoder = options->decoder;
     if (options->from) {
@@ -262,8 +277,7 @@ static void set_up(struct follow *f, const struct follow_env *env, const struct 
 struct follow *follow_open(const struct follow_env *env, const struct follow_options *options)
 {
     struct follow *f = calloc(1, sizeof(*f));
-    if (!f || !(f->path = strdup(options->path))) {
-        free(f);
+    if (!f) {
         return NULL;
     }
     set_up(f, env, options);
@@ -281,6 +295,7 @@ void follow_close(struct follow *f)
     chain_close(&f->chain);
     progress_close(&f->progress);
     free(f->path);
+    free(f->alias);
     free(f);
 }
 
@@ -365,7 +380,7 @@ bool follow_deleted(const struct follow *f, uint64_t *size)
 {
     struct stat path;
     *size = 0;
-    if (f->intake.behind || stat(f->path, &path) == 0 || errno != ENOENT) {
+    if (f->intake.behind || plain_file_stat(f->path, &path) || errno != ENOENT) {
         return false; /* it is there, but could not be opened yet */
     }
     for (const struct segment *seg = f->chain.head; seg; seg = seg->next) {

@@ -18,7 +18,8 @@ struct follow;
 
 struct follow_options {
     const char *key;               /* in the checkpoint */
-    const char *path;              /* of the live file; it need not exist yet */
+    const char *path;              /* of the live file, without links; it need not exist yet */
+    const char *alias;             /* a link to it that names it: rotated files may bear its name; or NULL */
     const struct decoder *decoder; /* NULL: by the file's first line */
     struct tags *tags;
     bool from_end;               /* no position known: begin behind what is there now */
@@ -37,6 +38,9 @@ void follow_wake(struct follow *f);
 /* Names in its directory changed, or a second has passed: rotated, truncated, created? Wakes it where need
  * be. */
 void follow_look(struct follow *f);
+/* Its link leads elsewhere now: what is there comes behind what was read, as after a rotation. See
+ * struct follow_options. */
+void follow_move(struct follow *f, const char *path, const char *alias);
 /* The log is deleted: reads what is still open to its end, forgets the position, then calls done (from the
  * loop), which closes the follow. */
 void follow_finish(struct follow *f, void (*done)(void *arg), void *arg);

@@ -19,7 +19,7 @@ size_t intake_room(const struct intake *in)
 int intake_list(struct intake *in, struct listing *l)
 {
     size_t most = intake_room(in);
-    int result = listing_read(l, in->path, most > 0 ? most : 1, in->filter);
+    int result = listing_read(l, in->path, in->alias, most > 0 ? most : 1, in->filter);
     if (result < 0) {
         metrics.read_errors++;
     }
@@ -106,7 +106,8 @@ enum intake_result intake_prepare(struct intake *in, struct listing *l, size_t c
     /* The log itself, where it cannot be opened yet, does not hold up what is older. */
     size_t from = last == 0 && count > 1 && l->live && l->files[0].fault != ENOENT ? 1 : last;
     enum intake_result result = intake_check(in, l, from, count);
-    return result == INTAKE_DONE && (is_stale(l) || !listing_holds(l, in->path)) ? INTAKE_AGAIN : result;
+    return result == INTAKE_DONE && (is_stale(l) || !listing_holds(l, in->path, in->alias)) ? INTAKE_AGAIN
+                                                                                            : result;
 }
 
 void intake_give_up(const struct intake *in, const struct listed *file)

@@ -17,7 +17,8 @@ enum intake_result {
 
 /* Set up by the log's follow; from then on only intake.c writes it. */
 struct intake {
-    const char *path; /* of the log */
+    const char *path;  /* of the log */
+    const char *alias; /* a link to it that names it, or NULL */
     const struct config *cfg;
     struct listing_filter filter;
     struct chain *chain;

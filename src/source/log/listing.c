@@ -6,11 +6,12 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/plain_file.h"
 
 static bool stat_live(const char *path, struct generation *live)
 {
     struct stat st;
-    if (stat(path, &st) < 0) {
+    if (!plain_file_stat(path, &st)) {
         return false;
     }
     *live =
@@ -30,23 +31,22 @@ static bool cannot_tell(const struct listing *l)
     return !l->live && errno != ENOENT && errno != ENOTDIR;
 }
 
-int listing_read(struct listing *l, const char *path, size_t most, struct listing_filter filter)
+/* Takes over the rotated files that bear the log's name, or its link's, but for those that are not its own. */
+static int add_rotated(struct listing *l, const char *name)
 {
-    struct generation live, *rotated;
+    struct generation *rotated;
     size_t count;
-    *l = (struct listing){.most = most, .live = stat_live(path, &live), .filter = filter};
-    if (cannot_tell(l) || rotation_list(path, &rotated, &count) < 0) {
+    if (rotation_list(name, &rotated, &count) < 0) {
         return -1;
     }
-    l->files = calloc(count + 1, sizeof(*l->files));
-    if (!l->files || (l->live && !(live.path = strdup(path)))) {
+    struct listed *grown = realloc(l->files, (l->count + count + 1) * sizeof(*grown));
+    if (!grown) {
         die_out_of_memory();
     }
-    if (l->live) {
-        l->files[l->count++].at = live;
-    }
+    l->files = grown;
+    memset(grown + l->count, 0, (count + 1) * sizeof(*grown));
     for (size_t i = 0; i < count; i++) {
-        if (is_live_file(l, &rotated[i]) || !filter.wanted(filter.arg, &rotated[i])) {
+        if (is_live_file(l, &rotated[i]) || !l->filter.wanted(l->filter.arg, &rotated[i])) {
             free(rotated[i].path);
         } else {
             l->files[l->count++].at = rotated[i];
@@ -54,6 +54,24 @@ int listing_read(struct listing *l, const char *path, size_t most, struct listin
     }
     free(rotated); /* the paths are ours now */
     return 0;
+}
+
+int listing_read(struct listing *l, const char *path, const char *alias, size_t most,
+                 struct listing_filter filter)
+{
+    struct generation live;
+    *l = (struct listing){.most = most, .live = stat_live(path, &live), .filter = filter};
+    if (cannot_tell(l)) {
+        return -1;
+    }
+    if (l->live) {
+        l->files = calloc(1, sizeof(*l->files));
+        if (!l->files || !(live.path = strdup(path))) {
+            die_out_of_memory();
+        }
+        l->files[l->count++].at = live;
+    }
+    return add_rotated(l, path) < 0 || (alias && add_rotated(l, alias) < 0) ? -1 : 0;
 }
 
 /* Closes the newest open file other than `i`, where as many are open as may be. */
@@ -99,10 +117,10 @@ void listing_close(struct listing *l, size_t count)
     }
 }
 
-bool listing_holds(const struct listing *l, const char *path)
+bool listing_holds(const struct listing *l, const char *path, const char *alias)
 {
     struct listing now;
-    bool same = listing_read(&now, path, 0, l->filter) == 0 && now.count == l->count;
+    bool same = listing_read(&now, path, alias, 0, l->filter) == 0 && now.count == l->count;
     for (size_t i = 0; same && i < l->count; i++) {
         same = generation_same(&now.files[i].at, &l->files[i].at);
     }

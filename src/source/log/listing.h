@@ -27,14 +27,16 @@ struct listing {
     struct listing_filter filter;
 };
 
-/* 0, also when the directory is gone; -1 (errno): it cannot be told what is there. Free it in either case. */
-int listing_read(struct listing *l, const char *path, size_t most, struct listing_filter filter);
+/* `alias`: the link by which the log at `path` is known, whose name rotated files may bear, too; NULL: there is none.
+ * 0, also when the directory is gone; -1 (errno): it cannot be told what is there. Free it in either case. */
+int listing_read(struct listing *l, const char *path, const char *alias, size_t most,
+                 struct listing_filter filter);
 /* Opens one, where it is not open; another one, the newest, may be closed for it. NULL: its fault. */
 struct segment *listing_open(struct listing *l, size_t i);
 /* Closes all but the newest `count`. */
 void listing_close(struct listing *l, size_t count);
 /* Have the files still the names that they had? */
-bool listing_holds(const struct listing *l, const char *path);
+bool listing_holds(const struct listing *l, const char *path, const char *alias);
 /* How many of the newest were written to after `mtime_ns`. */
 size_t listing_newer(const struct listing *l, int64_t mtime_ns);
 /* Of the files from `from` on the one in which a position was taken, by content: a copy, or gzipped. -1:

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/plain_file.h"
 
 /* How many of the files are newer than what the chain ends with, and what was read before. `reached`: that
  * was met among them. */
@@ -91,7 +92,7 @@ bool newer_look(struct intake *in)
 {
     struct segment *tail = in->chain->tail;
     struct stat st;
-    bool there = stat(in->path, &st) == 0;
+    bool there = plain_file_stat(in->path, &st);
     if (there && tail && same_inode(&tail->id, st.st_dev, st.st_ino)) {
         return segment_look(tail, &st);
     }

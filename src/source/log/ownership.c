@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/plain_file.h"
 
 #define COPYING_FOR (10 * NS_PER_S) /* a file that was not written to for so long is no copy being made */
 #define SEEN_WITHIN (10 * NS_PER_S) /* a log of its own has a position of its own by then */
@@ -103,7 +104,7 @@ static bool is_older(const char *log, const char *path)
 static enum owner owner_by_time(const struct ownership *o, const struct generation *gen)
 {
     struct stat live;
-    if (stat(o->path, &live) < 0) {
+    if (!plain_file_stat(o->path, &live)) {
         return OWNER_UNKNOWN; /* in the middle of a rotation */
     }
     if (live.st_dev == gen->dev && live.st_ino == gen->ino) {
@@ -144,7 +145,7 @@ bool ownership_wanted(void *arg, const struct generation *gen)
 enum owner ownership_of(const struct ownership *o, const char *path, struct file_pos *from)
 {
     struct stat st;
-    if (stat(path, &st) < 0) {
+    if (!plain_file_stat(path, &st)) {
         return OWNER_UNKNOWN;
     }
     struct generation gen = {.dev = st.st_dev, .ino = st.st_ino, .mtime_ns = clock_of_timespec(st.st_mtim)};

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/plain_file.h"
 
 /* Newest first: numbers from the lowest, then dates from the last; of the same age the plain file before its
  * .gz. */
@@ -60,8 +61,8 @@ static int add(struct generation **list, size_t *count, const char *dir, int dir
         errno = ENOMEM;
         return -1;
     }
-    int why = stat(path, &st) < 0 ? errno : 0;
-    if (why || !S_ISREG(st.st_mode)) {
+    int why = plain_file_stat(path, &st) ? 0 : errno;
+    if (why) {
         free(path); /* renamed or removed while we look: the caller looks again */
         errno = why;
         return why == ENOMEM ? -1 : 0;

@@ -1,7 +1,6 @@
 #include "source/log/segment.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include <xxhash.h>
@@ -9,6 +8,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/metrics.h"
+#include "base/plain_file.h"
 
 static bool is_gzip_name(const char *path)
 {
@@ -143,14 +143,8 @@ struct segment *segment_open(const char *path, struct error *err)
         error_set(err, "out of memory");
         return NULL;
     }
-    /* O_NONBLOCK: a fifo in a volume must not stop the loop. */
-    seg->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    struct stat st;
-    if (seg->fd < 0 || fstat(seg->fd, &st) < 0) {
-        goto fail;
-    }
-    if (!S_ISREG(st.st_mode)) {
-        errno = EINVAL;
+    seg->fd = plain_file_open(path);
+    if (seg->fd < 0) {
         goto fail;
     }
     if (is_gzip_name(path)) {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/real_path.h"
 #include "base/text.h"
 #include "decode/decode.h"
 #include "discover/log_driver.h"
@@ -342,9 +343,11 @@ static void on_event(void *arg, uint32_t mask, const char *name)
 void container_new(struct containers *all, const char *id)
 {
     struct container *c = calloc(1, sizeof(*c));
-    if (!c || asprintf(&c->dir, "%s/%s", all->env->cfg->json_file_path, id) < 0) {
+    char *dir = NULL;
+    if (!c || asprintf(&dir, "%s/%s", all->env->cfg->json_file_path, id) < 0 || !(c->dir = real_path(dir))) {
         tail_out_of_memory();
     }
+    free(dir);
     c->all = all;
     memcpy(c->id, id, CONTAINER_ID_LEN);
     LIST_INSERT_HEAD(&all->list, c, link);

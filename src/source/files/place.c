@@ -1,0 +1,91 @@
+#include "place.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/metrics.h"
+#include "base/plain_file.h"
+
+/* What of the path stands behind the directory, with its slash; NULL when it is not in it. */
+static const char *behind(const char *dir, const char *path)
+{
+    size_t len = strcmp(dir, "/") == 0 ? 0 : strlen(dir);
+    bool inside = strncmp(dir, path, len) == 0 && (path[len] == '/' || path[len] == '\0');
+    return inside ? path + len : NULL;
+}
+
+/* As realpath, which needs memory. */
+static char *resolve(const char *path)
+{
+    char *real = realpath(path, NULL);
+    if (!real && errno == ENOMEM) {
+        die_out_of_memory();
+    }
+    return real;
+}
+
+/* Of something that is there. */
+static enum verdict judge(const struct place *p, bool inside, enum follow_links follow)
+{
+    if (p->linked && follow == LINKS_NONE) {
+        return PLACE_LINKED;
+    }
+    if (p->linked && follow == LINKS_INSIDE && !inside) {
+        return PLACE_OUTSIDE;
+    }
+    if (plain_file_is_kernels(p->real)) {
+        return PLACE_KERNELS;
+    }
+    return S_ISREG(p->st.st_mode) || S_ISDIR(p->st.st_mode) ? PLACE_GOOD : PLACE_ODD;
+}
+
+struct place place_find(const char *path, const char *base, enum follow_links follow)
+{
+    struct place p = {.verdict = PLACE_GONE};
+    if (lstat(path, &p.st) < 0) {
+        return p;
+    }
+    p.link = p.linked = S_ISLNK(p.st.st_mode);
+    p.verdict = PLACE_DANGLING;
+    char *real_base = resolve(base);
+    p.real = resolve(path);
+    if (!real_base || !p.real || lstat(p.real, &p.st) < 0) {
+        place_free(&p);
+    } else {
+        const char *rest = behind(real_base, p.real), *named = behind(base, path);
+        p.linked = !rest || !named || strcmp(rest, named) != 0;
+        p.verdict = judge(&p, rest != NULL, follow);
+    }
+    free(real_base);
+    return p;
+}
+
+void place_free(struct place *p)
+{
+    free(p->real);
+    p->real = NULL;
+}
+
+void place_say(const struct place *p, const char *path)
+{
+    static const struct {
+        const char *what, *hint;
+    } texts[] = {
+        [PLACE_OWN] = {"not following the collector's own output", ""},
+        [PLACE_OUTSIDE] =
+            {"not following a link: it leads out of the directory that is followed",
+             "where nobody else may write to that directory, files.follow_links: all follows it"},
+        [PLACE_LINKED] = {"not following a link: files.follow_links is none", ""},
+        [PLACE_KERNELS] = {"not following what the kernel makes up, such as /proc and /sys", ""},
+        [PLACE_ODD] = {"not following a link: it leads to no regular file", ""},
+    };
+    if (p->verdict < PLACE_OWN || (p->verdict == PLACE_ODD && !p->linked)) {
+        return;
+    }
+    metrics.refused_links += p->verdict > PLACE_OWN;
+    log_warn(texts[p->verdict].what, KV("path", path), KV("target", p->real),
+             KV("hint", texts[p->verdict].hint));
+}

@@ -1,0 +1,42 @@
+/* Where a name leads: to a file or directory of its own, or by links to another one, which are followed as
+ * files.follow_links says. */
+#ifndef SIDETAIL_SOURCE_FILES_PLACE_H
+#define SIDETAIL_SOURCE_FILES_PLACE_H
+
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#include "config/config.h"
+
+/* Whether it may be followed, or why not. */
+enum verdict {
+    PLACE_GOOD,
+    PLACE_GONE,     /* the name is not there */
+    PLACE_DANGLING, /* it is a link, and nothing is there, or cannot be looked at */
+    /* A regular file, which is followed by another name. */
+    PLACE_TWIN,
+    PLACE_OWN, /* what the collector writes itself */
+    /* Refused links, and files that are none: said once, and counted. */
+    PLACE_OUTSIDE, /* it leads out of the pattern's base */
+    PLACE_LINKED,  /* there is a link on the way, and none is to be followed */
+    PLACE_KERNELS, /* in /proc, /sys or the like */
+    PLACE_ODD,     /* neither a regular file nor a directory: a fifo, a device */
+};
+
+struct place {
+    enum verdict verdict;
+    char *real;     /* its path without links; owned. NULL: GONE or DANGLING */
+    struct stat st; /* of that */
+    bool linked;    /* there is a link behind the base, if only the name itself */
+    bool link;      /* the name itself is one */
+};
+
+/* Looks at the name, which a pattern of that base has found. Opens nothing. */
+struct place place_find(const char *path, const char *base, enum follow_links follow);
+void place_free(struct place *p);
+
+/* Logs that it is not followed, and counts it where it was refused. Says nothing of what is GOOD, is not there or is
+ * followed by another name. */
+void place_say(const struct place *p, const char *path);
+
+#endif
