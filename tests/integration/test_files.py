@@ -4,7 +4,7 @@ import random
 import time
 
 import pytest
-from lib.system import run
+from lib.system import run, wait_until
 from lib.verify import Verifier, assert_collected
 
 
@@ -106,11 +106,71 @@ def test_never_follows_itself(sidetail, volume, write_file, tmp_path):
     assert refused.wait() == 2 and "file.path" in refused.stderr()
     (tmp_path / "elsewhere").mkdir()
     (volume / "own").symlink_to(tmp_path / "elsewhere")
+    config["files"]["follow_links"] = "all"
     linked = sidetail({**config, "file": {"path": str(tmp_path / "elsewhere" / "out.log")}}, name="linked").start()
     linked.wait_lines(10)
     time.sleep(1.5)
     assert len(linked.lines()) == 10
     linked.wait_stderr("own output")
+
+
+def test_log_that_becomes_the_output(collect, volume, tmp_path):
+    """The name of a log that is followed leads to the output by now: by a link, and by another name of the same file."""
+    output = tmp_path / "out.log"
+    names = [volume / "web" / f"{name}.log" for name in ("linked", "hard")]
+    for log in names:
+        log.write_text("one\n")
+    collector = collect(files={"follow_links": "all"}).start()
+    collector.wait_lines(2)
+    for log in names:
+        log.rename(log.with_suffix(".log.1"))
+    names[0].symlink_to(output)
+    names[1].hardlink_to(output)
+    collector.wait_stderr("own output")
+    time.sleep(2.5)
+    assert len(collector.lines()) == 2
+    collector.stop_cleanly()
+
+
+def test_links_out_of_the_volume(collect, volume, write_file, tmp_path):
+    """An application plants links to files that the collector may read, before and after others that are followed."""
+    secret = tmp_path / "secret"
+    secret.write_text("kafka-password=hunter2\n")
+    write_file(file=volume / "web" / "a.log", id="w", count=10).wait()
+    (volume / "web" / "x.log").symlink_to(secret)
+    (volume / "svc").symlink_to(tmp_path)
+    collector = collect().start()
+    collector.wait_lines(10)
+    (volume / "web" / "a.log.1").symlink_to(secret)
+    (volume / "web" / "y.log").symlink_to("/proc/self/environ")
+    wait_until(lambda: collector.metrics()["sidetail_refused_links_total"] == 3, what="three refused links")
+    time.sleep(1.5)
+    assert len(collector.lines()) == 10
+    assert collector.metrics()["sidetail_refused_links_total"] == 3
+    assert collector.stderr().count("not following a link") == 3
+    collector.stop_cleanly()
+
+
+@pytest.mark.parametrize("how", ["rename", "copytruncate"])
+def test_links_to_logs_that_rotate(collect, volume, write_file, tmp_path, how):
+    """As cri-dockerd lays them out: links to files elsewhere, which are rotated there, live and while it is stopped."""
+    (tmp_path / "pods").mkdir()
+    log = tmp_path / "pods" / "0.log"
+    (volume / "web" / "a.log").symlink_to(log)
+    collector = collect(files={"follow_links": "all"}).start()
+    writer = write_file(file=log, id="w", rate=1000, rotate=how, rotate_lines=700, keep=200)
+    for lines in range(1000, 5000, 1000):
+        collector.wait_lines(lines)
+        collector.kill()
+        time.sleep(1)
+        collector.start()
+    writer.terminate()
+    collector.wait_quiet(2.5)
+    found = Verifier()
+    found.expect("w", at_least=4000)
+    found.add_records(collector.records())
+    found.expect_written_up_to([log.read_bytes().rstrip(b"\n").split(b"\n")[-1]])
+    found.assert_exactly_once()
 
 
 def test_directory_that_vanishes(collect, volume, write_file):
