@@ -132,6 +132,27 @@ def test_log_that_becomes_the_output(collect, volume, tmp_path):
     collector.stop_cleanly()
 
 
+def test_start_at_the_end_of_silent_logs(collect, volume, tmp_path):
+    """They say nothing while it runs first, and it is killed; what comes meanwhile is read, and nothing of before."""
+    names = [volume / "web" / f"{name}.log" for name in "abc"]
+    for log in names:
+        log.write_text("old\n" if log.name != "b.log" else "")
+    collector = collect(start_at="end", checkpoint={"path": str(tmp_path / "positions.json")}).start()
+    wait_until(lambda: "c.log" in read_if_there(tmp_path / "positions.json"), what="a position of each log")
+    collector.kill()
+    for log in names:
+        with log.open("a") as file:
+            file.write(f"new {log.name}\n")
+    collector.start()
+    collector.wait_lines(3)
+    assert sorted(record["log"] for record in collector.records()) == ["new a.log", "new b.log", "new c.log"]
+    collector.stop_cleanly()
+
+
+def read_if_there(path):
+    return path.read_text() if path.exists() else ""
+
+
 def test_links_out_of_the_volume(collect, volume, write_file, tmp_path):
     """An application plants links to files that the collector may read, before and after others that are followed."""
     secret = tmp_path / "secret"

@@ -260,6 +260,43 @@ static void test_from_end_once_it_may_be_read(void **state)
 }
 
 /* The live file is made anew only after the start: what was archived before is old all the same. */
+/* Logs that say nothing until the next start, one of them empty: all that was written meanwhile is read then. */
+static void test_from_end_of_silent_logs(void **state)
+{
+    (void)state;
+    struct world w;
+    uint64_t gaps = metrics.gaps, truncations = metrics.truncations;
+    world_new_plain(&w);
+    w.cfg->start_at = START_END;
+    world_write(&w, "web/a.log", "old\ntorn");
+    world_write(&w, "web/b.log", "");
+    world_write(&w, "web/c.log", "old\n");
+    world_write(&w, "web/d.log", "");
+    world_start(&w);
+    world_settle(&w);
+    world_checkpoint(&w);
+    world_kill(&w);
+    usleep(20000);
+    world_write(&w, "web/a.log", " line\n");
+    world_write(&w, "web/b.log", "1\n");
+    world_rename(&w, "web/b.log", "web/b.log.1");
+    world_write(&w, "web/b.log", "2\n");
+    world_rename(&w, "web/c.log", "web/c.log.1");
+    world_write(&w, "web/c.log.1", "3\n");
+    world_write(&w, "web/c.log", "4\n");
+    world_start(&w);
+    world_settle(&w);
+    assert_int_equal(w.out.len, strlen("torn line\n1\n2\n3\n4\n"));
+    assert_int_equal(buf_add(&w.out, "", 1), 0);
+    const char *text = w.out.data;
+    assert_non_null(strstr(text, "torn line\n"));
+    assert_true(strstr(text, "1\n") && strstr(text, "1\n") < strstr(text, "2\n"));
+    assert_true(strstr(text, "3\n") && strstr(text, "3\n") < strstr(text, "4\n"));
+    assert_int_equal(metrics.gaps, gaps);
+    assert_int_equal(metrics.truncations, truncations);
+    world_free(&w);
+}
+
 static void test_from_end_of_archives(void **state)
 {
     (void)state;
@@ -361,6 +398,7 @@ int main(void)
         cmocka_unit_test_teardown(test_truncated_and_begun_alike, world_back_to_root),
         cmocka_unit_test(test_random_rotations_of_files_alike),
         cmocka_unit_test_teardown(test_from_end_once_it_may_be_read, world_back_to_root),
+        cmocka_unit_test(test_from_end_of_silent_logs),
         cmocka_unit_test_teardown(test_from_end_of_archives, world_back_to_root),
         cmocka_unit_test_teardown(test_position_of_another_kind, world_back_to_root),
         cmocka_unit_test_teardown(test_beginning_of_a_line_gone, world_back_to_root),

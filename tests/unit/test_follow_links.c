@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 // cmocka.h wants the above
@@ -138,6 +139,28 @@ static void test_base_may_be_a_link(void **state)
     world_write(&w, "logs/web/a.log", "3\n");
     world_await(&w, "1\n2\n3\n");
     assert_int_equal(metrics.refused_links, refused);
+    world_free(&w);
+}
+
+/* /var/lib/docker may be one to another disk. */
+static void test_root_of_containers_may_be_a_link(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new_json(&w);
+    world_container(&w);
+    char *link = strdup(world_path(&w, "link"));
+    assert_int_equal(symlink(".", link), 0);
+    free(w.cfg->json_file_path);
+    w.cfg->json_file_path = link;
+    world_write(&w, WORLD_ID "/" WORLD_ID "-json.log",
+                "{\"log\":\"1\\n\",\"stream\":\"stdout\",\"time\":\"2026-11-24T05:00:00Z\"}\n");
+    world_start(&w);
+    world_settle(&w);
+    world_rename(&w, WORLD_ID "/" WORLD_ID "-json.log", WORLD_ID "/" WORLD_ID "-json.log.1");
+    world_write(&w, WORLD_ID "/" WORLD_ID "-json.log",
+                "{\"log\":\"2\\n\",\"stream\":\"stdout\",\"time\":\"2026-11-24T05:00:01Z\"}\n");
+    world_await(&w, "1\n2\n");
     world_free(&w);
 }
 
@@ -314,17 +337,12 @@ static int fresh(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_none_leads_outside),
-        cmocka_unit_test(test_all_lead_outside),
-        cmocka_unit_test(test_none_at_all),
-        cmocka_unit_test(test_what_is_no_file),
-        cmocka_unit_test(test_base_may_be_a_link),
-        cmocka_unit_test(test_own_files),
-        cmocka_unit_test(test_rotated_beside_the_target),
-        cmocka_unit_test(test_dangling),
-        cmocka_unit_test(test_dangling_outside),
-        cmocka_unit_test(test_turned_file),
-        cmocka_unit_test(test_turned_directory),
+        cmocka_unit_test(test_none_leads_outside), cmocka_unit_test(test_all_lead_outside),
+        cmocka_unit_test(test_none_at_all),        cmocka_unit_test(test_what_is_no_file),
+        cmocka_unit_test(test_base_may_be_a_link), cmocka_unit_test(test_root_of_containers_may_be_a_link),
+        cmocka_unit_test(test_own_files),          cmocka_unit_test(test_rotated_beside_the_target),
+        cmocka_unit_test(test_dangling),           cmocka_unit_test(test_dangling_outside),
+        cmocka_unit_test(test_turned_file),        cmocka_unit_test(test_turned_directory),
         cmocka_unit_test_setup(test_twins, fresh),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -172,7 +172,7 @@ static enum intake_result begin_once(struct begin *b, struct intake *in, struct 
         begin_at(b, in, l, pos, &start);
         return INTAKE_DONE;
     }
-    if (pos) {
+    if (pos && pos->at.file.file.head_len > 0) { /* else it was empty, and nothing is missed */
         report_lost(in, l, pos);
     }
     intake_take(in, l, start.count);

@@ -230,9 +230,15 @@ enum follow_state follow_read(struct follow *f)
 
 static void try_to_begin(struct follow *f)
 {
-    begin_try(&f->begin, &f->intake, pipeline_position(f->env->pipeline, feed_key(f->progress.feed)));
+    const struct position *known = pipeline_position(f->env->pipeline, feed_key(f->progress.feed));
+    bool amid = !known && (f->begin.from_end || f->begin.initial.kind == POSITION_FILE);
+    begin_try(&f->begin, &f->intake, known);
     if (f->begin.done) {
         progress_begin(&f->progress, &f->begin.replay, f->begin.mid_line);
+    }
+    if (f->begin.done && f->chain.head && amid) {
+        progress_mark(
+            &f->progress); /* the next start goes on here, though nothing should be written till then */
     }
     if (f->chain.head) {
         ready(f);
