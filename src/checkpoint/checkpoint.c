@@ -228,8 +228,8 @@ int checkpoint_load(struct checkpoint *c, const char *path, int64_t retention_ns
     if (!c->path) {
         return error_set(err, "no memory to read the checkpoint %s", path);
     }
-    int result = own_files_add(path) < 0 ? error_set(err, "no memory to read the checkpoint %s", path)
-                                         : load(c, err);
+    int result =
+        own_files_add(path) < 0 ? error_set(err, "no memory to read the checkpoint %s", path) : load(c, err);
     if (result < 0) {
         own_files_remove(c->path);
         free(c->path); /* a caller that goes on without it keeps nothing on disk */

@@ -196,7 +196,7 @@ static void settle(struct file *file, struct place *at)
         file->dev = at->st.st_dev;
         file->ino = at->st.st_ino;
     }
-    if (at->verdict == PLACE_GOOD) {
+    if (at->verdict == PLACE_GOOD && at->real) {
         file->linked = at->linked;
         if (!file->real || strcmp(file->real, at->real) != 0 || at->link != (file->alias != NULL)) {
             char *alias = at->link ? real_name(file->path) : NULL;
