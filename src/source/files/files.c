@@ -201,16 +201,16 @@ static void dir_watch(struct dir *dir)
 }
 
 /* Where the path leads, by the first of its patterns that may go there. */
-static struct place dir_place(const struct dir *dir)
+static struct target dir_target(const struct dir *dir)
 {
-    struct place at = {.verdict = PLACE_GONE};
-    for (size_t i = 0; i == 0 || (i < dir->count && at.verdict != PLACE_GOOD); i++) {
-        place_free(&at);
-        at = place_find(dir->path, pattern_base(dir->interests[i].pattern),
-                        dir->source->set.cfg->files_follow_links);
+    struct target at = {.verdict = TARGET_GONE};
+    for (size_t i = 0; i == 0 || (i < dir->count && at.verdict != TARGET_GOOD); i++) {
+        target_free(&at);
+        at = target_find(dir->path, pattern_base(dir->interests[i].pattern),
+                         dir->source->set.cfg->files_follow_links);
     }
-    if (at.verdict == PLACE_GOOD && !S_ISDIR(at.st.st_mode)) {
-        at.verdict = PLACE_GONE;
+    if (at.verdict == TARGET_GOOD && !S_ISDIR(at.st.st_mode)) {
+        at.verdict = TARGET_GONE;
     }
     return at;
 }
@@ -218,13 +218,13 @@ static struct place dir_place(const struct dir *dir)
 /* Looks where the path leads. True: to another directory than before, or to none any more. */
 static bool dir_find(struct dir *dir)
 {
-    struct place at = dir_place(dir);
-    bool good = at.verdict == PLACE_GOOD;
+    struct target at = dir_target(dir);
+    bool good = at.verdict == TARGET_GOOD;
     bool same = good && dir->real && strcmp(dir->real, at.real) == 0 && dir->ino == at.st.st_ino &&
                 dir->dev == at.st.st_dev;
     bool moved = good ? !same : dir->real != NULL;
     if (at.verdict != dir->verdict) {
-        place_say(&at, dir->path);
+        target_say(&at, dir->path);
     }
     dir->verdict = at.verdict;
     dir->linked = at.linked;
@@ -236,7 +236,7 @@ static bool dir_find(struct dir *dir)
         dir->ino = at.st.st_ino;
         at.real = good ? NULL : at.real;
     }
-    place_free(&at);
+    target_free(&at);
     return moved;
 }
 
@@ -345,7 +345,7 @@ static void look_at_dirs(struct files *src, bool all)
     HASH_ITER(hh, src->dirs, dir, next)
     {
         bool moved = (all || dir->linked || !dir->watch) && dir_find(dir);
-        if (dir->verdict == PLACE_GONE) {
+        if (dir->verdict == TARGET_GONE) {
             dir_free(dir);
         } else if (all || moved || !dir->watch || dir->undecided) {
             dir_look(dir, false);

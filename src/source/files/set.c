@@ -117,7 +117,7 @@ static bool excluded(const struct file_set *set, const char *path)
 /* -- where a name leads ------------------------------------------------------------------------ */
 
 /* Is a link the name of a log, and where it leads one of that log's rotated files, the newest? */
-static bool names_the_newest(const struct file *file, const struct place *at)
+static bool names_the_newest(const struct file *file, const struct target *at)
 {
     bool inside;
     char *log = at->link ? rotation_log(at->real, &inside) : NULL, *name = real_name(file->path);
@@ -131,7 +131,7 @@ static bool names_the_newest(const struct file *file, const struct place *at)
 }
 
 /* Does the link lead to a file that is followed by another name, or left out by that? */
-static bool is_twin(const struct file *file, const struct place *at)
+static bool is_twin(const struct file *file, const struct target *at)
 {
     struct file_set *set = file->set;
     if (!at->linked || (file->follow && strcmp(file->real, at->real) == 0) || names_the_newest(file, at)) {
@@ -150,23 +150,23 @@ static bool is_twin(const struct file *file, const struct place *at)
 
 static bool is_there(const struct file *file, const struct stat *st)
 {
-    return file->dev == st->st_dev && file->ino == st->st_ino;
+    return file->at_dev == st->st_dev && file->at_ino == st->st_ino;
 }
 
-static struct place find(const struct file *file)
+static struct target find_target(const struct file *file)
 {
-    struct place at = place_find(file->path, file->base, file->set->cfg->files_follow_links);
-    if (at.verdict != PLACE_GOOD) {
+    struct target at = target_find(file->path, file->base, file->set->cfg->files_follow_links);
+    if (at.verdict != TARGET_GOOD) {
         return at;
     }
     /* One that was our output stays that, though it was rotated since. */
-    bool was_own = file->verdict == PLACE_OWN && is_there(file, &at.st);
+    bool was_own = file->verdict == TARGET_OWN && is_there(file, &at.st);
     if (S_ISDIR(at.st.st_mode)) {
-        at.verdict = PLACE_ODD;
+        at.verdict = TARGET_ODD;
     } else if (was_own || own_files_has(at.real, &at.st)) {
-        at.verdict = PLACE_OWN;
+        at.verdict = TARGET_OWN;
     } else if (is_twin(file, &at)) {
-        at.verdict = PLACE_TWIN;
+        at.verdict = TARGET_TWIN;
     }
     return at;
 }
@@ -185,18 +185,18 @@ static void go_to(struct file *file, char *real, char *alias)
     }
 }
 
-/* Takes up what was found: says what is new, and goes where it leads. Takes the place. */
-static void settle(struct file *file, struct place *at)
+/* Takes up what was found: says what is new, and goes where it leads. Takes the target. */
+static void settle(struct file *file, struct target *at)
 {
     if (at->verdict != file->verdict) {
-        place_say(at, file->path);
+        target_say(at, file->path);
     }
     file->verdict = at->verdict;
     if (at->real) {
-        file->dev = at->st.st_dev;
-        file->ino = at->st.st_ino;
+        file->at_dev = at->st.st_dev;
+        file->at_ino = at->st.st_ino;
     }
-    if (at->verdict == PLACE_GOOD && at->real) {
+    if (at->verdict == TARGET_GOOD && at->real) {
         file->linked = at->linked;
         if (!file->real || strcmp(file->real, at->real) != 0 || at->link != (file->alias != NULL)) {
             char *alias = at->link ? real_name(file->path) : NULL;
@@ -207,12 +207,12 @@ static void settle(struct file *file, struct place *at)
             at->real = NULL;
         }
     }
-    place_free(at);
+    target_free(at);
 }
 
 static void find_again(struct file *file)
 {
-    struct place at = find(file);
+    struct target at = find_target(file);
     settle(file, &at);
 }
 
@@ -220,8 +220,8 @@ static void find_again(struct file *file)
 static bool is_settled(const struct file *file)
 {
     struct stat st;
-    return stat(file->path, &st) == 0 ? file->verdict > PLACE_DANGLING && is_there(file, &st)
-                                      : file->verdict == PLACE_DANGLING;
+    return stat(file->path, &st) == 0 ? file->verdict > TARGET_DANGLING && is_there(file, &st)
+                                      : file->verdict == TARGET_DANGLING;
 }
 
 /* Has all that was followed lost its names? A link that is gone is not followed any more, wherever it led. */
@@ -231,7 +231,7 @@ static bool is_gone(const struct file *file, uint64_t *size)
         return true;
     }
     *size = 0;
-    return file->linked && (file->verdict == PLACE_GONE || file->verdict == PLACE_DANGLING);
+    return file->linked && (file->verdict == TARGET_GONE || file->verdict == TARGET_DANGLING);
 }
 
 /* -- whose it is ------------------------------------------------------------------------------- */
@@ -325,22 +325,22 @@ static struct file *file_new(struct file_set *set, const char *path, const char 
 }
 
 /* Is it of any concern: a file, or a link that leads to one, or may once? */
-static bool is_wanted(const struct file *file, const struct place *at)
+static bool is_wanted(const struct file *file, const struct target *at)
 {
-    if (at->verdict == PLACE_GONE) {
+    if (at->verdict == TARGET_GONE) {
         /* A log that was read before and is not there now has left files behind, in the middle of a rotation. */
         return checkpoint_get(file->set->checkpoint, file->path) && !excluded(file->set, file->path);
     }
-    bool other = at->real && (S_ISDIR(at->st.st_mode) || (at->verdict == PLACE_ODD && !at->linked));
+    bool other = at->real && (S_ISDIR(at->st.st_mode) || (at->verdict == TARGET_ODD && !at->linked));
     return !other && !excluded(file->set, file->path);
 }
 
-static void add(struct file *file, struct place *at, bool first_look)
+static void add(struct file *file, struct target *at, bool first_look)
 {
     struct file_set *set = file->set;
-    bool gone = at->verdict == PLACE_GONE;
+    bool gone = at->verdict == TARGET_GONE;
     HASH_ADD_KEYPTR(hh, set->by_path, file->path, strlen(file->path), file);
-    file->first_look = first_look && (gone || at->verdict == PLACE_GOOD);
+    file->first_look = first_look && (gone || at->verdict == TARGET_GOOD);
     settle(file, at);
     if (gone) {
         char *real = real_name(file->path);
@@ -366,17 +366,17 @@ bool file_set_add(struct file_set *set, const char *path, const char *base, cons
         return true;
     }
     file = file_new(set, path, base, caps);
-    struct place at = find(file);
+    struct target at = find_target(file);
     enum owner owner = OWNER_ITSELF;
     bool wanted = is_wanted(file, &at);
-    if (wanted && (at.verdict == PLACE_GOOD || at.verdict == PLACE_GONE)) {
+    if (wanted && (at.verdict == TARGET_GOOD || at.verdict == TARGET_GONE)) {
         owner = owner_among_logs(set, path, at.real ? at.real : path, &file->from);
     }
     if (wanted && owner == OWNER_ITSELF) {
         add(file, &at, first_look);
         return true;
     }
-    place_free(&at);
+    target_free(&at);
     file_free(file);
     return owner != OWNER_UNKNOWN;
 }
@@ -387,7 +387,7 @@ static void look_at_left_out(struct file *file)
     struct stat st;
     if (lstat(file->path, &st) < 0 && errno == ENOENT) {
         on_finished(file);
-    } else if (file->verdict != PLACE_GOOD && !is_settled(file)) {
+    } else if (file->verdict != TARGET_GOOD && !is_settled(file)) {
         find_again(file);
     }
 }

@@ -8,8 +8,8 @@
 #include "base/pattern.h"
 #include "checkpoint/checkpoint.h"
 #include "config/config.h"
-#include "place.h"
 #include "source/log/tailer.h"
+#include "target.h"
 
 struct file_set;
 
@@ -21,9 +21,9 @@ struct file {
     enum verdict verdict; /* on where the path led when it was looked at last */
     /* What the follow reads: where the path led when that could be followed. NULL: it never could. */
     char *real;
-    char *alias; /* the name itself, where it is a link, in its directory without links; else NULL */
-    dev_t dev;   /* of what was there then */
-    ino_t ino;
+    char *alias;  /* the name itself, where it is a link, in its directory without links; else NULL */
+    dev_t at_dev; /* of what was there then */
+    ino_t at_ino;
     bool linked; /* by a link */
     struct captures caps;
     struct follow *follow; /* NULL: not collected, or nothing to be followed yet */

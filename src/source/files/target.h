@@ -1,7 +1,7 @@
 /* Where a name leads: to a file or directory of its own, or by links to another one, which are followed as
  * files.follow_links says. */
-#ifndef SIDETAIL_SOURCE_FILES_PLACE_H
-#define SIDETAIL_SOURCE_FILES_PLACE_H
+#ifndef SIDETAIL_SOURCE_FILES_TARGET_H
+#define SIDETAIL_SOURCE_FILES_TARGET_H
 
 #include <stdbool.h>
 #include <sys/stat.h>
@@ -10,20 +10,20 @@
 
 /* Whether it may be followed, or why not. */
 enum verdict {
-    PLACE_GOOD,
-    PLACE_GONE,     /* the name is not there */
-    PLACE_DANGLING, /* it is a link, and nothing is there, or cannot be looked at */
+    TARGET_GOOD,
+    TARGET_GONE,     /* the name is not there */
+    TARGET_DANGLING, /* it is a link, and nothing is there, or cannot be looked at */
     /* A regular file, which is followed by another name. */
-    PLACE_TWIN,
-    PLACE_OWN, /* what the collector writes itself */
+    TARGET_TWIN,
+    TARGET_OWN, /* what the collector writes itself */
     /* Refused links, and files that are none: said once, and counted. */
-    PLACE_OUTSIDE, /* it leads out of the pattern's base */
-    PLACE_LINKED,  /* there is a link on the way, and none is to be followed */
-    PLACE_KERNELS, /* in /proc, /sys or the like */
-    PLACE_ODD,     /* neither a regular file nor a directory: a fifo, a device */
+    TARGET_OUTSIDE, /* it leads out of the pattern's base */
+    TARGET_LINKED,  /* there is a link on the way, and none is to be followed */
+    TARGET_KERNELS, /* in /proc, /sys or the like */
+    TARGET_ODD,     /* neither a regular file nor a directory: a fifo, a device */
 };
 
-struct place {
+struct target {
     enum verdict verdict;
     char *real;     /* its path without links; owned. NULL: GONE or DANGLING */
     struct stat st; /* of that */
@@ -32,11 +32,11 @@ struct place {
 };
 
 /* Looks at the name, which a pattern of that base has found. Opens nothing. */
-struct place place_find(const char *path, const char *base, enum follow_links follow);
-void place_free(struct place *p);
+struct target target_find(const char *path, const char *base, enum follow_links follow);
+void target_free(struct target *p);
 
 /* Logs that it is not followed, and counts it where it was refused. Says nothing of what is GOOD, is not there or is
  * followed by another name. */
-void place_say(const struct place *p, const char *path);
+void target_say(const struct target *p, const char *path);
 
 #endif

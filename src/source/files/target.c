@@ -1,4 +1,4 @@
-#include "place.h"
+#include "target.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -28,32 +28,32 @@ static char *resolve(const char *path)
 }
 
 /* Of something that is there. */
-static enum verdict judge(const struct place *p, bool inside, enum follow_links follow)
+static enum verdict judge(const struct target *p, bool inside, enum follow_links follow)
 {
     if (p->linked && follow == LINKS_NONE) {
-        return PLACE_LINKED;
+        return TARGET_LINKED;
     }
     if (p->linked && follow == LINKS_INSIDE && !inside) {
-        return PLACE_OUTSIDE;
+        return TARGET_OUTSIDE;
     }
     if (plain_file_is_kernels(p->real)) {
-        return PLACE_KERNELS;
+        return TARGET_KERNELS;
     }
-    return S_ISREG(p->st.st_mode) || S_ISDIR(p->st.st_mode) ? PLACE_GOOD : PLACE_ODD;
+    return S_ISREG(p->st.st_mode) || S_ISDIR(p->st.st_mode) ? TARGET_GOOD : TARGET_ODD;
 }
 
-struct place place_find(const char *path, const char *base, enum follow_links follow)
+struct target target_find(const char *path, const char *base, enum follow_links follow)
 {
-    struct place p = {.verdict = PLACE_GONE};
+    struct target p = {.verdict = TARGET_GONE};
     if (lstat(path, &p.st) < 0) {
         return p;
     }
     p.link = p.linked = S_ISLNK(p.st.st_mode);
-    p.verdict = PLACE_DANGLING;
+    p.verdict = TARGET_DANGLING;
     char *real_base = resolve(base);
     p.real = resolve(path);
     if (!real_base || !p.real || lstat(p.real, &p.st) < 0) {
-        place_free(&p);
+        target_free(&p);
     } else {
         const char *rest = behind(real_base, p.real), *named = behind(base, path);
         p.linked = !rest || !named || strcmp(rest, named) != 0;
@@ -63,29 +63,29 @@ struct place place_find(const char *path, const char *base, enum follow_links fo
     return p;
 }
 
-void place_free(struct place *p)
+void target_free(struct target *p)
 {
     free(p->real);
     p->real = NULL;
 }
 
-void place_say(const struct place *p, const char *path)
+void target_say(const struct target *p, const char *path)
 {
     static const struct {
         const char *what, *hint;
     } texts[] = {
-        [PLACE_OWN] = {"not following the collector's own output", ""},
-        [PLACE_OUTSIDE] =
+        [TARGET_OWN] = {"not following the collector's own output", ""},
+        [TARGET_OUTSIDE] =
             {"not following a link: it leads out of the directory that is followed",
              "where nobody else may write to that directory, files.follow_links: all follows it"},
-        [PLACE_LINKED] = {"not following a link: files.follow_links is none", ""},
-        [PLACE_KERNELS] = {"not following what the kernel makes up, such as /proc and /sys", ""},
-        [PLACE_ODD] = {"not following a link: it leads to no regular file", ""},
+        [TARGET_LINKED] = {"not following a link: files.follow_links is none", ""},
+        [TARGET_KERNELS] = {"not following what the kernel makes up, such as /proc and /sys", ""},
+        [TARGET_ODD] = {"not following a link: it leads to no regular file", ""},
     };
-    if (p->verdict < PLACE_OWN || (p->verdict == PLACE_ODD && !p->linked)) {
+    if (p->verdict < TARGET_OWN || (p->verdict == TARGET_ODD && !p->linked)) {
         return;
     }
-    metrics.refused_links += p->verdict > PLACE_OWN;
+    metrics.refused_links += p->verdict > TARGET_OWN;
     log_warn(texts[p->verdict].what, KV("path", path), KV("target", p->real),
              KV("hint", texts[p->verdict].hint));
 }
