@@ -20,6 +20,7 @@ static void file_free(struct file *file)
 {
     tailer_unfollow(file->set->tailer, file->follow);
     tags_unref(file->tags);
+    free(file->of);
     free(file->path);
     free(file);
 }
@@ -63,6 +64,9 @@ static void file_follow(struct file *file)
     char *log = rotation_log(file->path, &options.mark_at_open);
     options.mark_at_open = log && options.mark_at_open;
     free(log);
+    if (file->origin && (file->origin->who == WHO_READ || file->origin->who == WHO_MOVED)) {
+        identity_take_over(&set->identities, file->path, file->origin, file->tags);
+    }
     file->follow = tailer_follow(set->tailer, &options);
     if (!file->follow) {
         die_out_of_memory();
@@ -123,6 +127,13 @@ static void on_finished(void *arg)
     struct file *file = arg;
     HASH_DEL(file->set->by_path, file);
     file_free(file);
+}
+
+static struct file *find(const struct file_set *set, const char *path)
+{
+    struct file *file;
+    HASH_FIND_STR(set->by_path, path, file);
+    return file;
 }
 
 /* The log of which this is a rotated file, by its name. NULL: there is none, or it is not in the set. */
@@ -189,8 +200,8 @@ static void look(struct file *file)
     keep_what_is_there(file);
 }
 
-static void follow_new(struct file_set *set, const char *path, const struct captures *caps, bool first_look,
-                       const struct file_pos *from)
+static struct file *file_new(struct file_set *set, const char *path, const struct captures *caps,
+                             bool first_look)
 {
     struct file *file = calloc(1, sizeof(*file));
     if (!file || !(file->path = strdup(path))) {
@@ -199,22 +210,155 @@ static void follow_new(struct file_set *set, const char *path, const struct capt
     file->set = set;
     file->caps = *caps;
     file->first_look = first_look;
-    file->from = *from;
     if (!*file->caps.text[CAPTURE_SERVICE]) {
         default_service(file);
     }
     HASH_ADD_KEYPTR(hh, set->by_path, file->path, strlen(file->path), file);
+    return file;
+}
+
+static void follow_new(struct file_set *set, const char *path, const struct captures *caps, bool first_look,
+                       const struct file_pos *from, const struct origin *origin)
+{
+    struct file *file = file_new(set, path, caps, first_look);
+    file->from = *from;
+    file->origin = origin;
     file_tag(file);
+    file->origin = NULL;
+}
+
+/* -- parts of other logs ----------------------------------------------------------------------- */
+
+/* Keeps in mind that the file is a part of a log, so that it is none of its own, nor at the next start. */
+static void keep(struct file *file, struct origin *origin, const struct stat *st)
+{
+    struct file *log = origin->of ? find(file->set, origin->of) : NULL;
+    file->of = strdup(origin->of ? origin->of : "");
+    if (!file->of) {
+        die_out_of_memory();
+    }
+    file->dev = st->st_dev;
+    file->ino = st->st_ino;
+    file->tags = log && log->tags ? tags_ref(log->tags) : NULL;
+    if (origin->who == WHO_READ) {
+        file->read = origin->pos.at.file.offset;
+        if (file->tags) {
+            identity_mark_end(&file->set->identities, &origin->pos.at.file, file->tags);
+        }
+    }
+}
+
+/* For the tailer: a log has left a file. */
+static void on_left(void *arg, const struct file_pos *end)
+{
+    struct file_set *set = ((struct identities *)arg)->set;
+    for (struct file *file = set->by_path; file; file = file->hh.next) {
+        if (file->of && same_inode(&end->file, file->dev, file->ino)) {
+            file->read = end->offset;
+            if (file->tags) {
+                identity_mark_end(&set->identities, end, file->tags);
+            }
+        }
+    }
+}
+
+/* Asks anew who it is. */
+static void ask_again(struct file *file)
+{
+    struct file_set *set = file->set;
+    struct captures caps = file->caps;
+    char *path = strdup(file->path);
+    if (!path) {
+        die_out_of_memory();
+    }
+    on_finished(file);
+    file_set_add(set, path, &caps, false);
+    free(path);
+}
+
+/* Is the file known under yet another name? */
+static bool has_another_name(const struct file *file)
+{
+    for (const struct file *it = file->set->by_path; it; it = it->hh.next) {
+        if (it != file && it->of && it->ino == file->ino && it->dev == file->dev) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void part_missing(struct file *file)
+{
+    if (file->missing_ns == 0) {
+        file->missing_ns = clock_monotonic();
+    } else if (clock_monotonic() - file->missing_ns > DELETED_FOR) {
+        if (file->tags && !has_another_name(file)) {
+            identity_forget_end(&file->set->identities, file->dev, file->ino, file->tags);
+        }
+        on_finished(file);
+    }
+}
+
+/* It may have been written to after the log has left it, be another file by now, or be gone. */
+static void look_at_part(struct file *file)
+{
+    struct stat st;
+    if (stat(file->path, &st) < 0) {
+        part_missing(file);
+        return;
+    }
+    file->missing_ns = 0;
+    bool same = st.st_ino == file->ino && st.st_dev == file->dev;
+    if (same && file->read > 0 && (uint64_t)st.st_size <= file->read) {
+        return;
+    }
+    struct file *log = find(file->set, file->of);
+    if (!same || !log || !log->follow || !follow_holds(log->follow, st.st_dev, st.st_ino)) {
+        ask_again(file);
+    }
+}
+
+/* Written to under its other name, a link to it was turned, it was renamed once more … */
+static void part_event(struct file *file, uint32_t mask)
+{
+    struct file *log = find(file->set, file->of);
+    if (mask & IN_MODIFY && log && log->follow && follow_holds(log->follow, file->dev, file->ino)) {
+        follow_wake(log->follow);
+    } else {
+        look_at_part(file);
+    }
+}
+
+/* Takes in a file whose path is not known. False: it is to be added again later. */
+static bool add_by_origin(struct file_set *set, const char *path, const struct captures *caps,
+                          bool first_look, const struct stat *st, const struct file_pos *from)
+{
+    struct origin origin;
+    identity_of(&set->identities, path, st, &origin);
+    const struct file *log = origin.of ? find(set, origin.of) : NULL;
+    bool later = origin.who == WHO_LATER && (first_look || (log && log->follow));
+    if (origin.who == WHO_LATER && !later) {
+        origin.who = WHO_MOVED; /* the log is not followed any more, so nobody else goes on in it */
+    }
+    bool complete = origin.who == WHO_READ && (uint64_t)st->st_size <= origin.pos.at.file.offset;
+    if (origin.who == WHO_PART || complete) {
+        keep(file_new(set, path, caps, first_look), &origin, st);
+    } else if (!later) {
+        follow_new(set, path, caps, first_look, from, &origin);
+    }
+    origin_free(&origin);
+    return !later;
 }
 
 bool file_set_add(struct file_set *set, const char *path, const struct captures *caps, bool first_look)
 {
-    struct file *file;
     struct stat st;
     struct file_pos from;
-    HASH_FIND_STR(set->by_path, path, file);
+    struct file *file = find(set, path);
     if (file) {
-        if (file->follow) {
+        if (file->of) {
+            look_at_part(file);
+        } else if (file->follow) {
             look(file);
         }
         return true;
@@ -231,9 +375,12 @@ bool file_set_add(struct file_set *set, const char *path, const struct captures 
     }
     if (there && is_own_output(set, &st)) {
         log_warn("not following the collector's own output", KV("path", path));
-    } else {
-        follow_new(set, path, caps, first_look, &from);
+        return true;
     }
+    if (there) {
+        return add_by_origin(set, path, caps, first_look, &st, &from);
+    }
+    follow_new(set, path, caps, first_look, &from, NULL);
     return true;
 }
 
@@ -248,6 +395,10 @@ static void look_at_left_out(struct file *file)
 static void file_look(struct file *file)
 {
     uint64_t size;
+    if (file->of) {
+        look_at_part(file);
+        return;
+    }
     if (!file->follow) {
         look_at_left_out(file);
         return;
@@ -266,10 +417,13 @@ static void file_look(struct file *file)
 
 void file_set_event(struct file_set *set, const char *path, uint32_t mask)
 {
-    struct file *file;
     bool inside;
-    HASH_FIND_STR(set->by_path, path, file);
+    struct file *file = find(set, path);
     file = file ? file : log_of(set, path, &inside);
+    if (file && file->of) {
+        part_event(file, mask);
+        return;
+    }
     if (!file || !file->follow) {
         return;
     }
@@ -297,6 +451,16 @@ void file_set_look(struct file_set *set)
     }
 }
 
+void file_set_open(struct file_set *set, struct pipeline *pipeline)
+{
+    set->identities = (struct identities){
+        .set = set, .checkpoint = set->checkpoint, .pipeline = pipeline, .tailer = set->tailer};
+    tailer_set_calls(set->tailer, (struct tailer_calls){.stray = identity_stray,
+                                                        .read_before = identity_read_before,
+                                                        .left = on_left,
+                                                        .arg = &set->identities});
+}
+
 void file_set_reload(struct file_set *set, const struct config *cfg)
 {
     struct file *file, *next;
@@ -304,7 +468,9 @@ void file_set_reload(struct file_set *set, const struct config *cfg)
     HASH_ITER(hh, set->by_path, file, next)
     {
         file->first_look = false; /* what is wanted from now on is read from its beginning */
-        file_tag(file);
+        if (!file->of) {
+            file_tag(file);
+        }
     }
 }
 

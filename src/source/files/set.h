@@ -8,6 +8,7 @@
 #include "base/pattern.h"
 #include "checkpoint/checkpoint.h"
 #include "config/config.h"
+#include "identity.h"
 #include "source/log/tailer.h"
 
 struct file_set;
@@ -18,8 +19,14 @@ struct file {
     char *path;
     struct captures caps;
     struct follow *follow; /* NULL: not collected */
-    struct tags *tags;
-    bool first_look; /* was there before we were */
+    struct tags *tags;     /* of `of`, where that is set */
+    /* Is it a part of the log at this path, under another name? Then it is not followed itself. NULL: no. */
+    char *of;
+    dev_t dev; /* of that part */
+    ino_t ino;
+    uint64_t read;               /* up to where the log has read it and left it; 0: it has not left it */
+    const struct origin *origin; /* while it is added */
+    bool first_look;             /* was there before we were */
     /* Of a rotated file of another log that is written to: how far it was read as that log's. */
     struct file_pos from;
     int64_t missing_ns;    /* monotonic: since when it is deleted and not written to; 0: it is there */
@@ -33,9 +40,12 @@ struct file_set {
     const struct config *cfg;
     struct checkpoint *checkpoint;
     struct tailer *tailer;
+    struct identities identities;
     struct file *by_path;
 };
 
+/* Takes up its tailer, which is set by then. */
+void file_set_open(struct file_set *set, struct pipeline *pipeline);
 /* A pattern has found a file: follows it, where it is wanted; looks at it again, where it is followed.
  * `first_look`: it was there before we were. False: it cannot be told yet whether it is one of a log's
  * rotated files; it is to be added again later. */

@@ -127,10 +127,17 @@ static void leave_head(struct follow *f)
         log_error("a gzipped log is damaged: what it held from here on is lost", KV("path", f->path),
                   KN("offset", head->offset));
     }
-    chain_remember(&f->chain, head);
+    struct file_pos end = chain_remember(&f->chain, head);
+    if (!head->gz) {
+        f->env->others.left(f->env->others.arg, &end); /* while the position is still in it */
+    }
     chain_drop_head(&f->chain);
     progress_start_line(&f->progress);
     f->grace_since_ns = 0;
+    if (f->chain.head &&
+        f->chain.head->offset > 0) { /* read before as another log's: nothing may come to mark */
+        progress_mark(&f->progress);
+    }
     pipeline_save_soon(f->env->pipeline);
 }
 
@@ -242,6 +249,8 @@ static void set_up(struct follow *f, const struct follow_env *env, const struct 
     f->env = env;
     f->turn.follow = f;
     f->grace_ns = options->grace_ns;
+    f->chain.open = env->open;
+    f->chain.follow = f;
     progress_open(&f->progress, env->pipeline, options->key, options->tags, &f->chain);
     f->lines = (struct lines){.decoder = options->decoder,
                               .cfg = env->cfg,
@@ -250,8 +259,8 @@ static void set_up(struct follow *f, const struct follow_env *env, const struct 
                               .damage_end.offset = UINT64_MAX};
     f->ownership =
         (struct ownership){f->path, feed_key(f->progress.feed), &f->chain, env->pipeline, env->others};
-    f->intake = (struct intake){
-        .path = f->path, .cfg = env->cfg, .filter = {ownership_wanted, &f->ownership}, .chain = &f->chain};
+    f->intake =
+        (struct intake){.path = f->path, .cfg = env->cfg, .ownership = &f->ownership, .chain = &f->chain};
     f->begin.from_end = options->from_end;
     f->begin.decoder = options->decoder;
     if (options->from) {
@@ -349,6 +358,11 @@ void follow_keep(struct follow *f)
 enum owner follow_owner(const struct follow *f, const char *path, struct file_pos *from)
 {
     return ownership_of(&f->ownership, path, from);
+}
+
+bool follow_has_left(const struct follow *f, struct segment *seg, struct file_pos *end)
+{
+    return chain_has_left(&f->chain, seg, end);
 }
 
 bool follow_holds(const struct follow *f, dev_t dev, ino_t ino)

@@ -30,15 +30,46 @@ static bool cannot_tell(const struct listing *l)
     return !l->live && errno != ENOENT && errno != ENOTDIR;
 }
 
-int listing_read(struct listing *l, const char *path, size_t most, struct listing_filter filter)
+static bool is_listed(const struct listing *l, const struct stat *st)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        if (l->files[i].at.ino == st->st_ino && l->files[i].at.dev == st->st_dev) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Behind all that were written to since. */
+static void add_stray(struct listing *l, const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) < 0 || is_listed(l, &st)) {
+        return;
+    }
+    struct generation gen = {
+        .path = strdup(path), .dev = st.st_dev, .ino = st.st_ino, .mtime_ns = clock_of_timespec(st.st_mtim)};
+    if (!gen.path) {
+        die_out_of_memory();
+    }
+    size_t at = l->count++;
+    for (; at > l->live && l->files[at - 1].at.mtime_ns < gen.mtime_ns; at--) {
+        l->files[at] = l->files[at - 1];
+    }
+    l->files[at] = (struct listed){.at = gen};
+}
+
+int listing_read(struct listing *l, const char *path, size_t most, struct listing_filter filter,
+                 const struct strays *strays)
 {
     struct generation live, *rotated;
     size_t count;
-    *l = (struct listing){.most = most, .live = stat_live(path, &live), .filter = filter};
+    *l = (struct listing){.most = most, .live = stat_live(path, &live), .filter = filter, .strays = strays};
     if (cannot_tell(l) || rotation_list(path, &rotated, &count) < 0) {
         return -1;
     }
-    l->files = calloc(count + 1, sizeof(*l->files));
+    l->live = l->live && filter.wanted(filter.arg, &live);
+    l->files = calloc(1 + count + STRAYS, sizeof(*l->files));
     if (!l->files || (l->live && !(live.path = strdup(path)))) {
         die_out_of_memory();
     }
@@ -53,6 +84,9 @@ int listing_read(struct listing *l, const char *path, size_t most, struct listin
         }
     }
     free(rotated); /* the paths are ours now */
+    for (size_t i = 0; strays && i < strays->count; i++) {
+        add_stray(l, strays->path[i]);
+    }
     return 0;
 }
 
@@ -102,7 +136,7 @@ void listing_close(struct listing *l, size_t count)
 bool listing_holds(const struct listing *l, const char *path)
 {
     struct listing now;
-    bool same = listing_read(&now, path, 0, l->filter) == 0 && now.count == l->count;
+    bool same = listing_read(&now, path, 0, l->filter, l->strays) == 0 && now.count == l->count;
     for (size_t i = 0; same && i < l->count; i++) {
         same = generation_same(&now.files[i].at, &l->files[i].at);
     }

@@ -19,16 +19,26 @@ struct listing_filter {
     void *arg;
 };
 
+/* Files of the log whose names do not tell so. Their paths are owned by whoever fills this in. */
+#define STRAYS 3
+struct strays {
+    char *path[STRAYS];
+    size_t count;
+};
+
 struct listing {
     struct listed *files;
     size_t count;
     bool live;   /* the first one is the log itself, not a rotated file */
     size_t most; /* held open at a time */
     struct listing_filter filter;
+    const struct strays *strays;
 };
 
-/* 0, also when the directory is gone; -1 (errno): it cannot be told what is there. Free it in either case. */
-int listing_read(struct listing *l, const char *path, size_t most, struct listing_filter filter);
+/* `strays` are put by their times among those that the names tell; NULL: none. 0, also when the directory is
+ * gone; -1 (errno): it cannot be told what is there. Free it in either case. */
+int listing_read(struct listing *l, const char *path, size_t most, struct listing_filter filter,
+                 const struct strays *strays);
 /* Opens one, where it is not open; another one, the newest, may be closed for it. NULL: its fault. */
 struct segment *listing_open(struct listing *l, size_t i);
 /* Closes all but the newest `count`. */

@@ -92,16 +92,21 @@ static void drop_unfinished(struct generation *list, size_t *count)
     *count = kept;
 }
 
-int rotation_list(const char *path, struct generation **out, size_t *count)
+/* The directory of a file. NULL: errno. */
+static DIR *open_parent(const char *path, int dir_len)
 {
-    const char *slash = strrchr(path, '/');
-    int dir_len = (int)(slash - path);
-    const char *name = slash + 1;
-    *out = NULL;
-    *count = 0;
-    char *dir_path = strndup(path, dir_len > 0 ? (size_t)dir_len : 1);
-    DIR *dir = dir_path ? opendir(dir_path) : NULL;
-    free(dir_path);
+    char *parent = strndup(path, dir_len > 0 ? (size_t)dir_len : 1);
+    DIR *dir = parent ? opendir(parent) : NULL;
+    free(parent);
+    return dir;
+}
+
+/* Adds those that lie beside `path`. 0, also when the directory is gone; -1 (errno). */
+static int list_beside(const char *path, struct generation **out, size_t *count)
+{
+    const char *name = strrchr(path, '/') + 1;
+    int dir_len = (int)(name - 1 - path);
+    DIR *dir = open_parent(path, dir_len);
     if (!dir) {
         return errno == ENOENT || errno == ENOTDIR ? 0 : -1; /* gone, with all that was in it */
     }
@@ -115,7 +120,26 @@ int rotation_list(const char *path, struct generation **out, size_t *count)
     }
     int why = errno; /* of readdir as well, which may end early */
     closedir(dir);
-    if (failed || why) {
+    errno = why;
+    return failed || why ? -1 : 0;
+}
+
+/* Where a link leads to; NULL: it is none. */
+static char *target_of(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0 && S_ISLNK(st.st_mode) ? realpath(path, NULL) : NULL;
+}
+
+int rotation_list(const char *path, struct generation **out, size_t *count)
+{
+    *out = NULL;
+    *count = 0;
+    char *target = target_of(path);
+    int failed = list_beside(path, out, count) < 0 || (target && list_beside(target, out, count) < 0);
+    int why = errno;
+    free(target);
+    if (failed) {
         rotation_free(*out, *count);
         errno = why;
         return -1;
@@ -126,6 +150,28 @@ int rotation_list(const char *path, struct generation **out, size_t *count)
         drop_unfinished(*out, count);
     }
     return 0;
+}
+
+char *rotation_find(const char *path, dev_t dev, ino_t ino)
+{
+    int dir_len = (int)(strrchr(path, '/') - path);
+    DIR *dir = open_parent(path, dir_len);
+    struct dirent *entry;
+    char *found = NULL;
+    while (dir && !found && (entry = readdir(dir))) {
+        struct stat st;
+        if (entry->d_ino != ino || asprintf(&found, "%.*s/%s", dir_len, path, entry->d_name) < 0) {
+            continue;
+        }
+        if (lstat(found, &st) < 0 || !S_ISREG(st.st_mode) || st.st_ino != ino || st.st_dev != dev) {
+            free(found);
+            found = NULL;
+        }
+    }
+    if (dir) {
+        closedir(dir);
+    }
+    return found;
 }
 
 void rotation_free(struct generation *list, size_t count)
