@@ -391,7 +391,7 @@ static void test_random_names(void **state)
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_renamed_while_running),
@@ -406,5 +406,8 @@ int main(void)
         cmocka_unit_test(test_rotated_beside_the_links_target),
         cmocka_unit_test(test_random_names),
     };
+    if (argc > 1) {
+        cmocka_set_test_filter(argv[1]); /* such as "test_random*" */
+    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

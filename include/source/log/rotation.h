@@ -12,6 +12,7 @@ struct generation {
     dev_t dev;
     ino_t ino;
     int64_t mtime_ns;
+    int64_t birth_ns;         /* 0: not known. Of an archive or a copy, that of its making */
     struct rotated_name name; /* points into path */
 };
 

@@ -342,12 +342,15 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     struct files *src = arg;
-    if (is_unsettled(src)) {
+    bool unsettled = is_unsettled(src);
+    if (unsettled) {
         identity_begin_look(&src->set.identities);
     }
     look_at_unwatched(src);
     look_for_bases(src, false);
-    identity_end_look(&src->set.identities);
+    if (unsettled) {
+        identity_end_look(&src->set.identities);
+    }
     file_set_look(&src->set);
     take_standing(src);
 }

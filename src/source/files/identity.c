@@ -57,22 +57,28 @@ static int compare_places(const void *a, const void *b)
     return (x->dev > y->dev) - (x->dev < y->dev);
 }
 
-void identity_begin_look(struct identities *ids)
-{
-    checkpoint_each(ids->checkpoint, add_place, ids);
-    if (ids->count > 1) {
-        qsort(ids->places, ids->count, sizeof(*ids->places), compare_places);
-    }
-}
-
 void identity_end_look(struct identities *ids)
 {
+    if (--ids->looks > 0) {
+        return;
+    }
     for (size_t i = 0; i < ids->count; i++) {
         free(ids->places[i].stray);
     }
     free(ids->places);
     ids->places = NULL;
     ids->count = 0;
+}
+
+void identity_begin_look(struct identities *ids)
+{
+    if (ids->looks++ > 0) {
+        return;
+    }
+    checkpoint_each(ids->checkpoint, add_place, ids);
+    if (ids->count > 1) {
+        qsort(ids->places, ids->count, sizeof(*ids->places), compare_places);
+    }
 }
 
 /* Any of those in that file; the others are beside it. NULL: there is none. */
@@ -161,12 +167,17 @@ static void forget(struct identities *ids, const char *key, struct tags *tags)
     free(own);
 }
 
-void identity_mark_end(struct identities *ids, const struct file_pos *end, struct tags *tags)
+/* By the inode of its file. */
+static void mark_by_inode(struct identities *ids, const struct position *pos, struct tags *tags)
 {
     char key[END_KEY_MAX];
-    struct position pos = {.kind = POSITION_FILE, .at.file = *end};
-    end_key(key, end->file.dev, end->file.ino);
-    mark(ids, key, &pos, tags);
+    end_key(key, pos->at.file.file.dev, pos->at.file.file.ino);
+    mark(ids, key, pos, tags);
+}
+
+void identity_mark_end(struct identities *ids, const struct file_pos *end, struct tags *tags)
+{
+    mark_by_inode(ids, &(struct position){.kind = POSITION_FILE, .at.file = *end}, tags);
 }
 
 void identity_forget_end(struct identities *ids, dev_t dev, ino_t ino, struct tags *tags)
@@ -176,10 +187,16 @@ void identity_forget_end(struct identities *ids, dev_t dev, ino_t ino, struct ta
     forget(ids, key, tags);
 }
 
-/* The new one first: where only that is delivered before a crash, both say the same. */
+/* The new one first: where only that is delivered before a crash, both say the same. The path may have had
+ * another file before, which is under another name now. */
 void identity_take_over(struct identities *ids, const char *path, const struct origin *origin,
                         struct tags *tags)
 {
+    const struct position *own = file_position(ids, path);
+    if (own) {
+        struct position before = *own; /* a mark may move it */
+        mark_by_inode(ids, &before, tags);
+    }
     mark(ids, path, &origin->pos, tags);
     if (origin->who == WHO_MOVED) {
         forget(ids, origin->of, tags);

@@ -24,6 +24,7 @@ struct identities {
     struct tailer *tailer;
     struct place *places; /* the checkpoint's positions by inode, while a look goes on; NULL: not asked for */
     size_t count;
+    unsigned looks; /* that go on, one within another */
 };
 
 enum who {
@@ -32,7 +33,7 @@ enum who {
     WHO_PART,   /* the log `of` reads it */
     WHO_READ,   /* it was read up to pos.at, as a part of a log that has left it (`of`, where it is known) */
     WHO_MOVED,  /* the log `of` was read in it up to pos, and is not there any more */
-    WHO_LATER,  /* the same, and the log is there, but not followed yet: ask again later */
+    WHO_LATER,  /* the same, and the log is there; but it does not read it, or not yet */
 };
 struct origin {
     enum who who;

@@ -229,17 +229,25 @@ static void follow_new(struct file_set *set, const char *path, const struct capt
 
 /* -- parts of other logs ----------------------------------------------------------------------- */
 
+/* Those of the log, which may be met after its part. */
+static void take_tags(struct file *file)
+{
+    const struct file *log = find(file->set, file->of);
+    if (!file->tags && log && log->tags) {
+        file->tags = tags_ref(log->tags);
+    }
+}
+
 /* Keeps in mind that the file is a part of a log, so that it is none of its own, nor at the next start. */
 static void keep(struct file *file, struct origin *origin, const struct stat *st)
 {
-    struct file *log = origin->of ? find(file->set, origin->of) : NULL;
     file->of = strdup(origin->of ? origin->of : "");
     if (!file->of) {
         die_out_of_memory();
     }
     file->dev = st->st_dev;
     file->ino = st->st_ino;
-    file->tags = log && log->tags ? tags_ref(log->tags) : NULL;
+    take_tags(file);
     if (origin->who == WHO_READ) {
         file->read = origin->pos.at.file.offset;
         if (file->tags) {
@@ -248,17 +256,22 @@ static void keep(struct file *file, struct origin *origin, const struct stat *st
     }
 }
 
-/* For the tailer: a log has left a file. */
+/* For the tailer: a log has left a file, which may have a name that it is met under. */
 static void on_left(void *arg, const struct file_pos *end)
 {
-    struct file_set *set = ((struct identities *)arg)->set;
-    for (struct file *file = set->by_path; file; file = file->hh.next) {
+    struct identities *ids = arg;
+    struct tags *tags = NULL;
+    for (struct file *file = ids->set->by_path; file; file = file->hh.next) {
         if (file->of && same_inode(&end->file, file->dev, file->ino)) {
             file->read = end->offset;
-            if (file->tags) {
-                identity_mark_end(&set->identities, end, file->tags);
-            }
+            take_tags(file);
+            tags = tags ? tags : file->tags;
+        } else if (file->follow && follow_awaits(file->follow, end->file.dev, end->file.ino)) {
+            tags = tags ? tags : file->tags;
         }
+    }
+    if (tags) {
+        identity_mark_end(ids, end, tags);
     }
 }
 
@@ -272,7 +285,9 @@ static void ask_again(struct file *file)
         die_out_of_memory();
     }
     on_finished(file);
+    identity_begin_look(&set->identities);
     file_set_add(set, path, &caps, false);
+    identity_end_look(&set->identities);
     free(path);
 }
 
@@ -329,25 +344,23 @@ static void part_event(struct file *file, uint32_t mask)
     }
 }
 
-/* Takes in a file whose path is not known. False: it is to be added again later. */
-static bool add_by_origin(struct file_set *set, const char *path, const struct captures *caps,
+/* Takes in a file whose path is not known. */
+static void add_by_origin(struct file_set *set, const char *path, const struct captures *caps,
                           bool first_look, const struct stat *st, const struct file_pos *from)
 {
     struct origin origin;
     identity_of(&set->identities, path, st, &origin);
     const struct file *log = origin.of ? find(set, origin.of) : NULL;
-    bool later = origin.who == WHO_LATER && (first_look || (log && log->follow));
-    if (origin.who == WHO_LATER && !later) {
-        origin.who = WHO_MOVED; /* the log is not followed any more, so nobody else goes on in it */
+    if (origin.who == WHO_LATER) { /* where the log is not followed any more, nobody else goes on in it */
+        origin.who = first_look || (log && log->follow) ? WHO_PART : WHO_MOVED;
     }
     bool complete = origin.who == WHO_READ && (uint64_t)st->st_size <= origin.pos.at.file.offset;
     if (origin.who == WHO_PART || complete) {
         keep(file_new(set, path, caps, first_look), &origin, st);
-    } else if (!later) {
+    } else {
         follow_new(set, path, caps, first_look, from, &origin);
     }
     origin_free(&origin);
-    return !later;
 }
 
 bool file_set_add(struct file_set *set, const char *path, const struct captures *caps, bool first_look)
@@ -378,9 +391,10 @@ bool file_set_add(struct file_set *set, const char *path, const struct captures 
         return true;
     }
     if (there) {
-        return add_by_origin(set, path, caps, first_look, &st, &from);
+        add_by_origin(set, path, caps, first_look, &st, &from);
+    } else {
+        follow_new(set, path, caps, first_look, &from, NULL);
     }
-    follow_new(set, path, caps, first_look, &from, NULL);
     return true;
 }
 

@@ -360,6 +360,11 @@ enum owner follow_owner(const struct follow *f, const char *path, struct file_po
     return ownership_of(&f->ownership, path, from);
 }
 
+bool follow_awaits(const struct follow *f, dev_t dev, ino_t ino)
+{
+    return same_inode(&f->intake.foreign, dev, ino);
+}
+
 bool follow_has_left(const struct follow *f, struct segment *seg, struct file_pos *end)
 {
     return chain_has_left(&f->chain, seg, end);

@@ -47,6 +47,8 @@ void follow_keep(struct follow *f);
 enum owner follow_owner(const struct follow *f, const char *path, struct file_pos *from);
 /* Is this plain file open in it? */
 bool follow_holds(const struct follow *f, dev_t dev, ino_t ino);
+/* Has another log's plain file its name? It is taken up once that has left it. */
+bool follow_awaits(const struct follow *f, dev_t dev, ino_t ino);
 /* Is this a plain file that it has read and left? *end: up to where. */
 bool follow_has_left(const struct follow *f, struct segment *seg, struct file_pos *end);
 

@@ -39,6 +39,7 @@ int intake_list(struct intake *in, struct listing *l)
     size_t most = intake_room(in);
     struct listing_filter filter = {ownership_wanted, (void *)in->ownership};
     int result = listing_read(l, in->path, most > 0 ? most : 1, filter, &in->strays);
+    in->foreign = l->foreign;
     if (result < 0) {
         metrics.read_errors++;
     }

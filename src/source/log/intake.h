@@ -24,7 +24,9 @@ struct intake {
     struct chain *chain;
     struct strays strays; /* more of them; intake.c frees their paths */
 
-    bool behind;            /* newer files are there than the chain holds */
+    struct file_id
+        foreign; /* the log's name is that of another log's file; only device and inode, 0: it is not */
+    bool behind; /* newer files are there than the chain holds */
     struct file_id next_up; /* the oldest of those, where that is known */
     int64_t waiting_since;  /* monotonic: a file could not be opened since then; 0: none */
     bool unlisted;          /* its directory could not be listed, which was logged */

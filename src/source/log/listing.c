@@ -68,7 +68,10 @@ int listing_read(struct listing *l, const char *path, size_t most, struct listin
     if (cannot_tell(l) || rotation_list(path, &rotated, &count) < 0) {
         return -1;
     }
-    l->live = l->live && filter.wanted(filter.arg, &live);
+    if (l->live && !filter.wanted(filter.arg, &live)) {
+        l->live = false;
+        l->foreign = (struct file_id){.dev = live.dev, .ino = live.ino};
+    }
     l->files = calloc(1 + count + STRAYS, sizeof(*l->files));
     if (!l->files || (l->live && !(live.path = strdup(path)))) {
         die_out_of_memory();
@@ -153,20 +156,32 @@ size_t listing_newer(const struct listing *l, int64_t mtime_ns)
     return n;
 }
 
-/* Of several the oldest that was written to since: those before it were complete by then. A damaged one only
- * where there is no other. One that was last written to before the position was taken is another file that
- * begins alike: a copy is newer, and gzip keeps the time, some of it whole seconds. */
+/* Is the file, where it matches, a likelier one than the best up to now? Of several the oldest that was written
+ * to since: those before it were complete by then. One that was last written to before the position was taken
+ * may begin alike only: a copy is newer, and gzip keeps the time, some of it whole seconds. It is taken where
+ * there is no other, for the clock may have been set back. */
+static bool is_likelier(const struct listing *l, size_t i, ssize_t best, int64_t noted_ns)
+{
+    int64_t mtime = l->files[i].at.mtime_ns;
+    if (best < 0) {
+        return true;
+    }
+    return mtime > noted_ns ||
+           (mtime > noted_ns - NS_PER_S && l->files[best].at.mtime_ns <= noted_ns - NS_PER_S);
+}
+
+/* A damaged one only where there is no other. */
 ssize_t listing_find_content(struct listing *l, size_t from, const struct file_pos *pos)
 {
     ssize_t best = -1, damaged = -1;
     for (size_t i = from; i < l->count; i++) {
         bool older = l->files[i].at.mtime_ns <= pos->mtime_ns - NS_PER_S;
-        struct segment *seg = older ? NULL : listing_open(l, i);
+        struct segment *seg = older && pos->tail.len == 0 ? NULL : listing_open(l, i);
         enum segment_match match = seg ? segment_match_at(seg, pos) : SEGMENT_OTHER;
-        if (match == SEGMENT_SAME && (best < 0 || l->files[i].at.mtime_ns > pos->mtime_ns)) {
+        if (match == SEGMENT_SAME && is_likelier(l, i, best, pos->mtime_ns)) {
             best = (ssize_t)i;
         }
-        if (match == SEGMENT_DAMAGED && damaged < 0) {
+        if (match == SEGMENT_DAMAGED && damaged < 0 && !older) {
             damaged = (ssize_t)i;
         }
     }

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,21 +28,38 @@ static int compare(const void *a, const void *b)
     return (int)x->gz - (int)y->gz;
 }
 
-/* Some (Log4j 2) count the numbers before the ending up, so that the lowest is the oldest. Which it is, the
- * times tell. */
-static void tell_direction(struct generation *list, size_t count)
+/* Do the larger numbers belong to the newer files? By what was written when, and where files were renamed, by
+ * what was made when; `made_ns`: when the log's live file was, which is the newest, 0: not known. Where the clock
+ * was set back in between, nothing is told. */
+static bool counts_up(const struct generation *list, size_t count, bool inside, int64_t made_ns)
 {
-    const struct generation *low = NULL, *high = NULL;
-    for (size_t i = 0; i < count; i++) {
-        const struct rotated_name *name = &list[i].name;
-        if (name->inside && !name->dated) {
-            low = !low || name->part[0] < low->name.part[0] ? &list[i] : low;
-            high = !high || name->part[0] > high->name.part[0] ? &list[i] : high;
+    const struct generation *last = NULL;
+    bool up = false;
+    for (size_t i = 0; i < count; i++) { /* from the lowest number, see compare */
+        const struct generation *it = &list[i];
+        if (it->name.dated || it->name.inside != inside) {
+            continue;
         }
+        if (last && last->name.part[0] != it->name.part[0]) {
+            bool made = last->name.gz || it->name.gz || it->birth_ns == 0 || last->birth_ns < it->birth_ns;
+            up = it->mtime_ns > last->mtime_ns && made;
+            if (!up) {
+                return false;
+            }
+        }
+        last = it;
     }
-    bool up = low && high->mtime_ns > low->mtime_ns;
-    for (size_t i = 0; i < count && up; i++) {
-        list[i].name.dated |= list[i].name.inside; /* the larger the newer */
+    return up && (made_ns == 0 || made_ns >= last->mtime_ns);
+}
+
+/* Some (Log4j 2) count up, so that the lowest number is the oldest. The list is in the order of the numbers. */
+static void tell_direction(struct generation *list, size_t count, int64_t made_ns)
+{
+    for (int inside = 0; inside < 2; inside++) {
+        bool up = counts_up(list, count, inside, made_ns);
+        for (size_t i = 0; i < count && up; i++) {
+            list[i].name.dated |= list[i].name.inside == inside; /* the larger the newer */
+        }
     }
 }
 
@@ -50,6 +68,14 @@ static bool same_age(const struct generation *plain, const struct generation *gz
     size_t len = strlen(plain->path);
     return !plain->name.gz && gz->name.gz && strncmp(plain->path, gz->path, len) == 0 &&
            strcmp(gz->path + len, ".gz") == 0;
+}
+
+/* 0: not known. */
+static int64_t birth_of(const char *path)
+{
+    struct statx st;
+    bool known = statx(AT_FDCWD, path, 0, STATX_BTIME, &st) == 0 && st.stx_mask & STATX_BTIME;
+    return known ? st.stx_btime.tv_sec * NS_PER_S + st.stx_btime.tv_nsec : 0;
 }
 
 static int add(struct generation **list, size_t *count, const char *dir, int dir_len, const char *name)
@@ -72,8 +98,11 @@ static int add(struct generation **list, size_t *count, const char *dir, int dir
         return -1;
     }
     *list = grown;
-    grown[(*count)++] = (struct generation){
-        .path = path, .dev = st.st_dev, .ino = st.st_ino, .mtime_ns = clock_of_timespec(st.st_mtim)};
+    grown[(*count)++] = (struct generation){.path = path,
+                                            .dev = st.st_dev,
+                                            .ino = st.st_ino,
+                                            .mtime_ns = clock_of_timespec(st.st_mtim),
+                                            .birth_ns = birth_of(path)};
     rotation_parse(path + dir_len + 1, &grown[*count - 1].name);
     return 0;
 }
@@ -145,7 +174,8 @@ int rotation_list(const char *path, struct generation **out, size_t *count)
         return -1;
     }
     if (*count > 1) {
-        tell_direction(*out, *count);
+        qsort(*out, *count, sizeof(**out), compare);
+        tell_direction(*out, *count, birth_of(path));
         qsort(*out, *count, sizeof(**out), compare);
         drop_unfinished(*out, count);
     }
