@@ -12,14 +12,18 @@ struct generation {
     dev_t dev;
     ino_t ino;
     int64_t mtime_ns;
+    int64_t birth_ns;         /* 0: not known. Of an archive or a copy, that of its making */
     struct rotated_name name; /* points into path */
 };
 
-/* Lists those of the log at `path`, newest first. A .gz that is still being made from a plain file of the
+/* Lists those of the log at `path`, newest first; where that is a link, those beside its target as well. A .gz that is still being made from a plain file of the
  * same number is left out. 0, also when the directory is gone: free the list by rotation_free. -1 (errno):
  * the directory cannot be listed, or memory is out; there is nothing to free. */
 int rotation_list(const char *path, struct generation **out, size_t *count);
 void rotation_free(struct generation *list, size_t count);
+/* The plain file of that inode in the directory of the log at `path`, whatever it is called. Its path, to be
+ * freed; NULL: it is not there. */
+char *rotation_find(const char *path, dev_t dev, ino_t ino);
 /* Is it the same file, under the same name? */
 bool generation_same(const struct generation *a, const struct generation *b);
 

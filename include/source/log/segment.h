@@ -5,17 +5,20 @@
 
 #include <stdbool.h>
 #include <sys/stat.h>
+#include <uthash.h>
 #include <zlib.h>
 
 #include "base/buf.h"
 #include "base/error.h"
 #include "record/position.h"
 
-/* segment.c writes all of it but `next` and `order`, which are the chain's (chain.h), and `offset` where the
+/* segment.c writes all of it but the first four, which are the chain's (chain.h), and `offset` where the
  * tail begins in the middle of a plain file. */
 struct segment {
     struct segment *next; /* the newer one */
     uint64_t order;       /* grows from older to newer within one log */
+    struct chain *chain;  /* NULL: none */
+    UT_hash_handle open;  /* see struct open_files */
     int fd;
     gzFile gz;    /* NULL: a plain file. It owns fd then */
     bool damaged; /* gzip only: it could not be unpacked to its end */

@@ -82,7 +82,11 @@ static void visit(struct dir *dir, const struct interest *why, const char *name,
     }
     char *path = join_path(dir->path, name);
     next.depth++;
-    if (next.depth == pattern_depth(why->pattern)) {
+    if (next.depth == pattern_depth(why->pattern) && dir->source->look != LOOK_ALL) {
+        if (dir->source->look == LOOK_NOTE) {
+            file_set_note(&dir->source->set, path, pattern_base(why->pattern));
+        }
+    } else if (next.depth == pattern_depth(why->pattern)) {
         visit_log_of(dir, why, name, first_look);
         dir->undecided |=
             !file_set_add(&dir->source->set, path, pattern_base(why->pattern), &next.caps, first_look);
@@ -313,6 +317,31 @@ static void look_for_bases(struct files *src, bool first_look)
     }
 }
 
+static void scan_all(struct files *src, enum files_look look)
+{
+    struct dir *dir, *next;
+    src->look = look;
+    HASH_ITER(hh, src->dirs, dir, next)
+    {
+        for (size_t i = 0; i < dir->count && dir->real; i++) {
+            struct interest why = dir->interests[i];
+            dir_scan(dir, &why, true);
+        }
+    }
+}
+
+static void look_first(struct files *src)
+{
+    src->look = LOOK_FOR_DIRS;
+    look_for_bases(src, true);
+    identity_begin_look(&src->set.identities);
+    if (src->set.identities.count > 0) {
+        scan_all(src, LOOK_NOTE);
+    }
+    scan_all(src, LOOK_ALL);
+    identity_end_look(&src->set.identities);
+}
+
 static bool is_base(const struct dir *dir)
 {
     for (size_t i = 0; i < dir->count; i++) {
@@ -353,13 +382,33 @@ static void look_at_dirs(struct files *src, bool all)
     }
 }
 
+/* May files be found that were there before we were? */
+static bool is_unsettled(const struct files *src)
+{
+    bool unsettled = false;
+    for (size_t i = 0; i < src->count; i++) {
+        unsettled |= src->missing_logged[i];
+    }
+    for (const struct dir *dir = src->dirs; dir && !unsettled; dir = dir->hh.next) {
+        unsettled = dir->undecided || !dir->watch;
+    }
+    return unsettled;
+}
+
 static void look(struct files *src, bool all)
 {
+    bool unsettled = all || is_unsettled(src);
+    if (unsettled) {
+        identity_begin_look(&src->set.identities);
+    }
     if (all) {
         src->looked_ns = clock_monotonic();
     }
     look_at_dirs(src, all);
     look_for_bases(src, false);
+    if (unsettled) {
+        identity_end_look(&src->set.identities);
+    }
     file_set_look(&src->set);
     take_standing(src);
 }
@@ -438,7 +487,8 @@ static struct source *files_open(const struct source_env *env, struct error *err
         return NULL;
     }
     src->looked_ns = clock_monotonic();
-    look_for_bases(src, true);
+    file_set_open(&src->set, env->pipeline);
+    look_first(src);
     take_standing(src);
     return &src->source;
 }

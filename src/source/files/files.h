@@ -8,6 +8,10 @@
 
 struct dir;
 
+/* At the start, directories are found first, then whose position lies in which file, and then files are
+ * followed: a log may have been renamed to a name that is met before its own. */
+enum files_look { LOOK_FOR_DIRS, LOOK_NOTE, LOOK_ALL };
+
 /* Only files.c writes this. */
 struct files {
     struct source source;
@@ -16,6 +20,7 @@ struct files {
     struct pattern **patterns;
     bool *missing_logged; /* of each pattern: it was logged that its base is not there */
     size_t count;
+    enum files_look look;
     struct dir *dirs;  /* by path */
     int64_t looked_ns; /* monotonic: when all directories were listed last */
     struct event *tick;

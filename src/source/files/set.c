@@ -23,6 +23,7 @@ static void file_free(struct file *file)
 {
     tailer_unfollow(file->set->tailer, file->follow);
     tags_unref(file->tags);
+    free(file->of);
     free(file->path);
     free(file->real);
     free(file->alias);
@@ -69,6 +70,9 @@ static void file_follow(struct file *file)
     char *log = rotation_log(file->path, &options.mark_at_open);
     options.mark_at_open = log && options.mark_at_open;
     free(log);
+    if (file->origin && (file->origin->who == WHO_READ || file->origin->who == WHO_MOVED)) {
+        identity_take_over(&set->identities, file->path, file->origin, file->tags);
+    }
     file->follow = tailer_follow(set->tailer, &options);
     if (!file->follow) {
         die_out_of_memory();
@@ -243,6 +247,13 @@ static void on_finished(void *arg)
     file_free(file);
 }
 
+static struct file *find(const struct file_set *set, const char *path)
+{
+    struct file *file;
+    HASH_FIND_STR(set->by_path, path, file);
+    return file;
+}
+
 /* The log of which this is a rotated file, by its name. NULL: there is none, or it is not in the set. */
 static struct file *log_of(const struct file_set *set, const char *path, bool *inside)
 {
@@ -324,6 +335,124 @@ static struct file *file_new(struct file_set *set, const char *path, const char 
     return file;
 }
 
+/* -- parts of other logs ----------------------------------------------------------------------- */
+
+/* Those of the log, which may be met after its part. */
+static void take_tags(struct file *file)
+{
+    const struct file *log = find(file->set, file->of);
+    if (!file->tags && log && log->tags) {
+        file->tags = tags_ref(log->tags);
+    }
+}
+
+/* Keeps in mind that the file is a part of a log, so that it is none of its own, nor at the next start. */
+static void keep(struct file *file, struct origin *origin, const struct stat *st)
+{
+    file->of = strdup(origin->of ? origin->of : "");
+    if (!file->of) {
+        die_out_of_memory();
+    }
+    file->dev = st->st_dev;
+    file->ino = st->st_ino;
+    take_tags(file);
+    if (origin->who == WHO_READ) {
+        file->read = origin->pos.at.file.offset;
+        if (file->tags) {
+            identity_mark_end(&file->set->identities, &origin->pos.at.file, file->tags);
+        }
+    }
+}
+
+/* For the tailer: a log has left a file, which may have a name that it is met under. */
+static void on_left(void *arg, const struct file_pos *end)
+{
+    struct identities *ids = arg;
+    struct tags *tags = NULL;
+    for (struct file *file = ids->set->by_path; file; file = file->hh.next) {
+        if (file->of && same_inode(&end->file, file->dev, file->ino)) {
+            file->read = end->offset;
+            take_tags(file);
+            tags = tags ? tags : file->tags;
+        } else if (file->follow && follow_awaits(file->follow, end->file.dev, end->file.ino)) {
+            tags = tags ? tags : file->tags;
+        }
+    }
+    if (tags) {
+        identity_mark_end(ids, end, tags);
+    }
+}
+
+/* Asks anew who it is. */
+static void ask_again(struct file *file)
+{
+    struct file_set *set = file->set;
+    struct captures caps = file->caps;
+    const char *base = file->base;
+    char *path = strdup(file->path);
+    if (!path) {
+        die_out_of_memory();
+    }
+    on_finished(file);
+    identity_begin_look(&set->identities);
+    file_set_add(set, path, base, &caps, false);
+    identity_end_look(&set->identities);
+    free(path);
+}
+
+/* Is the file known under yet another name? */
+static bool has_another_name(const struct file *file)
+{
+    for (const struct file *it = file->set->by_path; it; it = it->hh.next) {
+        if (it != file && it->of && it->ino == file->ino && it->dev == file->dev) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void part_missing(struct file *file)
+{
+    if (file->missing_ns == 0) {
+        file->missing_ns = clock_monotonic();
+    } else if (clock_monotonic() - file->missing_ns > DELETED_FOR) {
+        if (file->tags && !has_another_name(file)) {
+            identity_forget_end(&file->set->identities, file->dev, file->ino, file->tags);
+        }
+        on_finished(file);
+    }
+}
+
+/* It may have been written to after the log has left it, be another file by now, or be gone. */
+static void look_at_part(struct file *file)
+{
+    struct stat st;
+    if (stat(file->path, &st) < 0) {
+        part_missing(file);
+        return;
+    }
+    file->missing_ns = 0;
+    bool same = st.st_ino == file->ino && st.st_dev == file->dev;
+    if (same && file->read > 0 && (uint64_t)st.st_size <= file->read) {
+        return;
+    }
+    struct file *log = find(file->set, file->of);
+    if (!same || !log || !log->follow || !follow_holds(log->follow, st.st_dev, st.st_ino)) {
+        ask_again(file);
+    }
+}
+
+/* Written to under its other name, a link to it was turned, it was renamed once more … */
+static void part_event(struct file *file, uint32_t mask)
+{
+    struct file *log = find(file->set, file->of);
+    if (mask & IN_MODIFY && log && log->follow && follow_holds(log->follow, file->dev, file->ino)) {
+        follow_wake(log->follow);
+    } else {
+        look_at_part(file);
+    }
+}
+
 /* Is it of any concern: a file, or a link that leads to one, or may once? */
 static bool is_wanted(const struct file *file, const struct target *at)
 {
@@ -335,13 +464,40 @@ static bool is_wanted(const struct file *file, const struct target *at)
     return !other && !excluded(file->set, file->path);
 }
 
-static void add(struct file *file, struct target *at, bool first_look)
+/* Is a file that is there a part of another log, and read as that, or was it? Else *origin tells where it was read up
+ * to before. */
+static bool is_part(struct file *file, const struct target *at, struct origin *origin)
 {
     struct file_set *set = file->set;
+    *origin = (struct origin){.who = WHO_NEW};
+    if (at->verdict != TARGET_GOOD) {
+        return false;
+    }
+    identity_of(&set->identities, file->path, at->real, &at->st, origin);
+    const struct file *log = origin->of ? find(set, origin->of) : NULL;
+    if (origin->who == WHO_LATER) { /* where the log is not followed any more, nobody else goes on in it */
+        origin->who = file->first_look || (log && log->follow) ? WHO_PART : WHO_MOVED;
+    }
+    return origin->who == WHO_PART ||
+           (origin->who == WHO_READ && (uint64_t)at->st.st_size <= origin->pos.at.file.offset);
+}
+
+/* Takes in a file whose path is not known. Takes the target. */
+static void add(struct file *file, struct target *at, bool first_look)
+{
+    struct origin origin;
     bool gone = at->verdict == TARGET_GONE;
-    HASH_ADD_KEYPTR(hh, set->by_path, file->path, strlen(file->path), file);
     file->first_look = first_look && (gone || at->verdict == TARGET_GOOD);
-    settle(file, at);
+    bool part = is_part(file, at, &origin);
+    HASH_ADD_KEYPTR(hh, file->set->by_path, file->path, strlen(file->path), file);
+    if (part) {
+        keep(file, &origin, &at->st);
+        target_free(at);
+    } else {
+        file->origin = &origin;
+        settle(file, at);
+        file->origin = NULL;
+    }
     if (gone) {
         char *real = real_name(file->path);
         if (!real) {
@@ -349,13 +505,26 @@ static void add(struct file *file, struct target *at, bool first_look)
         }
         go_to(file, real, NULL);
     }
+    origin_free(&origin);
+}
+
+void file_set_note(struct file_set *set, const char *path, const char *base)
+{
+    struct target at = target_find(path, base, set->cfg->files_follow_links);
+    if (at.verdict == TARGET_GOOD && !at.link) {
+        identity_note(&set->identities, path, at.real);
+    }
+    target_free(&at);
 }
 
 bool file_set_add(struct file_set *set, const char *path, const char *base, const struct captures *caps,
                   bool first_look)
 {
-    struct file *file;
-    HASH_FIND_STR(set->by_path, path, file);
+    struct file *file = find(set, path);
+    if (file && file->of) {
+        look_at_part(file);
+        return true;
+    }
     if (file) {
         if (strcmp(file->base, base) == 0) {
             find_again(file);
@@ -395,6 +564,10 @@ static void look_at_left_out(struct file *file)
 static void file_look(struct file *file)
 {
     uint64_t size;
+    if (file->of) {
+        look_at_part(file);
+        return;
+    }
     if (!file->follow) {
         look_at_left_out(file);
         return;
@@ -416,10 +589,13 @@ static void file_look(struct file *file)
 
 void file_set_event(struct file_set *set, const char *path, uint32_t mask)
 {
-    struct file *file;
     bool inside;
-    HASH_FIND_STR(set->by_path, path, file);
+    struct file *file = find(set, path);
     file = file ? file : log_of(set, path, &inside);
+    if (file && file->of) {
+        part_event(file, mask);
+        return;
+    }
     if (!file || !file->follow) {
         return;
     }
@@ -447,6 +623,16 @@ void file_set_look(struct file_set *set)
     }
 }
 
+void file_set_open(struct file_set *set, struct pipeline *pipeline)
+{
+    set->identities = (struct identities){
+        .set = set, .checkpoint = set->checkpoint, .pipeline = pipeline, .tailer = set->tailer};
+    tailer_set_calls(set->tailer, (struct tailer_calls){.stray = identity_stray,
+                                                        .read_before = identity_read_before,
+                                                        .left = on_left,
+                                                        .arg = &set->identities});
+}
+
 void file_set_reload(struct file_set *set, const struct config *cfg)
 {
     struct file *file, *next;
@@ -454,7 +640,9 @@ void file_set_reload(struct file_set *set, const struct config *cfg)
     HASH_ITER(hh, set->by_path, file, next)
     {
         file->first_look = false; /* what is wanted from now on is read from its beginning */
-        file_tag(file);
+        if (!file->of) {
+            file_tag(file);
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 #include "base/pattern.h"
 #include "checkpoint/checkpoint.h"
 #include "config/config.h"
+#include "identity.h"
 #include "source/log/tailer.h"
 #include "target.h"
 
@@ -27,8 +28,14 @@ struct file {
     bool linked; /* by a link */
     struct captures caps;
     struct follow *follow; /* NULL: not collected, or nothing to be followed yet */
-    struct tags *tags;
-    bool first_look; /* was there before we were */
+    struct tags *tags;     /* of `of`, where that is set */
+    /* Is it a part of the log at this path, under another name? Then it is not followed itself. NULL: no. */
+    char *of;
+    dev_t dev; /* of that part */
+    ino_t ino;
+    uint64_t read;               /* up to where the log has read it and left it; 0: it has not left it */
+    const struct origin *origin; /* while it is added */
+    bool first_look;             /* was there before we were */
     /* Of a rotated file of another log that is written to: how far it was read as that log's. */
     struct file_pos from;
     int64_t missing_ns;    /* monotonic: since when it is deleted and not written to; 0: it is there */
@@ -42,9 +49,14 @@ struct file_set {
     const struct config *cfg;
     struct checkpoint *checkpoint;
     struct tailer *tailer;
+    struct identities identities;
     struct file *by_path;
 };
 
+/* Takes up its tailer, which is set by then. */
+void file_set_open(struct file_set *set, struct pipeline *pipeline);
+/* A name that file_set_add is to be given soon: see identity_note. */
+void file_set_note(struct file_set *set, const char *path, const char *base);
 /* A pattern of that base, which outlives the set, has found a name: follows the file, where it is wanted; looks at it
  * again, where it is followed. `first_look`: it was there before we were. False: it cannot be told yet whether it is one of a log's
  * rotated files; it is to be added again later. */

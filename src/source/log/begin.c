@@ -54,6 +54,18 @@ static ssize_t find_held(struct listing *l, const struct position *pos, ssize_t 
     return best;
 }
 
+/* It has a name that tells nothing: looks for it by its inode. True: it was found, and is to be listed too. */
+static bool find_stray(struct intake *in, const struct listing *l, const struct file_pos *pos)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        if (same_inode(&pos->file, l->files[i].at.dev, l->files[i].at.ino)) {
+            return false; /* listed already, and another file by now */
+        }
+    }
+    char *path = ownership_find(in->ownership, pos);
+    return path && intake_add_stray(in, path);
+}
+
 /* Finds the position in the listing. A file that cannot be opened may be the one: then it is waited for. */
 static enum intake_result locate(struct intake *in, struct listing *l, const struct position *pos,
                                  struct start *start)
@@ -61,6 +73,9 @@ static enum intake_result locate(struct intake *in, struct listing *l, const str
     const struct file_pos *at = &pos->at.file;
     start->at = find_inode(l, at);
     start->at = start->at >= 0 ? start->at : listing_find_content(l, 0, at);
+    if (start->at < 0 && find_stray(in, l, at)) {
+        return INTAKE_AGAIN;
+    }
     if (start->at < 0) {
         size_t newer = listing_newer(l, at->mtime_ns);
         start->count = newer > 0 ? newer : l->count > 0;
@@ -70,7 +85,12 @@ static enum intake_result locate(struct intake *in, struct listing *l, const str
     bool missing = false;
     for (int s = 0; s < STREAM_COUNT; s++) {
         start->held[s] = pos->held_set[s] ? find_held(l, pos, start->at, &pos->held[s].file) : -1;
-        missing |= pos->held_set[s] && start->held[s] < 0;
+        if (pos->held_set[s] && start->held[s] < 0) {
+            if (find_stray(in, l, &pos->held[s].file)) {
+                return INTAKE_AGAIN;
+            }
+            missing = true;
+        }
         if (start->held[s] >= (ssize_t)start->count) {
             start->count = (size_t)start->held[s] + 1;
         }
@@ -259,7 +279,7 @@ bool begin_note_end(const char *path, const struct decoder *decoder, struct file
 {
     struct listing l;
     *end = (struct file_pos){0};
-    bool listed = listing_read(&l, path, NULL, 1, (struct listing_filter){all_wanted, NULL}) == 0;
+    bool listed = listing_read(&l, path, NULL, 1, (struct listing_filter){all_wanted, NULL}, NULL) == 0;
     for (size_t i = 0; listed && i < l.count && end->file.head_len == 0; i++) {
         struct segment *seg = listing_open(&l, i);
         if (seg) {
@@ -300,6 +320,7 @@ void begin_try(struct begin *b, struct intake *in, const struct position *known)
     for (int i = 0; i < INTAKE_TRIES && result == INTAKE_AGAIN; i++) {
         result = try_listing(b, in, pos);
     }
+    intake_drop_strays(in);
     b->done = result == INTAKE_DONE;
     if (b->done && known && !pos) {
         log_warn("the checkpoint knows this log from another source: it says nothing of where to go on",

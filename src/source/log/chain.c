@@ -1,7 +1,34 @@
 #include "chain.h"
 
+#define INODE_LEN (offsetof(struct file_id, ino) + sizeof(((struct file_id *)0)->ino)) /* dev and ino */
+
+static void enter(struct chain *c, struct segment *seg)
+{
+    seg->chain = c;
+    if (!seg->gz) {
+        HASH_ADD(open, c->open->by_inode, id, INODE_LEN, seg);
+    }
+}
+
+static void leave(struct segment *seg)
+{
+    if (!seg->gz) {
+        HASH_DELETE(open, seg->chain->open->by_inode, seg);
+    }
+    seg->chain = NULL;
+}
+
+const struct chain *chain_of(const struct open_files *open, dev_t dev, ino_t ino)
+{
+    struct segment *seg;
+    struct file_id id = {.dev = dev, .ino = ino};
+    HASH_FIND(open, open->by_inode, &id, INODE_LEN, seg);
+    return seg ? seg->chain : NULL;
+}
+
 void chain_append(struct chain *c, struct segment *seg)
 {
+    enter(c, seg);
     seg->order = c->next_order++;
     seg->next = NULL;
     if (c->tail) {
@@ -21,6 +48,7 @@ void chain_drop_head(struct chain *c)
         c->tail = NULL;
     }
     c->count--;
+    leave(seg);
     segment_close(seg);
 }
 
@@ -34,6 +62,7 @@ void chain_close(struct chain *c)
 struct segment *chain_detach(struct chain *c)
 {
     struct segment *seg = c->head;
+    leave(seg);
     c->head = c->tail = NULL;
     c->count = 0;
     return seg;
@@ -41,6 +70,7 @@ struct segment *chain_detach(struct chain *c)
 
 void chain_reattach(struct chain *c, struct segment *seg)
 {
+    enter(c, seg);
     c->head = c->tail = seg;
     c->count = 1;
 }
@@ -56,7 +86,7 @@ void chain_remember_end(struct chain *c, const struct file_pos *end)
     c->ends[c->next_end++ % CHAIN_ENDS] = *end;
 }
 
-void chain_remember(struct chain *c, struct segment *seg)
+struct file_pos chain_remember(struct chain *c, struct segment *seg)
 {
     struct file_pos end = segment_note(seg);
     if (seg->size > seg->offset) { /* not read to there, so what stands there is not known */
@@ -64,6 +94,7 @@ void chain_remember(struct chain *c, struct segment *seg)
         end.tail.len = 0;
     }
     chain_remember_end(c, &end);
+    return end;
 }
 
 /* Is this the file that was read to `end`, or was it packed from that? Files may begin alike, and inodes are
@@ -101,6 +132,17 @@ bool chain_knows_head(const struct chain *c, struct segment *gz)
 {
     for (int i = 0; i < CHAIN_ENDS; i++) {
         if (segment_matches(gz, &c->ends[i].file, 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool chain_has_left(const struct chain *c, struct segment *seg, struct file_pos *end)
+{
+    for (int i = 0; i < CHAIN_ENDS && !seg->gz; i++) {
+        if (ended_at(seg, &c->ends[i])) {
+            *end = c->ends[i];
             return true;
         }
     }

@@ -13,14 +13,24 @@ struct chain_offset {
     uint64_t offset;
 };
 
-/* Only chain.c writes this. */
+/* The plain files that are open in any chain, by device and inode. Only chain.c writes this. */
+struct open_files {
+    struct segment *by_inode;
+};
+
+/* Only chain.c writes this, but for `open` and `follow`, which are set up with it. */
 struct chain {
+    struct open_files *open;     /* of all chains */
+    void *follow;                /* that it belongs to */
     struct segment *head, *tail; /* being read … newest; NULL: none */
     unsigned count;
     uint64_t next_order;
     struct file_pos ends[CHAIN_ENDS]; /* a ring; unused ones are 0 */
     unsigned next_end;
 };
+
+/* The chain that the plain file is open in; NULL: none. */
+const struct chain *chain_of(const struct open_files *open, dev_t dev, ino_t ino);
 
 /* Takes the segment over. */
 void chain_append(struct chain *c, struct segment *seg);
@@ -34,14 +44,16 @@ void chain_reattach(struct chain *c, struct segment *seg);
 /* Its one file was truncated: goes on at the beginning of that, as if it were a newer file. */
 void chain_restart(struct chain *c);
 
-/* Remembers a file as read to its end, however much of it was. */
-void chain_remember(struct chain *c, struct segment *seg);
+/* Remembers a file as read to its end, however much of it was; returns that. */
+struct file_pos chain_remember(struct chain *c, struct segment *seg);
 void chain_remember_end(struct chain *c, const struct file_pos *end);
 
 /* Does the chain end with this file, or was it read before? It may be gzipped by now. */
 bool chain_knows(const struct chain *c, struct segment *seg);
 /* Does an archive begin like a file that was read? It may still be packed. */
 bool chain_knows_head(const struct chain *c, struct segment *gz);
+/* Is this a plain file that was read and left, whatever it is called now? *end: up to where it was read. */
+bool chain_has_left(const struct chain *c, struct segment *seg, struct file_pos *end);
 /* Is this plain file one of the chain? */
 bool chain_holds(const struct chain *c, dev_t dev, ino_t ino);
 /* Bytes not yet read, by the sizes last seen. */

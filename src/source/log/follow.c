@@ -129,10 +129,17 @@ static void leave_head(struct follow *f)
         log_error("a gzipped log is damaged: what it held from here on is lost", KV("path", f->path),
                   KN("offset", head->offset));
     }
-    chain_remember(&f->chain, head);
+    struct file_pos end = chain_remember(&f->chain, head);
+    if (!head->gz) {
+        f->env->others.left(f->env->others.arg, &end); /* while the position is still in it */
+    }
     chain_drop_head(&f->chain);
     progress_start_line(&f->progress);
     f->grace_since_ns = 0;
+    if (f->chain.head &&
+        f->chain.head->offset > 0) { /* read before as another log's: nothing may come to mark */
+        progress_mark(&f->progress);
+    }
     pipeline_save_soon(f->env->pipeline);
 }
 
@@ -263,6 +270,8 @@ static void set_up(struct follow *f, const struct follow_env *env, const struct 
     f->env = env;
     f->turn.follow = f;
     f->grace_ns = options->grace_ns;
+    f->chain.open = env->open;
+    f->chain.follow = f;
     progress_open(&f->progress, env->pipeline, options->key, options->tags, &f->chain);
     f->lines = (struct lines){.decoder = options->decoder,
                               .cfg = env->cfg,
@@ -270,8 +279,7 @@ static void set_up(struct follow *f, const struct follow_env *env, const struct 
                               .damage_end.offset = UINT64_MAX};
     f->ownership =
         (struct ownership){NULL, feed_key(f->progress.feed), &f->chain, env->pipeline, env->others};
-    f->intake =
-        (struct intake){.cfg = env->cfg, .filter = {ownership_wanted, &f->ownership}, .chain = &f->chain};
+    f->intake = (struct intake){.cfg = env->cfg, .ownership = &f->ownership, .chain = &f->chain};
     follow_move(f, options->path, options->alias);
     f->begin.from_end = options->from_end;
     f->begin.decoder = options->decoder;
@@ -372,6 +380,16 @@ enum owner follow_owner(const struct follow *f, const char *path, struct file_po
     return ownership_of(&f->ownership, path, from);
 }
 
+bool follow_awaits(const struct follow *f, dev_t dev, ino_t ino)
+{
+    return same_inode(&f->intake.foreign, dev, ino);
+}
+
+bool follow_has_left(const struct follow *f, struct segment *seg, struct file_pos *end)
+{
+    return chain_has_left(&f->chain, seg, end);
+}
+
 bool follow_holds(const struct follow *f, dev_t dev, ino_t ino)
 {
     return chain_holds(&f->chain, dev, ino);
@@ -402,6 +420,11 @@ bool follow_deleted(const struct follow *f, uint64_t *size)
 struct turn *follow_turn(struct follow *f)
 {
     return &f->turn;
+}
+
+const char *follow_key(const struct follow *f)
+{
+    return feed_key(f->progress.feed);
 }
 
 const char *follow_path(const struct follow *f)

@@ -51,6 +51,10 @@ void follow_keep(struct follow *f);
 enum owner follow_owner(const struct follow *f, const char *path, struct file_pos *from);
 /* Is this plain file open in it? */
 bool follow_holds(const struct follow *f, dev_t dev, ino_t ino);
+/* Has another log's plain file its name? It is taken up once that has left it. */
+bool follow_awaits(const struct follow *f, dev_t dev, ino_t ino);
+/* Is this a plain file that it has read and left? *end: up to where. */
+bool follow_has_left(const struct follow *f, struct segment *seg, struct file_pos *end);
 
 void follow_retag(struct follow *f, struct tags *tags);
 /* Nothing of it has a name any more. *size: bytes of what is open of it, which may still be written to. */
@@ -72,6 +76,7 @@ struct follow_env {
     const struct config *cfg;
     struct read_buffer *buffer;
     struct followed_logs others;
+    struct open_files *open;
     /* There is something to read: follow_read is due. */
     void (*ready)(void *arg, struct turn *turn);
     /* follow_read is due again in `ns`, where follow_in_grace is true then. */
@@ -89,6 +94,7 @@ enum follow_state { FOLLOW_MORE, FOLLOW_IDLE };
 enum follow_state follow_read(struct follow *f);
 
 struct turn *follow_turn(struct follow *f);
+const char *follow_key(const struct follow *f);
 const char *follow_path(const struct follow *f);
 /* Does it wait for the last writers of a rotated file? */
 bool follow_in_grace(const struct follow *f);

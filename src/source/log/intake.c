@@ -1,6 +1,7 @@
 #include "intake.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -8,6 +9,23 @@
 #include "base/metrics.h"
 
 #define PATIENCE (3 * NS_PER_S) /* with a rotated file that cannot be read */
+
+bool intake_add_stray(struct intake *in, char *path)
+{
+    if (in->strays.count == STRAYS) {
+        free(path);
+        return false;
+    }
+    in->strays.path[in->strays.count++] = path;
+    return true;
+}
+
+void intake_drop_strays(struct intake *in)
+{
+    while (in->strays.count > 0) {
+        free(in->strays.path[--in->strays.count]);
+    }
+}
 
 /* The rotated ones that are allowed, and the newest. */
 size_t intake_room(const struct intake *in)
@@ -19,7 +37,9 @@ size_t intake_room(const struct intake *in)
 int intake_list(struct intake *in, struct listing *l)
 {
     size_t most = intake_room(in);
-    int result = listing_read(l, in->path, in->alias, most > 0 ? most : 1, in->filter);
+    struct listing_filter filter = {ownership_wanted, (void *)in->ownership};
+    int result = listing_read(l, in->path, in->alias, most > 0 ? most : 1, filter, &in->strays);
+    in->foreign = l->foreign;
     if (result < 0) {
         metrics.read_errors++;
     }
@@ -129,6 +149,16 @@ static void leave_behind(struct intake *in, struct listing *l, size_t i)
     in->next_up = next ? next->id : (struct file_id){0};
 }
 
+/* Nothing that was read of it as another log's is read again. */
+static void append(struct intake *in, struct segment *seg)
+{
+    struct file_pos to;
+    if (seg->offset == 0 && ownership_read_before(in->ownership, seg, &to)) {
+        segment_seek(seg, to.offset);
+    }
+    chain_append(in->chain, seg);
+}
+
 size_t intake_take(struct intake *in, struct listing *l, size_t count)
 {
     size_t taken = 0;
@@ -146,7 +176,7 @@ size_t intake_take(struct intake *in, struct listing *l, size_t count)
             continue;
         }
         if (file->seg) {
-            chain_append(in->chain, file->seg);
+            append(in, file->seg);
             file->seg = NULL;
             taken++;
         } else {

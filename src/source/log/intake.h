@@ -7,6 +7,7 @@
 #include "chain.h"
 #include "config/config.h"
 #include "listing.h"
+#include "ownership.h"
 
 enum intake_result {
     INTAKE_DONE,
@@ -20,14 +21,22 @@ struct intake {
     const char *path;  /* of the log */
     const char *alias; /* a link to it that names it, or NULL */
     const struct config *cfg;
-    struct listing_filter filter;
+    const struct ownership *ownership; /* which files are the log's */
     struct chain *chain;
+    struct strays strays; /* more of them; intake.c frees their paths */
 
-    bool behind;            /* newer files are there than the chain holds */
+    struct file_id
+        foreign; /* the log's name is that of another log's file; only device and inode, 0: it is not */
+    bool behind; /* newer files are there than the chain holds */
     struct file_id next_up; /* the oldest of those, where that is known */
     int64_t waiting_since;  /* monotonic: a file could not be opened since then; 0: none */
     bool unlisted;          /* its directory could not be listed, which was logged */
 };
+
+/* The log has another file, which its name does not tell: lists that too from now on. Takes the path over.
+ * False: there are too many of them. */
+bool intake_add_stray(struct intake *in, char *path);
+void intake_drop_strays(struct intake *in);
 
 /* How many more files may be held open. */
 size_t intake_room(const struct intake *in);

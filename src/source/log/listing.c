@@ -31,47 +31,67 @@ static bool cannot_tell(const struct listing *l)
     return !l->live && errno != ENOENT && errno != ENOTDIR;
 }
 
-/* Takes over the rotated files that bear the log's name, or its link's, but for those that are not its own. */
-static int add_rotated(struct listing *l, const char *name)
+static bool is_listed(const struct listing *l, const struct stat *st)
 {
-    struct generation *rotated;
-    size_t count;
-    if (rotation_list(name, &rotated, &count) < 0) {
-        return -1;
+    for (size_t i = 0; i < l->count; i++) {
+        if (l->files[i].at.ino == st->st_ino && l->files[i].at.dev == st->st_dev) {
+            return true;
+        }
     }
-    struct listed *grown = realloc(l->files, (l->count + count + 1) * sizeof(*grown));
-    if (!grown) {
+    return false;
+}
+
+/* Behind all that were written to since. */
+static void add_stray(struct listing *l, const char *path)
+{
+    struct stat st;
+    if (!plain_file_stat(path, &st) || is_listed(l, &st)) {
+        return;
+    }
+    struct generation gen = {
+        .path = strdup(path), .dev = st.st_dev, .ino = st.st_ino, .mtime_ns = clock_of_timespec(st.st_mtim)};
+    if (!gen.path) {
         die_out_of_memory();
     }
-    l->files = grown;
-    memset(grown + l->count, 0, (count + 1) * sizeof(*grown));
+    size_t at = l->count++;
+    for (; at > l->live && l->files[at - 1].at.mtime_ns < gen.mtime_ns; at--) {
+        l->files[at] = l->files[at - 1];
+    }
+    l->files[at] = (struct listed){.at = gen};
+}
+
+int listing_read(struct listing *l, const char *path, const char *alias, size_t most,
+                 struct listing_filter filter, const struct strays *strays)
+{
+    struct generation live, *rotated;
+    size_t count;
+    *l = (struct listing){.most = most, .live = stat_live(path, &live), .filter = filter, .strays = strays};
+    if (cannot_tell(l) || rotation_list(alias ? alias : path, &rotated, &count) < 0) {
+        return -1;
+    }
+    if (l->live && !filter.wanted(filter.arg, &live)) {
+        l->live = false;
+        l->foreign = (struct file_id){.dev = live.dev, .ino = live.ino};
+    }
+    l->files = calloc(1 + count + STRAYS, sizeof(*l->files));
+    if (!l->files || (l->live && !(live.path = strdup(path)))) {
+        die_out_of_memory();
+    }
+    if (l->live) {
+        l->files[l->count++].at = live;
+    }
     for (size_t i = 0; i < count; i++) {
-        if (is_live_file(l, &rotated[i]) || !l->filter.wanted(l->filter.arg, &rotated[i])) {
+        if (is_live_file(l, &rotated[i]) || !filter.wanted(filter.arg, &rotated[i])) {
             free(rotated[i].path);
         } else {
             l->files[l->count++].at = rotated[i];
         }
     }
     free(rotated); /* the paths are ours now */
+    for (size_t i = 0; strays && i < strays->count; i++) {
+        add_stray(l, strays->path[i]);
+    }
     return 0;
-}
-
-int listing_read(struct listing *l, const char *path, const char *alias, size_t most,
-                 struct listing_filter filter)
-{
-    struct generation live;
-    *l = (struct listing){.most = most, .live = stat_live(path, &live), .filter = filter};
-    if (cannot_tell(l)) {
-        return -1;
-    }
-    if (l->live) {
-        l->files = calloc(1, sizeof(*l->files));
-        if (!l->files || !(live.path = strdup(path))) {
-            die_out_of_memory();
-        }
-        l->files[l->count++].at = live;
-    }
-    return add_rotated(l, path) < 0 || (alias && add_rotated(l, alias) < 0) ? -1 : 0;
 }
 
 /* Closes the newest open file other than `i`, where as many are open as may be. */
@@ -120,7 +140,7 @@ void listing_close(struct listing *l, size_t count)
 bool listing_holds(const struct listing *l, const char *path, const char *alias)
 {
     struct listing now;
-    bool same = listing_read(&now, path, alias, 0, l->filter) == 0 && now.count == l->count;
+    bool same = listing_read(&now, path, alias, 0, l->filter, l->strays) == 0 && now.count == l->count;
     for (size_t i = 0; same && i < l->count; i++) {
         same = generation_same(&now.files[i].at, &l->files[i].at);
     }
@@ -137,20 +157,32 @@ size_t listing_newer(const struct listing *l, int64_t mtime_ns)
     return n;
 }
 
-/* Of several the oldest that was written to since: those before it were complete by then. A damaged one only
- * where there is no other. One that was last written to before the position was taken is another file that
- * begins alike: a copy is newer, and gzip keeps the time, some of it whole seconds. */
+/* Is the file, where it matches, a likelier one than the best up to now? Of several the oldest that was written
+ * to since: those before it were complete by then. One that was last written to before the position was taken
+ * may begin alike only: a copy is newer, and gzip keeps the time, some of it whole seconds. It is taken where
+ * there is no other, for the clock may have been set back. */
+static bool is_likelier(const struct listing *l, size_t i, ssize_t best, int64_t noted_ns)
+{
+    int64_t mtime = l->files[i].at.mtime_ns;
+    if (best < 0) {
+        return true;
+    }
+    return mtime > noted_ns ||
+           (mtime > noted_ns - NS_PER_S && l->files[best].at.mtime_ns <= noted_ns - NS_PER_S);
+}
+
+/* A damaged one only where there is no other. */
 ssize_t listing_find_content(struct listing *l, size_t from, const struct file_pos *pos)
 {
     ssize_t best = -1, damaged = -1;
     for (size_t i = from; i < l->count; i++) {
         bool older = l->files[i].at.mtime_ns <= pos->mtime_ns - NS_PER_S;
-        struct segment *seg = older ? NULL : listing_open(l, i);
+        struct segment *seg = older && pos->tail.len == 0 ? NULL : listing_open(l, i);
         enum segment_match match = seg ? segment_match_at(seg, pos) : SEGMENT_OTHER;
-        if (match == SEGMENT_SAME && (best < 0 || l->files[i].at.mtime_ns > pos->mtime_ns)) {
+        if (match == SEGMENT_SAME && is_likelier(l, i, best, pos->mtime_ns)) {
             best = (ssize_t)i;
         }
-        if (match == SEGMENT_DAMAGED && damaged < 0) {
+        if (match == SEGMENT_DAMAGED && damaged < 0 && !older) {
             damaged = (ssize_t)i;
         }
     }

@@ -19,18 +19,28 @@ struct listing_filter {
     void *arg;
 };
 
+/* Files of the log whose names do not tell so. Their paths are owned by whoever fills this in. */
+#define STRAYS 3
+struct strays {
+    char *path[STRAYS];
+    size_t count;
+};
+
 struct listing {
     struct listed *files;
     size_t count;
-    bool live;   /* the first one is the log itself, not a rotated file */
-    size_t most; /* held open at a time */
+    struct file_id foreign; /* what has the log's name is not the log's: device and inode; 0: nothing is */
+    bool live;              /* the first one is the log itself, not a rotated file */
+    size_t most;            /* held open at a time */
     struct listing_filter filter;
+    const struct strays *strays;
 };
 
 /* `alias`: the link by which the log at `path` is known, whose name rotated files may bear, too; NULL: there is none.
- * 0, also when the directory is gone; -1 (errno): it cannot be told what is there. Free it in either case. */
+ * `strays` are put by their times among those that the names tell; NULL: none. 0, also when the directory is gone; -1
+ * (errno): it cannot be told what is there. Free it in either case. */
 int listing_read(struct listing *l, const char *path, const char *alias, size_t most,
-                 struct listing_filter filter);
+                 struct listing_filter filter, const struct strays *strays);
 /* Opens one, where it is not open; another one, the newest, may be closed for it. NULL: its fault. */
 struct segment *listing_open(struct listing *l, size_t i);
 /* Closes all but the newest `count`. */

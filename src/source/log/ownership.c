@@ -135,10 +135,31 @@ static enum owner owner_of(const struct ownership *o, const struct generation *g
     return empty && owner == OWNER_ITSELF ? OWNER_UNKNOWN : owner;
 }
 
+/* Does another log read it? */
+static bool is_held_by_another(const struct ownership *o, const struct generation *gen)
+{
+    return !gen->name.gz && !chain_holds(o->chain, gen->dev, gen->ino) &&
+           o->others.open(o->others.arg, gen->dev, gen->ino);
+}
+
+bool ownership_read_before(const struct ownership *o, struct segment *seg, struct file_pos *to)
+{
+    return !seg->gz && o->others.read_before(o->others.arg, o->key, seg, to);
+}
+
+char *ownership_find(const struct ownership *o, const struct file_pos *pos)
+{
+    char *path = rotation_find(o->path, pos->file.dev, pos->file.ino);
+    return path ? path : o->others.stray(o->others.arg, o->key);
+}
+
 bool ownership_wanted(void *arg, const struct generation *gen)
 {
     const struct ownership *o = arg;
     struct file_pos from;
+    if (is_held_by_another(o, gen)) {
+        return false;
+    }
     return !gen->name.inside || (!is_known_itself(o, gen) && owner_of(o, gen, &from) != OWNER_ITSELF);
 }
 

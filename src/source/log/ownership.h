@@ -1,4 +1,8 @@
-/* Whose is a file with a number or date before its ending, app-2026-11-25.log beside app.log? Rotation makes
+/* Whose is a file? Who it is, its device, inode and content tell: where a log has it open, has read and left it,
+ * or has its position in it, it is that log's, whatever it is called. Only where these tell nothing, its name
+ * does.
+ *
+ * Whose is a file with a number or date before its ending, app-2026-11-25.log beside app.log? Rotation makes
  * such names (Logback, Log4j, logrotate's `extension`), but others write logs of their own under them.
  *
  * It is app.log's where app.log was that file, or where it was complete before the app.log of now was made.
@@ -21,6 +25,13 @@ enum owner {
 struct followed_logs {
     bool (*known)(void *arg, const char *path);    /* is the log followed, or was it? */
     bool (*open)(void *arg, dev_t dev, ino_t ino); /* is the plain file in any chain? */
+    /* Where the file lies in which the position of that key was taken, where neither its name nor its directory
+     * tells; to be freed. NULL: nobody knows. */
+    char *(*stray)(void *arg, const char *key);
+    /* How far was the plain file read as a log's other than that of the key? False: not at all. */
+    bool (*read_before)(void *arg, const char *key, struct segment *seg, struct file_pos *to);
+    /* A plain file was read to its end and is about to be closed; it may have a name that is followed. */
+    void (*left)(void *arg, const struct file_pos *end);
     void *arg;
 };
 
@@ -39,5 +50,10 @@ enum owner ownership_of(const struct ownership *o, const char *path, struct file
 
 /* As listing_filter.wanted, of a struct ownership: is the file to be read as one of this log's? */
 bool ownership_wanted(void *arg, const struct generation *gen);
+/* How far was the file read as another log's? False: not at all. */
+bool ownership_read_before(const struct ownership *o, struct segment *seg, struct file_pos *to);
+/* Where the file of the log's position is, whatever it is called: in the log's directory, or where the source
+ * knows it to be. To be freed; NULL: nowhere. */
+char *ownership_find(const struct ownership *o, const struct file_pos *pos);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,21 +29,38 @@ static int compare(const void *a, const void *b)
     return (int)x->gz - (int)y->gz;
 }
 
-/* Some (Log4j 2) count the numbers before the ending up, so that the lowest is the oldest. Which it is, the
- * times tell. */
-static void tell_direction(struct generation *list, size_t count)
+/* Do the larger numbers belong to the newer files? By what was written when, and where files were renamed, by
+ * what was made when; `made_ns`: when the log's live file was, which is the newest, 0: not known. Where the clock
+ * was set back in between, nothing is told. */
+static bool counts_up(const struct generation *list, size_t count, bool inside, int64_t made_ns)
 {
-    const struct generation *low = NULL, *high = NULL;
-    for (size_t i = 0; i < count; i++) {
-        const struct rotated_name *name = &list[i].name;
-        if (name->inside && !name->dated) {
-            low = !low || name->part[0] < low->name.part[0] ? &list[i] : low;
-            high = !high || name->part[0] > high->name.part[0] ? &list[i] : high;
+    const struct generation *last = NULL;
+    bool up = false;
+    for (size_t i = 0; i < count; i++) { /* from the lowest number, see compare */
+        const struct generation *it = &list[i];
+        if (it->name.dated || it->name.inside != inside) {
+            continue;
         }
+        if (last && last->name.part[0] != it->name.part[0]) {
+            bool made = last->name.gz || it->name.gz || it->birth_ns == 0 || last->birth_ns < it->birth_ns;
+            up = it->mtime_ns > last->mtime_ns && made;
+            if (!up) {
+                return false;
+            }
+        }
+        last = it;
     }
-    bool up = low && high->mtime_ns > low->mtime_ns;
-    for (size_t i = 0; i < count && up; i++) {
-        list[i].name.dated |= list[i].name.inside; /* the larger the newer */
+    return up && (made_ns == 0 || made_ns >= last->mtime_ns);
+}
+
+/* Some (Log4j 2) count up, so that the lowest number is the oldest. The list is in the order of the numbers. */
+static void tell_direction(struct generation *list, size_t count, int64_t made_ns)
+{
+    for (int inside = 0; inside < 2; inside++) {
+        bool up = counts_up(list, count, inside, made_ns);
+        for (size_t i = 0; i < count && up; i++) {
+            list[i].name.dated |= list[i].name.inside == inside; /* the larger the newer */
+        }
     }
 }
 
@@ -51,6 +69,14 @@ static bool same_age(const struct generation *plain, const struct generation *gz
     size_t len = strlen(plain->path);
     return !plain->name.gz && gz->name.gz && strncmp(plain->path, gz->path, len) == 0 &&
            strcmp(gz->path + len, ".gz") == 0;
+}
+
+/* 0: not known. */
+static int64_t birth_of(const char *path)
+{
+    struct statx st;
+    bool known = statx(AT_FDCWD, path, 0, STATX_BTIME, &st) == 0 && st.stx_mask & STATX_BTIME;
+    return known ? st.stx_btime.tv_sec * NS_PER_S + st.stx_btime.tv_nsec : 0;
 }
 
 static int add(struct generation **list, size_t *count, const char *dir, int dir_len, const char *name)
@@ -73,8 +99,11 @@ static int add(struct generation **list, size_t *count, const char *dir, int dir
         return -1;
     }
     *list = grown;
-    grown[(*count)++] = (struct generation){
-        .path = path, .dev = st.st_dev, .ino = st.st_ino, .mtime_ns = clock_of_timespec(st.st_mtim)};
+    grown[(*count)++] = (struct generation){.path = path,
+                                            .dev = st.st_dev,
+                                            .ino = st.st_ino,
+                                            .mtime_ns = clock_of_timespec(st.st_mtim),
+                                            .birth_ns = birth_of(path)};
     rotation_parse(path + dir_len + 1, &grown[*count - 1].name);
     return 0;
 }
@@ -93,16 +122,21 @@ static void drop_unfinished(struct generation *list, size_t *count)
     *count = kept;
 }
 
-int rotation_list(const char *path, struct generation **out, size_t *count)
+/* The directory of a file. NULL: errno. */
+static DIR *open_parent(const char *path, int dir_len)
 {
-    const char *slash = strrchr(path, '/');
-    int dir_len = (int)(slash - path);
-    const char *name = slash + 1;
-    *out = NULL;
-    *count = 0;
-    char *dir_path = strndup(path, dir_len > 0 ? (size_t)dir_len : 1);
-    DIR *dir = dir_path ? opendir(dir_path) : NULL;
-    free(dir_path);
+    char *parent = strndup(path, dir_len > 0 ? (size_t)dir_len : 1);
+    DIR *dir = parent ? opendir(parent) : NULL;
+    free(parent);
+    return dir;
+}
+
+/* Adds those that lie beside `path`. 0, also when the directory is gone; -1 (errno). */
+static int list_beside(const char *path, struct generation **out, size_t *count)
+{
+    const char *name = strrchr(path, '/') + 1;
+    int dir_len = (int)(name - 1 - path);
+    DIR *dir = open_parent(path, dir_len);
     if (!dir) {
         return errno == ENOENT || errno == ENOTDIR ? 0 : -1; /* gone, with all that was in it */
     }
@@ -116,17 +150,59 @@ int rotation_list(const char *path, struct generation **out, size_t *count)
     }
     int why = errno; /* of readdir as well, which may end early */
     closedir(dir);
-    if (failed || why) {
+    errno = why;
+    return failed || why ? -1 : 0;
+}
+
+/* Where a link leads to; NULL: it is none. */
+static char *target_of(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0 && S_ISLNK(st.st_mode) ? realpath(path, NULL) : NULL;
+}
+
+int rotation_list(const char *path, struct generation **out, size_t *count)
+{
+    *out = NULL;
+    *count = 0;
+    char *target = target_of(path);
+    int failed = list_beside(path, out, count) < 0 || (target && list_beside(target, out, count) < 0);
+    int why = errno;
+    free(target);
+    if (failed) {
         rotation_free(*out, *count);
         errno = why;
         return -1;
     }
     if (*count > 1) {
-        tell_direction(*out, *count);
+        qsort(*out, *count, sizeof(**out), compare);
+        tell_direction(*out, *count, birth_of(path));
         qsort(*out, *count, sizeof(**out), compare);
         drop_unfinished(*out, count);
     }
     return 0;
+}
+
+char *rotation_find(const char *path, dev_t dev, ino_t ino)
+{
+    int dir_len = (int)(strrchr(path, '/') - path);
+    DIR *dir = open_parent(path, dir_len);
+    struct dirent *entry;
+    char *found = NULL;
+    while (dir && !found && (entry = readdir(dir))) {
+        struct stat st;
+        if (entry->d_ino != ino || asprintf(&found, "%.*s/%s", dir_len, path, entry->d_name) < 0) {
+            continue;
+        }
+        if (lstat(found, &st) < 0 || !S_ISREG(st.st_mode) || st.st_ino != ino || st.st_dev != dev) {
+            free(found);
+            found = NULL;
+        }
+    }
+    if (dir) {
+        closedir(dir);
+    }
+    return found;
 }
 
 void rotation_free(struct generation *list, size_t count)

@@ -84,22 +84,58 @@ static bool is_known(void *arg, const char *path)
     bool known = tailer_knows(t, path);
     TAILQ_FOREACH(turn, &t->all, all_link)
     {
-        known = known || strcmp(follow_path(turn->follow), path) == 0;
+        known = known || strcmp(follow_path(turn->follow), path) == 0 ||
+                strcmp(follow_key(turn->follow), path) == 0;
     }
     return known;
 }
 
-static bool is_open(void *arg, dev_t dev, ino_t ino)
+struct follow *tailer_holder(const struct tailer *t, dev_t dev, ino_t ino)
 {
-    const struct tailer *t = arg;
+    const struct chain *chain = chain_of(&t->open, dev, ino);
+    return chain ? chain->follow : NULL;
+}
+
+struct follow *tailer_leaver(const struct tailer *t, struct segment *seg, struct file_pos *end)
+{
     const struct turn *turn;
+    if (!t->any_left) {
+        return NULL;
+    }
     TAILQ_FOREACH(turn, &t->all, all_link)
     {
-        if (follow_holds(turn->follow, dev, ino)) {
-            return true;
+        if (follow_has_left(turn->follow, seg, end)) {
+            return turn->follow;
         }
     }
-    return false;
+    return NULL;
+}
+
+static bool is_open(void *arg, dev_t dev, ino_t ino)
+{
+    return tailer_holder(arg, dev, ino) != NULL;
+}
+
+static char *find_stray(void *arg, const char *key)
+{
+    const struct tailer *t = arg;
+    return t->calls.stray ? t->calls.stray(t->calls.arg, key) : NULL;
+}
+
+static bool was_read_before(void *arg, const char *key, struct segment *seg, struct file_pos *to)
+{
+    const struct tailer *t = arg;
+    return tailer_leaver(t, seg, to) ||
+           (t->calls.read_before && t->calls.read_before(t->calls.arg, key, seg, to));
+}
+
+static void on_left(void *arg, const struct file_pos *end)
+{
+    struct tailer *t = arg;
+    t->any_left = true;
+    if (t->calls.left) {
+        t->calls.left(t->calls.arg, end);
+    }
 }
 
 /* -- the contract ------------------------------------------------------------------------------ */
@@ -112,7 +148,13 @@ struct tailer *tailer_new(const struct source_env *env, struct error *err)
                                      .checkpoint = env->checkpoint,
                                      .cfg = env->cfg,
                                      .buffer = &t->buffer,
-                                     .others = {is_known, is_open, t},
+                                     .others = {.known = is_known,
+                                                .open = is_open,
+                                                .stray = find_stray,
+                                                .read_before = was_read_before,
+                                                .left = on_left,
+                                                .arg = t},
+                                     .open = &t->open,
                                      .ready = queue,
                                      .ready_later = queue_later,
                                      .arg = t};
@@ -152,6 +194,11 @@ void tailer_unfollow(struct tailer *t, struct follow *f)
     }
     TAILQ_REMOVE(&t->all, turn, all_link);
     follow_close(f);
+}
+
+void tailer_set_calls(struct tailer *t, struct tailer_calls calls)
+{
+    t->calls = calls;
 }
 
 void tailer_resume(struct tailer *t)

@@ -6,10 +6,21 @@
 #include "follow.h"
 #include "source/source.h"
 
+/* What a source knows of files whatever they are called, as in struct followed_logs. Each may be NULL. */
+struct tailer_calls {
+    char *(*stray)(void *arg, const char *key);
+    bool (*read_before)(void *arg, const char *key, struct segment *seg, struct file_pos *to);
+    void (*left)(void *arg, const struct file_pos *end);
+    void *arg;
+};
+
 /* Only tailer.c writes this. */
 TAILQ_HEAD(turns, turn);
 struct tailer {
     struct follow_env env;
+    struct tailer_calls calls;
+    struct open_files open;
+    bool any_left; /* was any file read and left? */
     struct read_buffer buffer;
     struct turns queue; /* have something to read */
     struct turns all;
@@ -20,14 +31,20 @@ struct tailer {
 
 /* NULL: memory. */
 struct tailer *tailer_new(const struct source_env *env, struct error *err);
-void tailer_resume(struct tailer *t);                       /* the pipeline has room again */
-void tailer_stop(struct tailer *t);                         /* reads nothing more */
-bool tailer_knows(const struct tailer *t, const char *key); /* is there a position of it? */
-void tailer_free(struct tailer *t);                         /* after all its follows are closed */
+void tailer_set_calls(struct tailer *t, struct tailer_calls calls); /* before anything is followed */
+void tailer_resume(struct tailer *t);                               /* the pipeline has room again */
+void tailer_stop(struct tailer *t);                                 /* reads nothing more */
+bool tailer_knows(const struct tailer *t, const char *key);         /* is there a position of it? */
+void tailer_free(struct tailer *t);                                 /* after all its follows are closed */
 
 /* Follows a log. NULL: memory. */
 struct follow *tailer_follow(struct tailer *t, const struct follow_options *options);
 /* Stops following it; NULL is fine. Its position stays in the checkpoint. */
 void tailer_unfollow(struct tailer *t, struct follow *f);
+
+/* The follow that has the plain file open; NULL: none. */
+struct follow *tailer_holder(const struct tailer *t, dev_t dev, ino_t ino);
+/* The follow that has read the plain file and left it, up to *end; NULL: none. */
+struct follow *tailer_leaver(const struct tailer *t, struct segment *seg, struct file_pos *end);
 
 #endif
