@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/memory.h"
 
 static bool stat_live(const char *path, struct generation *live)
@@ -13,8 +14,10 @@ static bool stat_live(const char *path, struct generation *live)
     if (stat(path, &st) < 0) {
         return false;
     }
-    *live =
-        (struct generation){.dev = st.st_dev, .ino = st.st_ino, .mtime_ns = clock_of_timespec(st.st_mtim)};
+    *live = (struct generation){.dev = st.st_dev,
+                                .ino = st.st_ino,
+                                .mtime_ns = clock_of_timespec(st.st_mtim),
+                                .birth_ns = file_birth(path)};
     return true;
 }
 
@@ -150,8 +153,12 @@ bool listing_holds(const struct listing *l, const char *path)
 size_t listing_newer(const struct listing *l, int64_t mtime_ns)
 {
     size_t n = 0;
-    while (n < l->count && l->files[n].at.mtime_ns > mtime_ns) {
-        n++;
+    for (; n < l->count; n++) {
+        const struct generation *at = &l->files[n].at;
+        bool made_since = !at->name.gz && at->birth_ns >= mtime_ns;
+        if (at->mtime_ns < mtime_ns || (at->mtime_ns == mtime_ns && !made_since)) {
+            break;
+        }
     }
     return n;
 }
