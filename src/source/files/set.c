@@ -1,7 +1,6 @@
 #include "set.h"
 
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "wanted.h"
 
 #define DELETED_FOR (60 * NS_PER_S)   /* a deleted file that is not written to for so long is let go */
 #define GRACE       (200 * NS_PER_MS) /* in which the last of a log's writers opens the new file */
@@ -96,30 +96,6 @@ static void file_tag(struct file *file)
     } else {
         file_follow(file);
     }
-}
-
-static bool is_fd_of(int fd, const struct stat *st)
-{
-    struct stat own;
-    return fstat(fd, &own) == 0 && own.st_dev == st->st_dev && own.st_ino == st->st_ino;
-}
-
-/* What we write ourselves must not be followed: that would never end. */
-static bool is_own_output(const struct file_set *set, const struct stat *st)
-{
-    const struct file_pos *out = checkpoint_output(set->checkpoint);
-    return is_fd_of(STDOUT_FILENO, st) || is_fd_of(STDERR_FILENO, st) ||
-           (out && same_inode(&out->file, st->st_dev, st->st_ino));
-}
-
-static bool excluded(const struct file_set *set, const char *path)
-{
-    for (size_t i = 0; i < set->cfg->files_exclude.count; i++) {
-        if (fnmatch(set->cfg->files_exclude.items[i], path, FNM_PATHNAME | FNM_PERIOD) == 0) {
-            return true;
-        }
-    }
-    return false;
 }
 
 static void on_finished(void *arg)
@@ -379,14 +355,14 @@ bool file_set_add(struct file_set *set, const char *path, const struct captures 
     bool there = stat(path, &st) == 0;
     /* A log that was read before and is not there now has left files behind, in the middle of a rotation. */
     if (!(there ? S_ISREG(st.st_mode) : checkpoint_get(set->checkpoint, path) != NULL) ||
-        excluded(set, path)) {
+        wanted_excludes(set->cfg, path)) {
         return true;
     }
     enum owner owner = owner_among_logs(set, path, &from);
     if (owner != OWNER_ITSELF) {
         return owner != OWNER_UNKNOWN;
     }
-    if (there && is_own_output(set, &st)) {
+    if (there && wanted_is_own_output(set->checkpoint, &st)) {
         log_warn("not following the collector's own output", KV("path", path));
         return true;
     }
