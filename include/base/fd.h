@@ -15,5 +15,6 @@ void fd_raise_limit(void);
 
 /* When the file was made, in ns since 1970. 0: its file system does not know. */
 int64_t fd_birth(int fd);
+int64_t file_birth(const char *path);
 
 #endif

@@ -28,11 +28,21 @@ void fd_raise_limit(void)
     }
 }
 
-int64_t fd_birth(int fd)
+static int64_t birth(int fd, const char *path, int flags)
 {
     struct statx st;
-    if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &st) < 0 || !(st.stx_mask & STATX_BTIME)) {
+    if (statx(fd, path, flags, STATX_BTIME, &st) < 0 || !(st.stx_mask & STATX_BTIME)) {
         return 0;
     }
     return st.stx_btime.tv_sec * NS_PER_S + st.stx_btime.tv_nsec;
+}
+
+int64_t fd_birth(int fd)
+{
+    return birth(fd, "", AT_EMPTY_PATH);
+}
+
+int64_t file_birth(const char *path)
+{
+    return birth(AT_FDCWD, path, 0);
 }

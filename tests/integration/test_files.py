@@ -42,6 +42,36 @@ def test_rotation(collect, volume, write_file, how):
     collector.stop_cleanly()
 
 
+@pytest.mark.parametrize("name", ["a.old.log", "a-2026-11-25T13-00-00.000.log", "../old/a.log"])
+def test_renamed_to_a_name_that_is_followed(collect, volume, tmp_path, name):
+    """Renamed while it runs, then while it is stopped: each line once, at the next start too."""
+    (volume / "old").mkdir()
+    log, renamed = volume / "web" / "a.log", volume / "web" / name
+
+    def append(path, *numbers):
+        with path.open("a") as file:
+            file.writelines(f"{number}\n" for number in numbers)
+
+    append(log, 1, 2)
+    collector = collect(checkpoint={"interval": "50ms"}).start()
+    collector.wait_lines(2)
+    append(log, 3)
+    log.rename(renamed)
+    append(log, 4)
+    collector.wait_lines(4)
+    collector.stop_cleanly()
+    append(log, 5)
+    log.rename(renamed)
+    append(log, 6)
+    collector.start()
+    collector.wait_lines(6)
+    collector.stop_cleanly()
+    collector.start()
+    collector.wait_quiet(1.5)
+    collector.stop_cleanly()
+    assert sorted(record["log"] for record in collector.records()) == [str(number) for number in range(1, 7)]
+
+
 def test_copytruncate(collect, volume, write_file):
     """The writer itself copies and truncates, between two lines: nothing is written meanwhile, so nothing may be lost."""
     collector = collect().start()

@@ -74,7 +74,13 @@ static void test_rotated_names(void **state)
         {"0.log", NULL},
         {"2026-11-24.log", NULL},
         {"a.log", NULL},
-        {"a.log.gz", NULL},
+        {"a.log.gz", "a.log"},
+        {"a-2026-11-25T13-00-00.000.log", "a.log"},
+        {"a-2026-11-25T13-00-00.000.log.gz", "a.log"},
+        {"a.log.2026-11-25T13-00-00", "a.log"},
+        {"a-20251125T130000.log", "a.log"},
+        {"a-11-25-2026-1.log", "a.log"},
+        {"a-25-11-2026.log", "a.log"},
         {"a.log.0", NULL},
         {"a-0.log", NULL},
         {"a1.log", NULL},
@@ -96,7 +102,7 @@ static void expect_order(const char *const *names, size_t count)
 {
     struct generation *list;
     size_t n;
-    assert_int_equal(rotation_list(world_path(&w, "a.log"), &list, &n), 0);
+    assert_int_equal(rotation_list(world_path(&w, "a.log"), NULL, &list, &n), 0);
     assert_int_equal(n, count);
     for (size_t i = 0; i < n; i++) {
         assert_string_equal(strrchr(list[i].path, '/') + 1, names[i]);

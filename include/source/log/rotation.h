@@ -16,10 +16,11 @@ struct generation {
     struct rotated_name name; /* points into path */
 };
 
-/* Lists those of the log at `path`, newest first; where that is a link, those beside its target as well. A .gz that is still being made from a plain file of the
+/* Lists those of the log at `path`, newest first. A .gz that is still being made from a plain file of the
  * same number is left out. 0, also when the directory is gone: free the list by rotation_free. -1 (errno):
- * the directory cannot be listed, or memory is out; there is nothing to free. */
-int rotation_list(const char *path, struct generation **out, size_t *count);
+ * the directory cannot be listed, or memory is out; there is nothing to free. `alias`: a link to the log, whose
+ * name they may bear, too, beside that; NULL: there is none. */
+int rotation_list(const char *path, const char *alias, struct generation **out, size_t *count);
 void rotation_free(struct generation *list, size_t count);
 /* The plain file of that inode in the directory of the log at `path`, whatever it is called. Its path, to be
  * freed; NULL: it is not there. */

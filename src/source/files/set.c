@@ -1,7 +1,6 @@
 #include "set.h"
 
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include "base/own_files.h"
 #include "base/plain_file.h"
 #include "base/real_path.h"
+#include "wanted.h"
 
 #define DELETED_FOR (60 * NS_PER_S)   /* a deleted file that is not written to for so long is let go */
 #define GRACE       (200 * NS_PER_MS) /* in which the last of a log's writers opens the new file */
@@ -108,16 +108,6 @@ static void file_tag(struct file *file)
     }
 }
 
-static bool excluded(const struct file_set *set, const char *path)
-{
-    for (size_t i = 0; i < set->cfg->files_exclude.count; i++) {
-        if (fnmatch(set->cfg->files_exclude.items[i], path, FNM_PATHNAME | FNM_PERIOD) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* -- where a name leads ------------------------------------------------------------------------ */
 
 /* Is a link the name of a log, and where it leads one of that log's rotated files, the newest? */
@@ -145,7 +135,7 @@ static bool is_twin(const struct file *file, const struct target *at)
     if (follows < 0) {
         die_out_of_memory();
     }
-    bool twin = follows || excluded(set, at->real);
+    bool twin = follows || wanted_excludes(set->cfg, at->real);
     for (const struct file *other = set->by_path; other && !twin; other = other->hh.next) {
         twin = other != file && other->follow && strcmp(other->real, at->real) == 0;
     }
@@ -458,10 +448,11 @@ static bool is_wanted(const struct file *file, const struct target *at)
 {
     if (at->verdict == TARGET_GONE) {
         /* A log that was read before and is not there now has left files behind, in the middle of a rotation. */
-        return checkpoint_get(file->set->checkpoint, file->path) && !excluded(file->set, file->path);
+        return checkpoint_get(file->set->checkpoint, file->path) &&
+               !wanted_excludes(file->set->cfg, file->path);
     }
     bool other = at->real && (S_ISDIR(at->st.st_mode) || (at->verdict == TARGET_ODD && !at->linked));
-    return !other && !excluded(file->set, file->path);
+    return !other && !wanted_excludes(file->set->cfg, file->path);
 }
 
 /* Is a file that is there a part of another log, and read as that, or was it? Else *origin tells where it was read up

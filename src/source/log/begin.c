@@ -103,7 +103,9 @@ static enum intake_result locate(struct intake *in, struct listing *l, const str
 static void report_lost(const struct intake *in, const struct listing *l, const struct position *pos)
 {
     const struct generation *live = &l->files[0].at;
-    bool in_place = same_inode(&pos->at.file.file, live->dev, live->ino);
+    /* An inode may be used again at once: then the file was made since. */
+    bool in_place =
+        same_inode(&pos->at.file.file, live->dev, live->ino) && live->birth_ns <= pos->at.file.mtime_ns;
     if (in_place) {
         metrics.truncations++;
     } else {

@@ -307,6 +307,7 @@ struct follow *follow_open(const struct follow_env *env, const struct follow_opt
 void follow_close(struct follow *f)
 {
     chain_close(&f->chain);
+    intake_free(&f->intake);
     progress_close(&f->progress);
     free(f->path);
     free(f->alias);

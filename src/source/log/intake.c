@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/metrics.h"
 
 #define PATIENCE (3 * NS_PER_S) /* with a rotated file that cannot be read */
@@ -18,6 +20,35 @@ bool intake_add_stray(struct intake *in, char *path)
     }
     in->strays.path[in->strays.count++] = path;
     return true;
+}
+
+bool intake_has_seen(const struct intake *in, const struct generation *at)
+{
+    for (size_t i = 0; i < in->seen_count; i++) {
+        if (same_inode(&in->seen[i], at->dev, at->ino)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void see(struct intake *in, const struct listing *l)
+{
+    struct file_id *grown = realloc(in->seen, (l->count + 1) * sizeof(*grown));
+    if (!grown) {
+        die_out_of_memory();
+    }
+    in->seen = grown;
+    in->seen_count = l->count;
+    for (size_t i = 0; i < l->count; i++) {
+        grown[i] = (struct file_id){.dev = l->files[i].at.dev, .ino = l->files[i].at.ino};
+    }
+}
+
+void intake_free(struct intake *in)
+{
+    intake_drop_strays(in);
+    free(in->seen);
 }
 
 void intake_drop_strays(struct intake *in)
@@ -97,12 +128,21 @@ enum intake_result intake_check(struct intake *in, const struct listing *l, size
     return INTAKE_DONE;
 }
 
+/* Is an archive of the log's own name being made of the live file? */
+static bool is_packing(const struct listing *l)
+{
+    const struct generation *at = &l->files[1].at;
+    const struct segment *live = l->files[0].seg;
+    return at->name.gz && at->name.parts == 0 && at->birth_ns > fd_birth(live->fd) &&
+           segment_matches(l->files[1].seg, &live->id, 0);
+}
+
 /* Between the copying and the truncating of copytruncate both files hold the same. Only a
  * single copy is found: truncation.c counts them. */
 static void find_copying(struct listing *l)
 {
     if (l->live && l->count > 1 && l->files[0].seg && l->files[1].seg) {
-        l->files[1].copying = segment_copies(l->files[1].seg, l->files[0].seg);
+        l->files[1].copying = segment_copies(l->files[1].seg, l->files[0].seg) || is_packing(l);
     }
 }
 
@@ -162,6 +202,7 @@ static void append(struct intake *in, struct segment *seg)
 size_t intake_take(struct intake *in, struct listing *l, size_t count)
 {
     size_t taken = 0;
+    see(in, l);
     in->behind = in->behind && count > 0;
     for (size_t i = count; i-- > 0;) {
         struct listed *file = &l->files[i];

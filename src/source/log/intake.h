@@ -25,13 +25,19 @@ struct intake {
     struct chain *chain;
     struct strays strays; /* more of them; intake.c frees their paths */
 
-    struct file_id
-        foreign; /* the log's name is that of another log's file; only device and inode, 0: it is not */
-    bool behind; /* newer files are there than the chain holds */
+    /* Device and inode of another log's file that has the log's name; 0: none has. */
+    struct file_id foreign;
+    struct file_id *seen; /* device and inode of the files of the last listing that was acted on */
+    size_t seen_count;
+    bool behind;            /* newer files are there than the chain holds */
     struct file_id next_up; /* the oldest of those, where that is known */
     int64_t waiting_since;  /* monotonic: a file could not be opened since then; 0: none */
     bool unlisted;          /* its directory could not be listed, which was logged */
 };
+
+/* Was the file there when the log's files were last listed? */
+bool intake_has_seen(const struct intake *in, const struct generation *at);
+void intake_free(struct intake *in);
 
 /* The log has another file, which its name does not tell: lists that too from now on. Takes the path over.
  * False: there are too many of them. */

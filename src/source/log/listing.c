@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/memory.h"
 #include "base/plain_file.h"
 
@@ -14,8 +15,10 @@ static bool stat_live(const char *path, struct generation *live)
     if (!plain_file_stat(path, &st)) {
         return false;
     }
-    *live =
-        (struct generation){.dev = st.st_dev, .ino = st.st_ino, .mtime_ns = clock_of_timespec(st.st_mtim)};
+    *live = (struct generation){.dev = st.st_dev,
+                                .ino = st.st_ino,
+                                .mtime_ns = clock_of_timespec(st.st_mtim),
+                                .birth_ns = file_birth(path)};
     return true;
 }
 
@@ -66,7 +69,7 @@ int listing_read(struct listing *l, const char *path, const char *alias, size_t 
     struct generation live, *rotated;
     size_t count;
     *l = (struct listing){.most = most, .live = stat_live(path, &live), .filter = filter, .strays = strays};
-    if (cannot_tell(l) || rotation_list(alias ? alias : path, &rotated, &count) < 0) {
+    if (cannot_tell(l) || rotation_list(path, alias, &rotated, &count) < 0) {
         return -1;
     }
     if (l->live && !filter.wanted(filter.arg, &live)) {
@@ -151,8 +154,12 @@ bool listing_holds(const struct listing *l, const char *path, const char *alias)
 size_t listing_newer(const struct listing *l, int64_t mtime_ns)
 {
     size_t n = 0;
-    while (n < l->count && l->files[n].at.mtime_ns > mtime_ns) {
-        n++;
+    for (; n < l->count; n++) {
+        const struct generation *at = &l->files[n].at;
+        bool made_since = !at->name.gz && at->birth_ns >= mtime_ns;
+        if (at->mtime_ns < mtime_ns || (at->mtime_ns == mtime_ns && !made_since)) {
+            break;
+        }
     }
     return n;
 }

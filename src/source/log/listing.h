@@ -47,7 +47,8 @@ struct segment *listing_open(struct listing *l, size_t i);
 void listing_close(struct listing *l, size_t count);
 /* Have the files still the names that they had? */
 bool listing_holds(const struct listing *l, const char *path, const char *alias);
-/* How many of the newest were written to after `mtime_ns`. */
+/* How many of the newest were written to after `mtime_ns`; or at that very time, as far as the clock of files
+ * tells, and made since. */
 size_t listing_newer(const struct listing *l, int64_t mtime_ns);
 /* Of the files from `from` on the one in which a position was taken, by content: a copy, or gzipped. -1:
  * there is none. */

@@ -23,6 +23,22 @@ static size_t count_newer(const struct chain *c, struct listing *l, bool *reache
     return l->count;
 }
 
+/* How many are newer than the one that the chain ends with, which is not listed: by their times, and where these
+ * are the same, or the clock was set back meanwhile, those that were not there before. */
+static size_t count_unmet(const struct intake *in, const struct listing *l, int64_t mtime_ns)
+{
+    bool back = l->live && l->files[0].at.mtime_ns < mtime_ns;
+    size_t n = 0;
+    for (; n < l->count; n++) {
+        const struct generation *at = &l->files[n].at;
+        bool is_new = !at->name.gz && !intake_has_seen(in, at);
+        if (at->mtime_ns <= mtime_ns && !(is_new && (back || at->mtime_ns == mtime_ns))) {
+            break;
+        }
+    }
+    return n;
+}
+
 static bool unlinked(const struct segment *seg)
 {
     struct stat st;
@@ -53,7 +69,7 @@ static enum intake_result take_once(struct intake *in, struct listing *l, size_t
     size_t count = count_newer(in->chain, l, &reached);
     bool gap = false;
     if (!reached && tail) {
-        size_t newer = listing_newer(l, tail->mtime_ns);
+        size_t newer = count_unmet(in, l, tail->mtime_ns);
         count = newer > 0 || count == 0 ? newer : 1;
         gap = unlinked(tail) && !follows_on(in, l, count);
     }

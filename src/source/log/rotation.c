@@ -2,13 +2,13 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/plain_file.h"
 
 /* Newest first: numbers from the lowest, then dates from the last; of the same age the plain file before its
@@ -29,28 +29,33 @@ static int compare(const void *a, const void *b)
     return (int)x->gz - (int)y->gz;
 }
 
-/* Do the larger numbers belong to the newer files? By what was written when, and where files were renamed, by
- * what was made when; `made_ns`: when the log's live file was, which is the newest, 0: not known. Where the clock
- * was set back in between, nothing is told. */
+/* Was `high` completed after `low`, and where both were renamed only, made after it? */
+static bool is_later(const struct generation *high, const struct generation *low)
+{
+    bool copied = low->name.gz || high->name.gz || high->birth_ns == 0;
+    return high->mtime_ns > low->mtime_ns && (copied || low->birth_ns < high->birth_ns);
+}
+
+/* Do the larger numbers belong to the newer files? Behind a name they seldom do: there each must be later than
+ * the one before it, and the log's live file, made at `made_ns` (0: not known), the latest. Where the clock was
+ * set back in between, they do not seem to. */
 static bool counts_up(const struct generation *list, size_t count, bool inside, int64_t made_ns)
 {
-    const struct generation *last = NULL;
-    bool up = false;
+    const struct generation *low = NULL, *high = NULL;
+    bool each = true;
     for (size_t i = 0; i < count; i++) { /* from the lowest number, see compare */
         const struct generation *it = &list[i];
-        if (it->name.dated || it->name.inside != inside) {
+        if (it->name.dated || it->name.inside != inside || it->name.parts == 0) {
             continue;
         }
-        if (last && last->name.part[0] != it->name.part[0]) {
-            bool made = last->name.gz || it->name.gz || it->birth_ns == 0 || last->birth_ns < it->birth_ns;
-            up = it->mtime_ns > last->mtime_ns && made;
-            if (!up) {
-                return false;
-            }
-        }
-        last = it;
+        each = each && (!high || high->name.part[0] == it->name.part[0] || is_later(it, high));
+        low = low ? low : it;
+        high = it;
     }
-    return up && (made_ns == 0 || made_ns >= last->mtime_ns);
+    if (!low || low->name.part[0] == high->name.part[0]) {
+        return false;
+    }
+    return inside ? is_later(high, low) : each && (made_ns == 0 || made_ns >= high->mtime_ns);
 }
 
 /* Some (Log4j 2) count up, so that the lowest number is the oldest. The list is in the order of the numbers. */
@@ -69,14 +74,6 @@ static bool same_age(const struct generation *plain, const struct generation *gz
     size_t len = strlen(plain->path);
     return !plain->name.gz && gz->name.gz && strncmp(plain->path, gz->path, len) == 0 &&
            strcmp(gz->path + len, ".gz") == 0;
-}
-
-/* 0: not known. */
-static int64_t birth_of(const char *path)
-{
-    struct statx st;
-    bool known = statx(AT_FDCWD, path, 0, STATX_BTIME, &st) == 0 && st.stx_mask & STATX_BTIME;
-    return known ? st.stx_btime.tv_sec * NS_PER_S + st.stx_btime.tv_nsec : 0;
 }
 
 static int add(struct generation **list, size_t *count, const char *dir, int dir_len, const char *name)
@@ -103,7 +100,7 @@ static int add(struct generation **list, size_t *count, const char *dir, int dir
                                             .dev = st.st_dev,
                                             .ino = st.st_ino,
                                             .mtime_ns = clock_of_timespec(st.st_mtim),
-                                            .birth_ns = birth_of(path)};
+                                            .birth_ns = file_birth(path)};
     rotation_parse(path + dir_len + 1, &grown[*count - 1].name);
     return 0;
 }
@@ -154,21 +151,12 @@ static int list_beside(const char *path, struct generation **out, size_t *count)
     return failed || why ? -1 : 0;
 }
 
-/* Where a link leads to; NULL: it is none. */
-static char *target_of(const char *path)
-{
-    struct stat st;
-    return lstat(path, &st) == 0 && S_ISLNK(st.st_mode) ? realpath(path, NULL) : NULL;
-}
-
-int rotation_list(const char *path, struct generation **out, size_t *count)
+int rotation_list(const char *path, const char *alias, struct generation **out, size_t *count)
 {
     *out = NULL;
     *count = 0;
-    char *target = target_of(path);
-    int failed = list_beside(path, out, count) < 0 || (target && list_beside(target, out, count) < 0);
+    int failed = list_beside(path, out, count) < 0 || (alias && list_beside(alias, out, count) < 0);
     int why = errno;
-    free(target);
     if (failed) {
         rotation_free(*out, *count);
         errno = why;
@@ -176,7 +164,7 @@ int rotation_list(const char *path, struct generation **out, size_t *count)
     }
     if (*count > 1) {
         qsort(*out, *count, sizeof(**out), compare);
-        tell_direction(*out, *count, birth_of(path));
+        tell_direction(*out, *count, file_birth(path));
         qsort(*out, *count, sizeof(**out), compare);
         drop_unfinished(*out, count);
     }

@@ -11,7 +11,7 @@ struct group {
     size_t len;
     const char *at;
 };
-#define GROUPS 6
+#define GROUPS 7 /* a date, a time with its fraction, a number */
 
 static uint64_t number(const char *p, size_t len)
 {
@@ -38,7 +38,7 @@ static size_t split(const char *p, size_t len, struct group groups[GROUPS])
         if (at == len) {
             return n;
         }
-        if (!strchr("-_.", p[at++])) {
+        if (!strchr("-_.T", p[at++])) { /* T as in ISO 8601: lumberjack, MongoDB */
             return 0;
         }
     }
@@ -50,7 +50,19 @@ static bool between(const struct group *g, size_t len, uint64_t least, uint64_t 
     return g->len == len && g->value >= least && g->value <= most;
 }
 
-/* 20261124…, 2026-11-24 or 2026-11: how many groups it takes; 0: it is no date. */
+/* 11-24-2026 (Log4j 2) or 24-11-2026; where both could be meant, the first. */
+static bool read_american_date(const struct group *g, size_t n, struct rotated_name *out)
+{
+    if (n < 3 || !between(g, 2, 1, 31) || !between(g + 1, 2, 1, 31) || !between(g + 2, 4, 1970, 2999)) {
+        return false;
+    }
+    bool month_first = g->value <= 12;
+    uint64_t month = month_first ? g->value : g[1].value, day = month_first ? g[1].value : g->value;
+    out->part[out->parts++] = g[2].value * 10000 + month * 100 + day;
+    return month <= 12;
+}
+
+/* 20261124…, 2026-11-24, 11-24-2026 or 2026-11: how many groups it takes; 0: it is no date. */
 static size_t read_date(const struct group *g, size_t n, struct rotated_name *out)
 {
     out->dated = true;
@@ -61,6 +73,10 @@ static size_t read_date(const struct group *g, size_t n, struct rotated_name *ou
         }
         return 1;
     }
+    if (read_american_date(g, n, out)) {
+        return 3;
+    }
+    out->parts = 0;
     if (n < 2 || !between(g, 4, 1970, 2999) || !between(g + 1, 2, 1, 12)) {
         return 0;
     }
@@ -128,7 +144,11 @@ bool rotation_parse(const char *name, struct rotated_name *out)
     out->inside = true;
     out->ending = name + ending;
     out->ending_len = len - ending;
-    return ending > 0 && find_stamp(name, ending, out);
+    if (ending > 0 && find_stamp(name, ending, out)) {
+        return true;
+    }
+    *out = (struct rotated_name){.stem = len, .ending = "", .gz = out->gz};
+    return out->gz && len > 0;
 }
 
 bool rotation_belongs(const struct rotated_name *rotated, const char *name, const char *log)

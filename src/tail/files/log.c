@@ -163,7 +163,7 @@ static void begin(struct tail_log *log, int64_t lines)
 {
     struct generation *list = NULL;
     size_t count = 0;
-    if (rotation_list(log->path, &list, &count) < 0) {
+    if (rotation_list(log->path, NULL, &list, &count) < 0) {
         count = 0;
     }
     if (lines >= 0) {
@@ -209,7 +209,7 @@ static bool still_named(const struct tail_log *log, const struct generation *lis
 {
     struct generation *now = NULL;
     size_t n = 0;
-    bool same = rotation_list(log->path, &now, &n) == 0 && n == count;
+    bool same = rotation_list(log->path, NULL, &now, &n) == 0 && n == count;
     for (size_t i = 0; same && i < n; i++) {
         same = generation_same(&now[i], &list[i]);
     }
@@ -222,7 +222,7 @@ static bool open_next(struct tail_log *log)
 {
     struct generation *list = NULL;
     size_t count = 0;
-    if (rotation_list(log->path, &list, &count) < 0) {
+    if (rotation_list(log->path, NULL, &list, &count) < 0) {
         return false;
     }
     const struct generation *next = find_next(log->seg, list, count);

@@ -1,0 +1,188 @@
+/* Which of a log's files come first, where their names and times say little. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+// cmocka.h wants the above
+#include <cmocka.h>
+
+#include "base/metrics.h"
+#include "world.h"
+
+static struct timespec mtime_of(struct world *w, const char *name)
+{
+    struct stat st;
+    assert_int_equal(stat(world_path(w, name), &st), 0);
+    return st.st_mtim;
+}
+
+static void set_mtime(struct world *w, const char *name, struct timespec to)
+{
+    struct timespec times[2] = {to, to};
+    assert_int_equal(utimensat(AT_FDCWD, world_path(w, name), times, 0), 0);
+}
+
+static void start(struct world *w)
+{
+    world_new_plain(w);
+    world_write(w, "web/a.log", "1\n");
+    world_start(w);
+    world_settle(w);
+    world_save(w);
+}
+
+static void expect_for_good(struct world *w, const char *text)
+{
+    world_await(w, text);
+    world_run(w, 1100);
+    world_save(w);
+    world_kill(w);
+    world_start(w);
+    world_settle(w);
+    world_expect(w, text);
+    world_free(w);
+}
+
+/* Two rotations at once, the file that was being read deleted: what was written between has the same time as
+ * that, or an earlier one. */
+static void test_times_tell_nothing_while_running(void **state)
+{
+    (void)state;
+    for (int back = 0; back <= 10; back += 10) {
+        struct world w;
+        start(&w);
+        struct timespec time = mtime_of(&w, "web/a.log");
+        time.tv_sec -= back;
+        assert_int_equal(unlink(world_path(&w, "web/a.log")), 0);
+        world_write(&w, "web/a.log", "2\n");
+        world_rename(&w, "web/a.log", "web/a.log.1");
+        world_write(&w, "web/a.log", "3\n");
+        set_mtime(&w, "web/a.log.1", time);
+        set_mtime(&w, "web/a.log", time);
+        expect_for_good(&w, "1\n2\n3\n");
+    }
+}
+
+/* The clock is set back while it is stopped, and the log is rotated and packed. */
+static void test_clock_set_back_while_stopped(void **state)
+{
+    (void)state;
+    struct world w;
+    start(&w);
+    struct timespec time = mtime_of(&w, "web/a.log");
+    uint64_t gaps = metrics.gaps;
+    world_kill(&w);
+    world_write(&w, "web/a.log", "2\n");
+    world_rename(&w, "web/a.log", "web/a.log.1");
+    world_gzip(&w, "web/a.log.1");
+    world_write(&w, "web/a.log", "3\n");
+    time.tv_sec -= 10;
+    set_mtime(&w, "web/a.log.1.gz", time);
+    time.tv_sec += 5;
+    set_mtime(&w, "web/a.log", time);
+    world_start(&w);
+    expect_for_good(&w, "1\n2\n3\n");
+    assert_int_equal(metrics.gaps, gaps);
+}
+
+static void rotate_up(struct world *w, const char *to)
+{
+    usleep(20000); /* more than the clock of files needs to move on */
+    world_rename(w, "web/a.log", to);
+    usleep(20000);
+}
+
+/* The oldest is .1. */
+static void test_numbers_count_up(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new_plain(&w);
+    world_write(&w, "web/a.log", "1\n");
+    rotate_up(&w, "web/a.log.1");
+    world_write(&w, "web/a.log", "2\n");
+    rotate_up(&w, "web/a.log.2");
+    world_write(&w, "web/a.log", "3\n");
+    world_start(&w);
+    world_await(&w, "1\n2\n3\n");
+    world_save(&w);
+    world_kill(&w);
+    world_write(&w, "web/a.log", "4\n");
+    rotate_up(&w, "web/a.log.3");
+    world_write(&w, "web/a.log", "5\n");
+    rotate_up(&w, "web/a.log.4");
+    world_write(&w, "web/a.log", "6\n");
+    world_start(&w);
+    expect_for_good(&w, "1\n2\n3\n4\n5\n6\n");
+}
+
+/* Packed under its own name, without a number. */
+static void test_packed_under_its_own_name(void **state)
+{
+    (void)state;
+    for (int stopped = 0; stopped < 2; stopped++) {
+        struct world w;
+        start(&w);
+        if (stopped) {
+            world_kill(&w);
+        }
+        world_write(&w, "web/a.log", "2\n");
+        world_gzip(&w, "web/a.log");
+        usleep(20000);
+        world_write(&w, "web/a.log", "3\n");
+        if (stopped) {
+            world_start(&w);
+        }
+        expect_for_good(&w, "1\n2\n3\n");
+    }
+}
+
+/* gzip has begun, and the log is there still. */
+static void test_being_packed_at_the_first_start(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new_plain(&w);
+    world_write(&w, "web/a.log", "1\n");
+    usleep(20000);
+    world_copy(&w, "web/a.log", "web/b");
+    world_gzip(&w, "web/b");
+    world_rename(&w, "web/b.gz", "web/a.log.gz");
+    world_start(&w);
+    expect_for_good(&w, "1\n");
+}
+
+/* A file that was made since has the inode of the one that was read: that is a gap. */
+static void test_inode_used_again(void **state)
+{
+    (void)state;
+    struct world w;
+    struct stat was, is = {0};
+    start(&w);
+    assert_int_equal(stat(world_path(&w, "web/a.log"), &was), 0);
+    uint64_t gaps = metrics.gaps;
+    world_kill(&w);
+    usleep(20000);
+    assert_int_equal(unlink(world_path(&w, "web/a.log")), 0);
+    world_write(&w, "web/a.log", "other\n");
+    assert_int_equal(stat(world_path(&w, "web/a.log"), &is), 0);
+    world_start(&w);
+    world_await(&w, "1\nother\n");
+    assert_int_equal(metrics.gaps, gaps + 1);
+    world_free(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_times_tell_nothing_while_running),
+        cmocka_unit_test(test_clock_set_back_while_stopped),
+        cmocka_unit_test(test_numbers_count_up),
+        cmocka_unit_test(test_packed_under_its_own_name),
+        cmocka_unit_test(test_being_packed_at_the_first_start),
+        cmocka_unit_test(test_inode_used_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
