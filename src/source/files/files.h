@@ -13,10 +13,9 @@ struct files {
     struct source source;
     struct file_set set;
     struct watcher *watcher;
-    struct pattern **patterns;
+    struct pattern_list patterns;
     bool *missing_logged; /* of each pattern: it was logged that its base is not there */
-    size_t count;
-    struct dir *dirs; /* by path */
+    struct dir *dirs;     /* by path */
     struct event *tick;
 };
 

@@ -1,7 +1,6 @@
 #include "set.h"
 
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,16 +107,6 @@ static bool is_own_output(const struct file_set *set, const struct stat *st)
            (out && same_inode(&out->file, st->st_dev, st->st_ino));
 }
 
-static bool excluded(const struct file_set *set, const char *path)
-{
-    for (size_t i = 0; i < set->cfg->files_exclude.count; i++) {
-        if (fnmatch(set->cfg->files_exclude.items[i], path, FNM_PATHNAME | FNM_PERIOD) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void on_finished(void *arg)
 {
     struct file *file = arg;
@@ -222,7 +211,7 @@ bool file_set_add(struct file_set *set, const char *path, const struct captures 
     bool there = stat(path, &st) == 0;
     /* A log that was read before and is not there now has left files behind, in the middle of a rotation. */
     if (!(there ? S_ISREG(st.st_mode) : checkpoint_get(set->checkpoint, path) != NULL) ||
-        excluded(set, path)) {
+        pattern_list_match(&set->exclude, path)) {
         return true;
     }
     enum owner owner = owner_among_logs(set, path, &from);
