@@ -22,8 +22,8 @@ struct step {
 
 /* clang-format off */
 static const struct step built_in[] = {
-    /* Python: 1 frames, 2 behind the exception, 3 blank line behind it, 4 told that another one follows, 5 right
-     * behind the head, 6 in an exception group, 7 behind the rule that ends it or a group in it */
+    /* Python: 1 frames, 2 behind the exception, 3 blank line behind it, 4 told that another one follows, 5
+     * right behind the head, 6 in an exception group, 7 behind the rule that ends it or a group in it */
     {RULE_PYTHON, IN(OUTSIDE) | IN(4), 5, "Traceback \\(most recent call last\\):\\s*\\z", NULL},
     {RULE_PYTHON, IN(OUTSIDE), 4, "\\AException (?:in thread [^\"]|ignored in: )", "E"},
     {RULE_PYTHON, IN(OUTSIDE), 1, "\\A  File \"[^\"]+\", line \\d+\\z", " "},
