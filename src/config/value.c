@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/regexp.h"
+#include "base/userinfo.h"
 #include "config/units.h"
 
 static void *field_of(const struct key *key, const struct config *cfg)
@@ -17,11 +18,18 @@ static void *field_of(const struct key *key, const struct config *cfg)
 
 /* -- faults ------------------------------------------------------------------------------------ */
 
+static void describe_string(const char *text, char out[ERROR_QUOTE_MAX])
+{
+    char *shown = userinfo_hide(text);
+    error_quote(shown ? shown : "", out);
+    free(shown);
+}
+
 void config_value_describe(const json_t *value, bool secret, char out[ERROR_QUOTE_MAX])
 {
     switch (json_typeof(value)) {
     case JSON_STRING:
-        error_quote(json_string_value(value), out);
+        describe_string(json_string_value(value), out);
         break;
     case JSON_INTEGER:
         snprintf(out, ERROR_QUOTE_MAX, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
