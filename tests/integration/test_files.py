@@ -77,6 +77,21 @@ def test_kill_9(collect, volume, write_file, how):
     found.assert_exactly_once()
 
 
+def test_utf16_is_said_once(collect, volume):
+    """No line comes out right; nothing is lost of others, and it is said once, however often the file is rotated."""
+    log = volume / "web" / "a.log"
+    log.write_bytes("eins\nzwei\n".encode("utf-16"))
+    collector = collect().start()
+    collector.wait_stderr("UTF-16")
+    log.rename(volume / "web" / "a.log.1")
+    log.write_bytes("drei\n".encode("utf-16"))
+    (volume / "web" / "b.log").write_bytes(b"\xef\xbb\xbfgood\n")
+    collector.wait_for(lambda records: any(record["log"] == "good" for record in records))
+    collector.wait_for(lambda records: any("d\0r\0" in record["log"] for record in records))
+    collector.stop_cleanly()
+    assert collector.stderr().count("UTF-16") == 1
+
+
 def test_cri(collect, volume, write_file):
     collector = collect().start()
     write_file(file=volume / "web" / "0.log", id="w", format="cri", count=3000, long_every=50, long_length=60000,

@@ -296,18 +296,12 @@ int main(void)
 {
     regexp_use_jit(!under_valgrind());
     const struct CMUnitTest tests[] = {
-        TEST(test_real_traces),
-        TEST(test_word_behind_a_group),
-        TEST(test_results),
-        TEST(test_streams),
-        TEST(test_wait),
-        TEST(test_escaped_and_terminal),
-        TEST(test_regex_pair),
-        TEST(test_regex_next),
-        TEST(test_regex_both),
-        TEST(test_long_group),
-        TEST(test_big_group),
-        TEST(test_memory_bound),
+        TEST(test_real_traces), TEST(test_word_behind_a_group),
+        TEST(test_results),     TEST(test_streams),
+        TEST(test_wait),        TEST(test_escaped_and_terminal),
+        TEST(test_regex_pair),  TEST(test_regex_next),
+        TEST(test_regex_both),  TEST(test_long_group),
+        TEST(test_big_group),   TEST(test_memory_bound),
         TEST(test_pieces_pass),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
