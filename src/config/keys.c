@@ -117,6 +117,10 @@ const struct key config_keys[] = {
          "are always read from the beginning."),
     SIZE("line_max", line_max, "1MiB", 16 * KIB, 16 * MIB, KEY_RESTART,
          "Longer lines are cut into pieces that are marked partial."),
+    DURATION(
+        "partial_wait", partial_wait, "5s", MS, HOUR, 0,
+        "After so long without a further byte, the unfinished last line of a file that was deleted, or of a "
+        "container that has ended, is delivered as it is."),
     INTEGER("hold_files", hold_files, "100", 1, 100000, KEY_RESTART,
             "How many rotated files of one container are held open until they are read."),
     LIST("include.services", include.services, "", 0,
