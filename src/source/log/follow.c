@@ -172,6 +172,8 @@ static enum follow_state at_end(struct follow *f, const char *rest, size_t len, 
     if (last && f->last_line.due) {
         put_last_line(f, rest, len);
         len = 0;
+    } else if (len > 0 || progress_holds(&f->progress)) {
+        last_line_look(&f->last_line, &f->lines); /* from now on it waits */
     }
     if (last ? !f->gone : !leave) {
         return FOLLOW_IDLE;

@@ -9,13 +9,13 @@
 struct last_line {
     bool ended;       /* what wrote the log does not run */
     bool due;         /* what stands there unfinished is to be put once the rest is read */
-    int64_t since_ns; /* monotonic: nothing has come since; 0: nothing is owed */
+    int64_t since_ns; /* monotonic: nothing has come since; 0: nothing is unfinished */
     uint64_t size;    /* of the file then */
 };
 
 /* Is something unfinished there that nobody will go on with? */
 bool last_line_owed(const struct last_line *l, const struct lines *lines);
-/* A second has passed: is it due by now? */
+/* It was read to its end, or a second has passed: is it due by now? */
 bool last_line_look(struct last_line *l, const struct lines *lines);
 
 #endif
