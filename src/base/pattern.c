@@ -232,7 +232,9 @@ static int add_pattern(void *arg, const char *glob, struct error *err)
     if (!p) {
         return -1;
     }
-    p->components[0].dot |= parsing->dots;
+    if (p->components) {
+        p->components[0].dot |= parsing->dots;
+    }
     grown[list->count++] = p;
     return 0;
 }

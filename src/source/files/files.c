@@ -384,7 +384,7 @@ static int parse_patterns(struct files *src, const struct config *cfg, struct er
             return -1;
         }
     }
-    src->missing_logged = calloc(src->patterns.count, sizeof(*src->missing_logged));
+    src->missing_logged = calloc(src->patterns.count + 1, sizeof(*src->missing_logged)); /* never of 0 */
     return src->missing_logged ? 0 : error_set(err, "out of memory");
 }
 
