@@ -5,7 +5,7 @@
 #include "base/error.h"
 
 struct address {
-    char host[256]; /* "" for every address; an IPv6 one without its brackets */
+    char host[256]; /* "" for every address, written as * or not at all; an IPv6 one without its brackets */
     char port[6];   /* 0 to 65535 */
 };
 

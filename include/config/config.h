@@ -56,9 +56,10 @@ struct config {
     bool docker_tls_verify;     /* docker.tls_verify: DOCKER_TLS_VERIFY, default true */
     int64_t docker_max_opening; /* docker.max_opening: 16 streams opening at once */
 
-    enum start_at start_at;            /* start_at: beginning | end, for what is there and unknown at start */
-    int64_t line_max;                  /* line_max: bytes, 1 MiB; from 16 KiB to 16 MiB */
-    int64_t hold_files;                /* hold_files: rotated files of one feed held open while unread, 100 */
+    enum start_at start_at; /* start_at: beginning | end, for what is there and unknown at start */
+    int64_t line_max;       /* line_max: bytes, 1 MiB; from 16 KiB to 16 MiB */
+    int64_t partial_wait;   /* partial_wait: how long the last line of a log that has ended may go on, 5s */
+    int64_t hold_files;     /* hold_files: rotated files of one feed held open while unread, 100 */
     struct selection include, exclude; /* include.services …, exclude.services … */
     struct string_list labels;         /* labels: globs of the label keys to add to records */
     /* service: of files whose path names none; "" → the path's container, else the file's name */

@@ -11,6 +11,10 @@
 /* Bytes that must be readable (any value) behind `end`, so that a decoder may load whole words. */
 #define DECODE_PAD 64
 
+/* Bytes without a newline after which Docker cuts a line, those of an entry. What is shorter is what a stream
+ * ended with (moby daemon/logger/copier.go; some drivers have more). */
+#define PIECE_MIN 16384
+
 /* Of a format whose records bear their length and are not lines. */
 struct framing {
     size_t longest; /* bytes that a record takes at most; what says more is damaged */
@@ -33,7 +37,8 @@ struct decoder {
 };
 
 /* Docker's json-file: {"log":"text\n","stream":"stdout","time":"2026-11-24T05:00:39.668510088Z"}
- * Source of the format: moby daemon/logger/jsonfilelog/jsonlog. A `log` without a final \n sets `more`.
+ * Source of the format: moby daemon/logger/jsonfilelog/jsonlog. A `log` without a final \n sets `more`, unless
+ * it is shorter than PIECE_MIN.
  *
  * The shape as Docker writes it is decoded in place (decode/json_file/fast.c), `attrs` of log options too. Every
  * other valid JSON object with a string `log` is decoded by jansson (decode/json_file/any.c): other key order,
@@ -41,8 +46,9 @@ struct decoder {
 extern const struct decoder decoder_json_file;
 
 /* Docker's driver local: a length (32 bits, big endian), a protobuf message, and the length again. Text is raw
- * bytes. The pieces of a long line set `more`, but for the last. Only whole records are taken: what is damaged
- * is left to `framing`. Source of the format: moby daemon/logger/local, api/types/plugins/logdriver/entry.proto. */
+ * bytes. The pieces of a long line set `more`, but for the last, and for one shorter than PIECE_MIN. Only
+ * whole records are taken: what is damaged is left to `framing`. Source of the format: moby
+ * daemon/logger/local, api/types/plugins/logdriver/entry.proto. */
 extern const struct decoder decoder_local;
 
 /* One line, one record, stdout, no time. */

@@ -13,11 +13,10 @@
 #include <sys/types.h>
 
 #include "base/error.h"
-#include "record/record.h"
+#include "decode/decode.h"
 
 #define FRAME_HEADER 8
 #define FRAME_MAX    (2u << 20) /* bytes of a payload; drivers cut lines at 16 KiB, a few at 256 KiB */
-#define PIECE_MIN    16384      /* bytes after which drivers cut a line */
 
 enum frame_stream { FRAME_STDIN, FRAME_STDOUT, FRAME_STDERR, FRAME_ENGINE_ERROR };
 

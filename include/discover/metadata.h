@@ -1,6 +1,6 @@
 /* What Docker notes about a container beside its log: config.v2.json.
  * Source of the format: moby container/container.go, type Container (ID, Name, Config.Image, Config.Labels,
- * …). */
+ * …), and container/state.go, type State (Running, FinishedAt). */
 #ifndef SIDETAIL_DISCOVER_METADATA_H
 #define SIDETAIL_DISCOVER_METADATA_H
 
@@ -11,6 +11,8 @@
 struct metadata {
     json_t *json; /* owned; `who` points into it */
     struct identity who;
+    bool ended;         /* it does not run */
+    int64_t run_end_ns; /* when it ended last; 0: never, or unknown */
     const char *driver; /* log driver, from hostconfig.json; NULL: unknown */
     json_t *host_json;  /* owned */
     bool driver_unread; /* hostconfig.json cannot be read just now: to be tried again */

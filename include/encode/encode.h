@@ -23,7 +23,7 @@ extern const struct encoder encoder_json;
 /* time=… service=… stream=… level=… msg="…" project=… …, label.KEY=… for labels, partial=true where cut; a
  * JSON payload (parse_json) is one value. base/logfmt.h says what stands in quotes. */
 extern const struct encoder encoder_logfmt;
-/* The text alone. */
+/* The text alone; on a terminal without what that would obey. The state may be NULL: it is none. */
 extern const struct encoder encoder_raw;
 /* `web_1  | text`, coloured by service on a terminal. */
 extern const struct encoder encoder_pretty;

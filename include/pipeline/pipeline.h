@@ -65,6 +65,8 @@ void pipeline_save_soon(struct pipeline *pl);
 
 /* SIGTERM: submits what there is; `done` is called when all is acknowledged and the checkpoint is saved. */
 void pipeline_drain(struct pipeline *pl, void (*done)(void *arg), void *arg);
+/* The sink has failed for good: there is no room from now on. */
+void pipeline_stop(struct pipeline *pl);
 /* At the end of the process: says what was taken from logs that are gone, and was not acknowledged. All else
  * is read again. */
 void pipeline_say_lost(struct pipeline *pl);

@@ -17,6 +17,7 @@ struct record {
      * is. Else text is raw bytes, any at all. */
     bool escaped;
     bool more;      /* decoders: the line goes on in the next record of this stream */
+    bool begins;    /* it is no part of the unfinished line before it, which is whole */
     bool partial;   /* the line was cut here, its rest follows as a record of its own */
     bool malformed; /* decoders: not of the format; text is the line as it stood */
     uint8_t level;  /* enum severity (severity.h); 0: not detected */

@@ -25,7 +25,8 @@ struct source_ops {
     void (*resume)(struct source *s);
     /* SIGHUP: takes up other filters and tags. 0, or -1: only in part. Not after `stop`. */
     int (*reload)(struct source *s, const struct config *cfg, struct error *err);
-    /* Reads nothing more; feeds stay until `close`. May be called again. */
+    /* Reads nothing more, but for the ends of logs that are gone, where the pipeline has room; feeds stay until
+     * `close`. May be called again. */
     void (*stop)(struct source *s);
     void (*close)(struct source *s);
 };

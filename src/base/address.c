@@ -26,7 +26,7 @@ int address_parse(const char *text, struct address *out, struct error *err)
     } else if (memchr(host, ':', (size_t)(end - host))) {
         return error_set(err, "'%s' is not an address: an IPv6 one is written in brackets, [::1]:9464", text);
     }
-    size_t len = (size_t)(end - host);
+    size_t len = end - host == 1 && *host == '*' ? 0 : (size_t)(end - host);
     if (len >= sizeof(out->host)) {
         return error_set(err, "the host's name in '%.40s…' is too long", text);
     }

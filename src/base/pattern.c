@@ -1,19 +1,23 @@
 #include "base/pattern.h"
 
+#include <limits.h>
 #include <regex.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/distance.h"
+#include "glob.h"
 
 #define MAX_PARTS 8 /* named parts in one component */
 
 struct component {
     regex_t regex;
     bool compiled;
+    bool any; /* `**`, which has no regex */
     bool dot; /* it begins with a dot, so the names that it matches may, too */
     size_t parts;
-    int captured[MAX_PARTS]; /* enum capture, or -1: not kept */
+    int captured[MAX_PARTS]; /* enum capture, or one above it: not kept */
 };
 
 struct pattern {
@@ -22,140 +26,263 @@ struct pattern {
     size_t depth;
 };
 
-static int capture_find(const char *name, size_t len)
+/* -- a component ------------------------------------------------------------------------------- */
+
+static int find_part(const char *name, size_t len, struct error *err)
 {
-    static const char *const names[CAPTURE_COUNT] = {"service", "container", "namespace", "pod"};
-    for (int i = 0; i < CAPTURE_COUNT; i++) {
-        if (strlen(names[i]) == len && strncmp(names[i], name, len) == 0) {
-            return i;
+    static const char *const names[] = {"service", "container", "namespace", "pod", "uid", "id"};
+    char given[NAME_MAX + 1];
+    size_t nearest = 0;
+    len = len < sizeof(given) - 1 ? len : sizeof(given) - 1;
+    memcpy(given, name, len);
+    given[len] = '\0';
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(names[i], given) == 0) {
+            return (int)i;
+        }
+        if (name_distance(given, names[i]) < name_distance(given, names[nearest])) {
+            nearest = i;
         }
     }
-    return -1;
+    return error_set(err,
+                     "{%s} is no named part, the nearest is {%s}; {a,b} means either, and \\{ the character",
+                     given, names[nearest]);
 }
 
-/* `[…]` of a glob at p, as one of a regular expression. Its length, or 0 when it is not closed. */
-static size_t translate_set(const char *p, size_t len, struct buf *out)
+/* `{name}` at p. Its length, or 0 when it is faulty. */
+static size_t translate_part(const char *p, size_t len, struct component *c, struct buf *out,
+                             struct error *err)
 {
-    size_t from = len > 1 && (p[1] == '!' || p[1] == '^') ? 2 : 1;
-    const char *close = len > from + 1 ? memchr(p + from + 1, ']', len - from - 1) : NULL;
-    if (!close) {
+    const char *close = memchr(p, '}', len);
+    if (!close || close == p + 1 || c->parts == MAX_PARTS) {
+        error_set(err, !close           ? "a { is not closed; write \\{ for the character"
+                       : close == p + 1 ? "{} has no name; write \\{ for the character"
+                                        : "a name has more than 8 named parts");
         return 0;
     }
-    buf_add(out, from == 2 ? "[^" : "[", from);
-    buf_add(out, p + from, (size_t)(close - p) - from + 1);
+    int which = find_part(p + 1, (size_t)(close - p) - 1, err);
+    if (which < 0) {
+        return 0;
+    }
+    c->captured[c->parts++] = which;
+    buf_add(out, "(.+)", 4);
     return (size_t)(close - p) + 1;
 }
 
-/* One element of the glob at p, as a regular expression. Its length, or 0 when it is faulty. */
-static size_t translate_one(const char *p, size_t len, struct component *c, struct buf *out)
+/* `[…]` at p, as one of a regular expression, where a backslash means nothing: [\]-] is [[.].]-]. */
+static size_t translate_set(const char *p, struct buf *out, struct error *err)
 {
-    if (*p == '*' || *p == '?') {
-        buf_add(out, *p == '*' ? ".*" : ".", *p == '*' ? 2 : 1);
-        return 1;
+    size_t len = glob_set_length(p), at = p[1] == '!' || p[1] == '^' ? 2 : 1;
+    if (len == 0) {
+        error_set(err, "a [ is not closed; write \\[ for the character");
+        return 0;
+    }
+    buf_add(out, at == 2 ? "[^" : "[", at);
+    for (; at < len; at++) {
+        if (p[at] == '\\' && at + 2 < len) {
+            const char character[] = {'[', '.', p[++at], '.', ']'};
+            buf_add(out, character, sizeof(character));
+        } else {
+            buf_add(out, p + at, 1);
+        }
+    }
+    return len;
+}
+
+/* One element of the glob at p, as a regular expression. Its length, or 0 when it is faulty. */
+static size_t translate_one(const char *p, size_t len, struct component *c, struct buf *out,
+                            struct error *err)
+{
+    size_t stars = strspn(p, "*");
+    if (stars > 0 || *p == '?') {
+        buf_add(out, ".*", stars > 0 ? 2 : 1);
+        return stars > 0 ? stars : 1;
     }
     if (*p == '[') {
-        return translate_set(p, len, out);
+        return translate_set(p, out, err);
     }
     if (*p == '{') {
-        const char *close = memchr(p, '}', len);
-        if (!close || close == p + 1 || c->parts == MAX_PARTS) {
-            return 0;
-        }
-        c->captured[c->parts++] = capture_find(p + 1, (size_t)(close - p) - 1);
-        buf_add(out, "(.+)", 4);
-        return (size_t)(close - p) + 1;
+        return translate_part(p, len, c, out, err);
     }
-    if (strchr(".\\+()|^$}]", *p)) {
+    if (*p == '\\' && len == 1) {
+        error_set(err, "a \\ has no character behind it; write \\\\ for the character");
+        return 0;
+    }
+    size_t used = *p == '\\' ? 2 : 1;
+    if (strchr("*?[{.\\+()|^$}]", p[used - 1])) {
         buf_add(out, "\\", 1);
     }
-    buf_add(out, p, 1);
-    return 1;
+    buf_add(out, p + used - 1, 1);
+    return used;
 }
 
 static int compile(struct component *c, const char *text, size_t len, struct error *err)
 {
     struct buf regex = {0};
-    c->dot = *text == '.';
+    c->dot = text[text[0] == '\\'] == '.';
     buf_add(&regex, "^", 1);
     for (size_t at = 0, used; at < len; at += used) {
-        used = translate_one(text + at, len - at, c, &regex);
+        used = translate_one(text + at, len - at, c, &regex, err);
         if (used == 0) {
             buf_free(&regex);
-            return error_set(err, "'%.*s': a [ or { is not closed, or a {} has no name", (int)len, text);
+            return -1;
         }
     }
     int failed = buf_add(&regex, "$", 2); /* with its NUL */
     failed = failed || regcomp(&c->regex, regex.data, REG_EXTENDED) != 0;
     buf_free(&regex);
     if (failed) {
-        return error_set(err, "'%.*s' is not a valid pattern", (int)len, text);
+        return error_set(err, "'%.*s' is not a valid glob", (int)len, text);
     }
     c->compiled = true;
     return 0;
 }
 
-static bool has_wildcard(const char *text, size_t len)
+/* -- a pattern --------------------------------------------------------------------------------- */
+
+static void pattern_free(struct pattern *p)
 {
-    for (size_t i = 0; i < len; i++) {
-        if (strchr("*?[{", text[i])) {
-            return true;
+    for (size_t i = 0; p && i < p->depth; i++) {
+        if (p->components[i].compiled) {
+            regfree(&p->components[i].regex);
         }
     }
-    return false;
+    if (p) {
+        free(p->components);
+        free(p->base);
+    }
+    free(p);
 }
 
 static int add_component(struct pattern *p, const char *text, size_t len, struct error *err)
 {
-    if (len == 2 && memcmp(text, "**", 2) == 0) {
-        return error_set(err, "'**' is not supported: write one pattern for each depth");
+    bool any = len == 2 && memcmp(text, "**", 2) == 0;
+    if (any && p->depth > 0 && p->components[p->depth - 1].any) {
+        return 0;
     }
     struct component *grown = realloc(p->components, (p->depth + 1) * sizeof(*grown));
     if (!grown) {
         return error_set(err, "out of memory");
     }
     p->components = grown;
-    grown[p->depth] = (struct component){0};
-    return compile(&grown[p->depth++], text, len, err);
+    grown[p->depth] = (struct component){.any = any};
+    struct component *c = &grown[p->depth++];
+    return any ? 0 : compile(c, text, len, err);
 }
 
-struct pattern *pattern_parse(const char *text, struct error *err)
+/* The components of the text, which begins with a slash. A `**` at the end means what is in directories. */
+static int add_components(struct pattern *p, const char *text, struct error *err)
+{
+    while (*text) {
+        size_t len = strcspn(text + 1, "/");
+        if (len > 0 && add_component(p, text + 1, len, err) < 0) {
+            return -1;
+        }
+        text += 1 + len;
+    }
+    bool any = p->depth > 0 && p->components[p->depth - 1].any;
+    return any ? add_component(p, "*", 1, err) : 0;
+}
+
+/* Where the components begin: at the slash before the first one with a wildcard, or before the last one. */
+static size_t base_length(const char *glob)
+{
+    size_t len = glob_fixed_length(glob);
+    while (len > 0 && glob[len] != '/') {
+        len--;
+    }
+    return len;
+}
+
+static struct pattern *parse(const char *text, size_t base, struct error *err)
 {
     struct pattern *p = calloc(1, sizeof(*p));
-    if (!p || *text != '/' || text[strlen(text) - 1] == '/') {
-        error_set(err, "'%s' is not the absolute path of files", text);
-        free(p);
+    if (!p || !(p->base = base == 0 ? strdup("/") : glob_unescape(text, base))) {
+        error_set(err, "out of memory");
+        pattern_free(p);
         return NULL;
     }
-    const char *at = text;
-    while (*at) {
-        size_t len = strcspn(at + 1, "/");
-        bool last = at[1 + len] == '\0';
-        if (!p->base && (last || has_wildcard(at + 1, len))) {
-            p->base = at == text ? strdup("/") : strndup(text, (size_t)(at - text));
-        }
-        if (p->base && len > 0 && add_component(p, at + 1, len, err) < 0) {
-            pattern_free(p);
-            return NULL;
-        }
-        at += 1 + len;
+    if (text[strlen(text) - 1] == '/') {
+        error_set(err, "a / at its end makes it a directory");
+    } else if (add_components(p, text + base, err) == 0) {
+        return p;
     }
-    return p;
+    pattern_free(p);
+    return NULL;
 }
 
-void pattern_free(struct pattern *p)
+/* -- a list ------------------------------------------------------------------------------------ */
+
+struct parsing {
+    struct pattern_list *list;
+    size_t base;
+    bool dots; /* the first component is a `**` that stands for all directories */
+};
+
+static int add_pattern(void *arg, const char *glob, struct error *err)
 {
-    if (!p) {
-        return;
+    struct parsing *parsing = arg;
+    struct pattern_list *list = parsing->list;
+    struct pattern **grown = realloc(list->items, (list->count + 1) * sizeof(struct pattern *));
+    if (!grown) {
+        return error_set(err, "out of memory");
     }
-    for (size_t i = 0; i < p->depth; i++) {
-        if (p->components[i].compiled) {
-            regfree(&p->components[i].regex);
+    list->items = grown;
+    struct pattern *p = parse(glob, parsing->base, err);
+    if (!p) {
+        return -1;
+    }
+    if (p->components) {
+        p->components[0].dot |= parsing->dots;
+    }
+    grown[list->count++] = p;
+    return 0;
+}
+
+int pattern_list_add(struct pattern_list *list, const char *glob, bool anywhere, struct error *err)
+{
+    struct error why = {""};
+    struct buf text = {0};
+    anywhere = anywhere && *glob && *glob != '/';
+    int failed = anywhere ? buf_add(&text, "/**/", 4) : 0;
+    if (failed || buf_add(&text, glob, strlen(glob) + 1)) {
+        buf_free(&text);
+        return error_set(err, "out of memory");
+    }
+    struct parsing parsing = {.list = list, .base = base_length(text.data), .dots = anywhere};
+    int result = *text.data == '/' ? glob_expand(text.data, add_pattern, &parsing, &why) : -1;
+    if (*text.data != '/') {
+        error_set(err, "'%.200s' is not the absolute path of files", glob);
+    } else if (result < 0) {
+        error_set(err, "'%.200s': %s", glob, why.text);
+    }
+    buf_free(&text);
+    return result;
+}
+
+void pattern_list_free(struct pattern_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        pattern_free(list->items[i]);
+    }
+    free(list->items);
+    *list = (struct pattern_list){0};
+}
+
+bool pattern_list_match(const struct pattern_list *list, const char *path)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const char *base = pattern_base(list->items[i]);
+        size_t len = strcmp(base, "/") == 0 ? 0 : strlen(base);
+        if (strncmp(base, path, len) == 0 && path[len] == '/' &&
+            pattern_match_rest(list->items[i], path + len + 1)) {
+            return true;
         }
     }
-    free(p->components);
-    free(p->base);
-    free(p);
+    return false;
 }
+
+/* -- matching ---------------------------------------------------------------------------------- */
 
 const char *pattern_base(const struct pattern *p)
 {
@@ -167,6 +294,16 @@ size_t pattern_depth(const struct pattern *p)
     return p->depth;
 }
 
+bool pattern_any_depth(const struct pattern *p, size_t depth)
+{
+    return p->components[depth].any;
+}
+
+bool pattern_passes(const struct pattern *p, size_t depth, const char *name)
+{
+    return *name != '.' || p->components[depth].dot;
+}
+
 bool pattern_match(const struct pattern *p, size_t depth, const char *name, struct captures *caps)
 {
     const struct component *c = &p->components[depth];
@@ -176,11 +313,34 @@ bool pattern_match(const struct pattern *p, size_t depth, const char *name, stru
     }
     for (size_t i = 0; i < c->parts; i++) {
         size_t len = (size_t)(parts[i + 1].rm_eo - parts[i + 1].rm_so);
-        if (c->captured[i] >= 0 && len < sizeof(caps->text[0])) {
+        if (c->captured[i] < CAPTURE_COUNT && len < sizeof(caps->text[0])) {
             char *text = caps->text[c->captured[i]];
             memcpy(text, name + parts[i + 1].rm_so, len);
             text[len] = '\0';
         }
     }
     return true;
+}
+
+static bool match_from(const struct pattern *p, size_t depth, const char *rest)
+{
+    char name[NAME_MAX + 1];
+    struct captures caps;
+    size_t len = strcspn(rest, "/");
+    if (depth == p->depth || len == 0 || len >= sizeof(name)) {
+        return depth == p->depth && *rest == '\0';
+    }
+    memcpy(name, rest, len);
+    name[len] = '\0';
+    const char *next = rest + len + (rest[len] == '/');
+    if (p->components[depth].any) {
+        return match_from(p, depth + 1, rest) ||
+               (pattern_passes(p, depth, name) && match_from(p, depth, next));
+    }
+    return pattern_match(p, depth, name, &caps) && match_from(p, depth + 1, next);
+}
+
+bool pattern_match_rest(const struct pattern *p, const char *rest)
+{
+    return match_from(p, 0, rest);
 }

@@ -101,6 +101,7 @@ static void on_failed(void *arg, int exit_code, const struct error *err)
     log_error("cannot go on", KV("error", err->text));
     app->exit_code = exit_code;
     pipeline_save(app->pipeline); /* what was delivered up to here need not come again */
+    pipeline_stop(app->pipeline);
     end_loop(app);
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/userinfo.h"
 #include "config/value.h"
 
 struct config *config_defaults(void)
@@ -42,6 +43,15 @@ static bool property_secret(const char *name)
     return false;
 }
 
+/* A string without the passwords of the URLs in it. */
+static int mask_urls(json_t *string)
+{
+    char *shown = userinfo_hide(json_string_value(string));
+    int result = shown ? json_string_set(string, shown) : -1;
+    free(shown);
+    return result;
+}
+
 /* Takes the reference of the value; NULL stays NULL. An empty secret is shown: it tells that it
  * is not set. */
 static json_t *mask(const struct key *key, json_t *value)
@@ -55,11 +65,15 @@ static json_t *mask(const struct key *key, json_t *value)
     if (key->type == KEY_MAP) {
         json_object_foreach(value, name, item)
         {
-            if (property_secret(name) && json_string_set(item, "***") < 0) {
+            if ((property_secret(name) ? json_string_set(item, "***") : mask_urls(item)) < 0) {
                 json_decref(value);
                 return NULL;
             }
         }
+    }
+    if (key->type == KEY_STRING && !(key->flags & KEY_REGEX) && value && mask_urls(value) < 0) {
+        json_decref(value);
+        return NULL;
     }
     return value;
 }

@@ -1,5 +1,4 @@
 /* Does the source read what the collector itself writes? Each line would come back for ever. */
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,51 +14,38 @@ static const char *below(const char *directory, const char *path)
     return !strncmp(directory, path, len) && path[len] == '/' ? path + len + 1 : NULL;
 }
 
-static bool components_match(const struct pattern *pattern, const char *rest)
+/* 1, or 0; -1: memory. `path` has no links. */
+static int matches(const struct pattern *pattern, const char *path)
 {
-    struct captures caps;
-    for (size_t i = 0; i < pattern_depth(pattern); i++) {
-        size_t len = strcspn(rest, "/");
-        char name[256];
-        if (len == 0 || len >= sizeof(name)) {
-            return false;
-        }
-        memcpy(name, rest, len);
-        name[len] = '\0';
-        if (!pattern_match(pattern, i, name, &caps)) {
-            return false;
-        }
-        rest += len + (rest[len] == '/');
-    }
-    return *rest == '\0';
+    char *base = real_path(pattern_base(pattern));
+    const char *rest = base ? below(base, path) : NULL;
+    int result = !base ? -1 : rest && pattern_match_rest(pattern, rest);
+    free(base);
+    return result;
 }
 
-static int matches(const char *glob, const char *path)
+/* -1: memory; the globs were checked before. */
+static int add_all(struct pattern_list *patterns, const struct string_list *globs, bool anywhere)
 {
-    struct error ignored; /* the glob was checked before; a faulty one matches nothing */
-    struct pattern *pattern = pattern_parse(glob, &ignored);
-    char *base = pattern ? real_path(pattern_base(pattern)) : NULL;
-    int result = pattern && !base ? -1 : 0;
-    if (base) {
-        const char *rest = below(base, path);
-        result = rest && components_match(pattern, rest);
+    int result = 0;
+    for (size_t i = 0; result == 0 && i < globs->count; i++) {
+        result = pattern_list_add(patterns, globs->items[i], anywhere, NULL);
     }
-    free(base);
-    pattern_free(pattern);
     return result;
 }
 
 static int files_follow(const struct config *cfg, const char *path)
 {
-    for (size_t i = 0; i < cfg->files_exclude.count; i++) {
-        if (fnmatch(cfg->files_exclude.items[i], path, FNM_PATHNAME | FNM_PERIOD) == 0) {
-            return 0;
+    struct pattern_list include = {0}, exclude = {0};
+    int result = add_all(&include, &cfg->files_include, false);
+    result = result < 0 ? -1 : add_all(&exclude, &cfg->files_exclude, true);
+    if (!pattern_list_match(&exclude, path)) {
+        for (size_t i = 0; result == 0 && i < include.count; i++) {
+            result = matches(include.items[i], path);
         }
     }
-    int result = 0;
-    for (size_t i = 0; result == 0 && i < cfg->files_include.count; i++) {
-        result = matches(cfg->files_include.items[i], path);
-    }
+    pattern_list_free(&include);
+    pattern_list_free(&exclude);
     return result;
 }
 

@@ -94,10 +94,11 @@ const struct key config_keys[] = {
          "Docker Engine's API."),
     MATCH("json_file.path", json_file_path, "/var/lib/docker/containers", "^/", "an absolute path",
           KEY_RESTART, "Docker's containers directory, for source json-file."),
-    LIST("files.include", files_include, "", KEY_RESTART,
+    LIST("files.include", files_include, "", KEY_RESTART | KEY_GLOB,
          "Globs of the files to follow, for source files. A named part such as {service} becomes a tag: "
-         "/logs/{service}/*.log."),
-    LIST("files.exclude", files_exclude, "", KEY_RESTART, "Globs of files to leave out."),
+         "/logs/{service}/*.log. {a,b} means either, and ** any directories."),
+    LIST("files.exclude", files_exclude, "", KEY_RESTART | KEY_GLOB,
+         "Globs of files to leave out. One that does not begin with / holds in every directory."),
     ENUM("files.format", files_format, "auto", file_formats, KEY_RESTART,
          "The format of the files; auto detects it from a file's first line."),
     ENUM("files.follow_links", files_follow_links, "inside", follow_links, KEY_RESTART,
@@ -125,6 +126,10 @@ const struct key config_keys[] = {
          "are always read from the beginning."),
     SIZE("line_max", line_max, "1MiB", 16 * KIB, 16 * MIB, KEY_RESTART,
          "Longer lines are cut into pieces that are marked partial."),
+    DURATION(
+        "partial_wait", partial_wait, "5s", MS, HOUR, 0,
+        "After so long without a further byte, the unfinished last line of a file that was deleted, or of a "
+        "container that has ended, is delivered as it is."),
     INTEGER("hold_files", hold_files, "100", 1, 100000, KEY_RESTART,
             "How many rotated files of one container are held open until they are read."),
     LIST("include.services", include.services, "", 0,
@@ -231,8 +236,8 @@ const struct key config_keys[] = {
         "Further properties of librdkafka, by their own names. Checked at startup."),
 
     MATCH("metrics.listen", metrics_listen, "127.0.0.1:9464", "^$|^([^:]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$",
-          "address:port such as 127.0.0.1:9464 or [::1]:9464, or \"\" for none", KEY_RESTART,
-          "Where /metrics, /healthz and /readyz are served. Empty: nowhere."),
+          "address:port such as 127.0.0.1:9464, [::1]:9464 or *:9464, or \"\" for none", KEY_RESTART,
+          "Where /metrics, /healthz and /readyz are served; *:9464 is every address. Empty: nowhere."),
     ENUM("log.level", log_level, "info", levels, 0,
          "The lowest level that the collector's own log shows. It goes to stderr."),
     ENUM("log.format", log_format, "logfmt", log_formats, 0, "The format of the collector's own log."),

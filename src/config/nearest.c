@@ -1,47 +1,13 @@
 /* Which known name is most like an unknown one. */
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/distance.h"
 #include "config/keys.h"
-
-#define NAME_MAX_COMPARED 80
 
 static size_t least(size_t a, size_t b)
 {
     return a < b ? a : b;
-}
-
-static bool same(char a, char b)
-{
-    return (a == '-' ? '_' : tolower((unsigned char)a)) == (b == '-' ? '_' : tolower((unsigned char)b));
-}
-
-/* Edits that turn one into the other: insert, delete, replace a character, swap two neighbours. Case does not
- * count, and '-' is '_'. */
-static size_t distance(const char *a, const char *b)
-{
-    size_t row[3][NAME_MAX_COMPARED + 1];
-    size_t na = strnlen(a, NAME_MAX_COMPARED), nb = strnlen(b, NAME_MAX_COMPARED);
-    size_t *before = row[0], *last = row[1], *now = row[2];
-    for (size_t j = 0; j <= nb; j++) {
-        last[j] = j;
-    }
-    for (size_t i = 1; i <= na; i++) {
-        now[0] = i;
-        for (size_t j = 1; j <= nb; j++) {
-            now[j] = last[j - 1] + !same(a[i - 1], b[j - 1]);
-            now[j] = least(now[j], least(last[j], now[j - 1]) + 1);
-            if (i > 1 && j > 1 && same(a[i - 1], b[j - 2]) && same(a[i - 2], b[j - 1])) {
-                now[j] = least(now[j], before[j - 2] + 1);
-            }
-        }
-        size_t *free_row = before;
-        before = last;
-        last = now;
-        now = free_row;
-    }
-    return last[nb];
 }
 
 /* Is `part` the first or the last of the words of `name`? "memory" and "max" are, of "memory_max". */
@@ -85,11 +51,11 @@ const char *config_nearest(const char *path)
         char name[CONFIG_ENV_MAX];
         snprintf(name, sizeof(name), "%.*s", (int)section, key->path);
         if (section > 0 && !strchr(path, '.')) {
-            consider(&best, name, section, distance(path, name));
+            consider(&best, name, section, name_distance(path, name));
         }
-        size_t whole = distance(path, key->path);
+        size_t whole = name_distance(path, key->path);
         bool word = is_word_of(last_part(path), last_part(key->path));
-        size_t part = (word ? 1 : distance(last_part(path), last_part(key->path))) + elsewhere;
+        size_t part = (word ? 1 : name_distance(last_part(path), last_part(key->path))) + elsewhere;
         consider(&best, key->path, strlen(key->path), least(whole, part));
     }
     return best.name;
@@ -98,12 +64,12 @@ const char *config_nearest(const char *path)
 const char *config_nearest_env(const char *name)
 {
     static struct best best;
-    best.distance = distance(name, CONFIG_ENV_FILE);
+    best.distance = name_distance(name, CONFIG_ENV_FILE);
     snprintf(best.name, sizeof(best.name), CONFIG_ENV_FILE);
     for (const struct key *key = config_keys; key->path; key++) {
         char env[CONFIG_ENV_MAX];
         config_key_env(key, env);
-        consider(&best, env, strlen(env), distance(name, env));
+        consider(&best, env, strlen(env), name_distance(name, env));
     }
     return best.name;
 }

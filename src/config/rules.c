@@ -41,6 +41,31 @@ static int check_own_files(const struct config *cfg, struct config_fault *fault)
     return 0;
 }
 
+static int check_globs(const struct config *cfg, struct config_fault *fault)
+{
+    const struct {
+        const char *key, *example;
+        const struct string_list *globs;
+        bool anywhere;
+    } lists[] = {
+        {"files.include", "a path such as \"/logs/{service}/*.log\"", &cfg->files_include, false},
+        {"files.exclude", "one such as \"/logs/*/debug*.log\" or \"*.gz\"", &cfg->files_exclude, true}};
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        struct pattern_list patterns = {0};
+        struct error why;
+        int result = 0;
+        for (size_t j = 0; result == 0 && j < lists[i].globs->count; j++) {
+            result = pattern_list_add(&patterns, lists[i].globs->items[j], lists[i].anywhere, &why);
+        }
+        pattern_list_free(&patterns);
+        if (result < 0) {
+            return FAULT(fault, lists[i].key, NULL, "%s: %s; expected %s", lists[i].key, why.text,
+                         lists[i].example);
+        }
+    }
+    return 0;
+}
+
 static int check_source(const struct config *cfg, struct config_fault *fault)
 {
     if (cfg->source == SOURCE_FILES && cfg->files_include.count == 0) {
@@ -48,16 +73,7 @@ static int check_source(const struct config *cfg, struct config_fault *fault)
                      "source is \"files\" but files.include is not set; expected globs such as "
                      "[\"/logs/{service}/*.log\"]");
     }
-    for (size_t i = 0; i < cfg->files_include.count; i++) {
-        struct error why;
-        struct pattern *pattern = pattern_parse(cfg->files_include.items[i], &why);
-        if (!pattern) {
-            return FAULT(fault, "files.include", NULL,
-                         "files.include: %s; expected a path such as \"/logs/{service}/*.log\"", why.text);
-        }
-        pattern_free(pattern);
-    }
-    return 0;
+    return check_globs(cfg, fault);
 }
 
 static int check_sink(const struct config *cfg, struct config_fault *fault)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/regexp.h"
+#include "base/userinfo.h"
 #include "config/units.h"
 
 static void *field_of(const struct key *key, const struct config *cfg)
@@ -17,11 +18,18 @@ static void *field_of(const struct key *key, const struct config *cfg)
 
 /* -- faults ------------------------------------------------------------------------------------ */
 
+static void describe_string(const char *text, char out[ERROR_QUOTE_MAX])
+{
+    char *shown = userinfo_hide(text);
+    error_quote(shown ? shown : "", out);
+    free(shown);
+}
+
 void config_value_describe(const json_t *value, bool secret, char out[ERROR_QUOTE_MAX])
 {
     switch (json_typeof(value)) {
     case JSON_STRING:
-        error_quote(json_string_value(value), out);
+        describe_string(json_string_value(value), out);
         break;
     case JSON_INTEGER:
         snprintf(out, ERROR_QUOTE_MAX, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
@@ -270,34 +278,62 @@ static bool in_quantifier(const char *text, size_t comma)
     return from > 0 && from < comma && text[from - 1] == '{' && text[to] == '}';
 }
 
-/* Items are separated by commas; `\,` is a comma inside one. Empty text is an empty list. */
-static json_t *list_from_text(const char *text, bool regexes)
+/* The length of the element at `from`: to a comma that is no part of it. */
+static size_t item_length(const char *text, size_t from, unsigned flags)
 {
-    json_t *list = json_array();
-    size_t len = strlen(text), n = 0;
+    size_t at = from, braces = 0;
+    for (; text[at]; at++) {
+        if (text[at] == '\\' && text[at + 1]) {
+            at++;
+        } else if (text[at] == '{' || (text[at] == '}' && braces > 0)) {
+            braces += text[at] == '{' ? 1 : -1;
+        } else if (text[at] == ',' && !(flags & KEY_REGEX && in_quantifier(text, at)) &&
+                   !(flags & KEY_GLOB && braces > 0)) {
+            break;
+        }
+    }
+    return at - from;
+}
+
+static bool blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* Without the blanks around it, but for one behind a backslash; `\,` is a comma. */
+static json_t *item_from_text(const char *text, size_t len)
+{
     char *item = malloc(len + 1);
-    for (size_t i = 0; list && item && len > 0 && i <= len; i++) {
-        if (text[i] == '\0' || (text[i] == ',' && !(regexes && in_quantifier(text, i)))) {
-            if (json_array_append_new(list, json_stringn(item, n)) < 0) {
-                json_decref(list);
-                list = NULL;
-            }
-            n = 0;
+    size_t n = 0, keep = 0;
+    for (size_t i = 0; item && i < len; i++) {
+        bool escaped = text[i] == '\\' && i + 1 < len;
+        if (n == 0 && blank(text[i])) {
             continue;
         }
-        if (text[i] == '\\' && text[i + 1] != '\0') {
-            if (text[i + 1] != ',') {
-                item[n++] = text[i];
-            }
-            i++;
+        if (escaped && text[++i] != ',') {
+            item[n++] = '\\';
         }
         item[n++] = text[i];
+        keep = escaped || !blank(text[i]) ? n : keep;
     }
-    if (!item) {
-        json_decref(list);
-        list = NULL;
-    }
+    json_t *value = item ? json_stringn(item, keep) : NULL;
     free(item);
+    return value;
+}
+
+/* Elements are separated by commas. Blank text is an empty list. */
+static json_t *list_from_text(const char *text, unsigned flags)
+{
+    json_t *list = json_array();
+    bool more = text[strspn(text, " \t\r\n")] != '\0';
+    for (size_t at = 0, len; list && more; at += len + 1) {
+        len = item_length(text, at, flags);
+        more = text[at + len] == ',';
+        if (json_array_append_new(list, item_from_text(text + at, len)) < 0) {
+            json_decref(list);
+            list = NULL;
+        }
+    }
     return list;
 }
 
@@ -327,7 +363,7 @@ json_t *config_value_from_text(const struct key *key, const char *text, struct e
         value = integer_from_text(text);
     } else if (key->type == KEY_LIST) {
         json_decref(value);
-        value = list_from_text(text, key->flags & KEY_REGEX);
+        value = list_from_text(text, key->flags);
     } else if (key->type == KEY_MAP) {
         json_decref(value);
         value = text[0] ? json_loads(text, JSON_REJECT_DUPLICATES, &fault) : json_object();

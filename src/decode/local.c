@@ -238,7 +238,7 @@ static size_t next(const char *p, const char *end, struct record *out, struct bu
     *out = (struct record){
         .text = e.line,
         .stream = e.stream,
-        .more = e.partial && goes_on(&e),
+        .more = e.partial && e.line.len >= PIECE_MIN && goes_on(&e),
     };
     if (buf_reserve(scratch, CLOCK_TEXT_MAX) == 0) {
         out->time = slice_of(scratch->data, clock_format((int64_t)e.time_ns, scratch->data));

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 static json_t *load(const char *dir, const char *name, struct error *err)
 {
     char path[PATH_MAX];
@@ -37,6 +39,17 @@ static const char *text(const json_t *object, const char *key)
     return json_string_value(json_object_get(object, key));
 }
 
+/* Does it run, and when did it end last? 0001-01-01T00:00:00Z is never. */
+static void read_state(struct metadata *m)
+{
+    const json_t *state = json_object_get(m->json, "State");
+    const char *end = text(state, "FinishedAt");
+    m->ended = json_is_false(json_object_get(state, "Running"));
+    if (!end || clock_parse(slice_str(end), &m->run_end_ns) < 0 || m->run_end_ns < 0) {
+        m->run_end_ns = 0;
+    }
+}
+
 int metadata_load(const char *dir, struct metadata *out, struct error *err)
 {
     *out = (struct metadata){0};
@@ -51,6 +64,7 @@ int metadata_load(const char *dir, struct metadata *out, struct error *err)
         .image = text(config, "Image"),
         .labels = json_object_get(config, "Labels"),
     };
+    read_state(out);
     out->host_json = load(dir, "hostconfig.json", NULL);
     out->driver_unread = !out->host_json && errno != ENOENT;
     out->driver = text(json_object_get(out->host_json, "LogConfig"), "Type");

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "base/userinfo.h"
+
 static const char forms[] = "use unix:///var/run/docker.sock or tcp://host:port";
 
 static int parse_unix(const char *path, struct engine_address *out, struct error *err)
@@ -30,10 +32,10 @@ static int parse_url(const char *text, struct engine_address *out, struct error 
     http_parser_url_init(&url);
     if (http_parser_parse_url(text, strlen(text), 0, &url) != 0 || !(url.field_set & (1 << UF_HOST)) ||
         url.field_data[UF_HOST].len >= sizeof(out->host)) {
-        return error_set(err, "the Engine's address '%s' cannot be understood; %s", text, forms);
+        return error_set(err, "the Engine's address '%s' cannot be understood; %s", out->text, forms);
     }
     if ((url.field_set & (1 << UF_PATH)) && url.field_data[UF_PATH].len > 1) {
-        return error_set(err, "the Engine's address '%s' has a path, which is not supported; %s", text,
+        return error_set(err, "the Engine's address '%s' has a path, which is not supported; %s", out->text,
                          forms);
     }
     snprintf(out->host, sizeof(out->host), "%.*s", (int)url.field_data[UF_HOST].len,
@@ -45,10 +47,12 @@ static int parse_url(const char *text, struct engine_address *out, struct error 
 int engine_address_parse(const char *text, struct engine_address *out, struct error *err)
 {
     *out = (struct engine_address){0};
+    char *shown = userinfo_hide(text);
+    snprintf(out->text, sizeof(out->text), "%s", shown ? shown : "?");
+    free(shown);
     if (strlen(text) >= sizeof(out->text)) {
-        return error_set(err, "the Engine's address is too long: '%s'", text);
+        return error_set(err, "the Engine's address is too long: '%s'", out->text);
     }
-    strcpy(out->text, text);
     if (strncmp(text, "unix://", 7) == 0) {
         return parse_unix(text + 7, out, err);
     }
@@ -65,9 +69,9 @@ int engine_address_parse(const char *text, struct engine_address *out, struct er
             "the Engine's address '%s' is reached over ssh, which is not supported: forward its socket "
             "(ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock HOST) and set "
             "DOCKER_HOST=unix:///tmp/docker.sock",
-            text);
+            out->text);
     }
-    return error_set(err, "the Engine's address '%s' is of an unknown kind; %s", text, forms);
+    return error_set(err, "the Engine's address '%s' is of an unknown kind; %s", out->text, forms);
 }
 
 static void explain_denied(const struct engine_address *a, struct error *err)

@@ -8,7 +8,7 @@
 #include "base/error.h"
 
 struct engine_address {
-    char text[256]; /* as given */
+    char text[256]; /* to be shown: as given, without a password */
     bool local;     /* unix socket */
     bool https;     /* asked for by the scheme */
     char host[256]; /* or the socket's path */

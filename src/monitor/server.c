@@ -36,7 +36,13 @@ static void answer(struct evhttp_request *req, int code, const char *type, const
     evhttp_add_header(headers, "Content-Type", type);
     evhttp_add_header(headers, "Server", "sidetail/" VERSION);
     evhttp_add_header(headers, "Connection", "close"); /* idle clients must not hold descriptors */
-    if (evbuffer_add(body, text, len) < 0) {
+
+    bool head_only = evhttp_request_get_command(req) == EVHTTP_REQ_HEAD;
+    if (head_only) { /* libevent would send a body all the same */
+        char length[24];
+        snprintf(length, sizeof(length), "%zu", len);
+        evhttp_add_header(headers, "Content-Length", length);
+    } else if (evbuffer_add(body, text, len) < 0) {
         code = HTTP_INTERNAL;
     }
     evhttp_send_reply(req, code, NULL, NULL);

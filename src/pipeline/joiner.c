@@ -113,10 +113,16 @@ static bool may_hold(const struct joiner *j, const struct record *rec)
     return j->held + rec->text.len <= j->held_max;
 }
 
-/* Can it be added to what came of its line? What is not of the format is no part of that line. */
+/* What is not of the format is no part of the line before it, either. */
+static bool is_another(const struct record *rec)
+{
+    return rec->begins || rec->malformed;
+}
+
+/* Can it be added to what came of its line? */
 static bool goes_on(const struct joiner *j, const struct join *join, const struct record *rec, size_t length)
 {
-    return !rec->malformed && join->length + length <= (size_t)j->cfg->line_max && may_hold(j, rec);
+    return !is_another(rec) && join->length + length <= (size_t)j->cfg->line_max && may_hold(j, rec);
 }
 
 unsigned joiner_put_part(struct joiner_feed *f, struct record *rec)
@@ -127,7 +133,7 @@ unsigned joiner_put_part(struct joiner_feed *f, struct record *rec)
     size_t length = text_length(rec);
     if (join->active && !goes_on(j, join, rec, length)) {
         struct record piece = joined(join, rec->stream);
-        piece.partial = !rec->malformed; /* behind which a line of its own comes */
+        piece.partial = !is_another(rec);
         metrics.cut_lines += piece.partial;
         put_line(f, &piece);
         join_end(j, join);

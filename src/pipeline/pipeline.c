@@ -101,6 +101,11 @@ void pipeline_drain(struct pipeline *pl, void (*done)(void *arg), void *arg)
     drain_step(pl);
 }
 
+void pipeline_stop(struct pipeline *pl)
+{
+    pl->stages.batcher.draining = true;
+}
+
 void pipeline_say_lost(struct pipeline *pl)
 {
     batcher_say_lost(&pl->stages.batcher);

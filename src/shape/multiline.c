@@ -22,13 +22,18 @@ struct step {
 
 /* clang-format off */
 static const struct step built_in[] = {
-    /* Python: 1 frames, 2 behind the exception, 3 blank line behind it, 4 told that another one follows */
-    {RULE_PYTHON, IN(OUTSIDE) | IN(4), 1, "Traceback \\(most recent call last\\):\\s*\\z", NULL},
+    /* Python: 1 frames, 2 behind the exception, 3 blank line behind it, 4 told that another one follows, 5
+     * right behind the head, 6 in an exception group, 7 behind the rule that ends it or a group in it */
+    {RULE_PYTHON, IN(OUTSIDE) | IN(4), 5, "Traceback \\(most recent call last\\):\\s*\\z", NULL},
     {RULE_PYTHON, IN(OUTSIDE), 4, "\\AException (?:in thread [^\"]|ignored in: )", "E"},
     {RULE_PYTHON, IN(OUTSIDE), 1, "\\A  File \"[^\"]+\", line \\d+\\z", " "},
-    {RULE_PYTHON, IN(1), 1, "\\A[ \\t]", " \t"},
-    {RULE_PYTHON, IN(1), 2, "\\A[\\w.<>\\x{80}-\\x{10ffff}]+(?::|\\z)", NULL},
-    {RULE_PYTHON, IN(2) | IN(3), 3, "\\A\\s*\\z", NULL},
+    {RULE_PYTHON, IN(OUTSIDE) | IN(4), 6, "\\A  \\| .*\\(\\d+ sub-exceptions?\\)\\z", " "},
+    {RULE_PYTHON, IN(5), 6, "\\A  \\|", " "},
+    {RULE_PYTHON, IN(1) | IN(5), 1, "\\A[ \\t]", " \t"},
+    {RULE_PYTHON, IN(1) | IN(5), 2, "\\A[\\w.<>\\x{80}-\\x{10ffff}]+(?::|\\z)", NULL},
+    {RULE_PYTHON, IN(6), 7, "\\A +\\+-+\\s*\\z", " "},
+    {RULE_PYTHON, IN(6) | IN(7), 6, "\\A +(?:\\||\\+-)", " "},
+    {RULE_PYTHON, IN(2) | IN(3) | IN(7), 3, "\\A\\s*\\z", NULL},
     {RULE_PYTHON, IN(2), 2, "\\A[ \\t]", " \t"},
     {RULE_PYTHON, IN(3), 4, "\\A(?:During handling of the above exception|The above exception was the direct cause)", "DT"},
     {RULE_PYTHON, IN(4), 4, "\\A\\s*\\z", NULL},

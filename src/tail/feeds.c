@@ -229,13 +229,18 @@ bool tail_feed_put(struct tail_feed *feed, enum stream stream, int64_t time_ns, 
     return true;
 }
 
-void tail_feed_notice(struct tail_feed *feed, enum tail_line_kind kind, int64_t time_ns, const char *text)
+void tail_feed_end_parts(struct tail_feed *feed)
 {
     for (int s = 0; s < STREAM_COUNT; s++) {
         if (feed->join[s].len > 0) {
             end_join(feed, (enum stream)s, false);
         }
     }
+}
+
+void tail_feed_notice(struct tail_feed *feed, enum tail_line_kind kind, int64_t time_ns, const char *text)
+{
+    tail_feed_end_parts(feed);
     hand_on(feed, &(struct tail_line){.time_ns = time_ns, .text = slice_str(text), .kind = kind});
 }
 

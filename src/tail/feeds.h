@@ -52,6 +52,8 @@ void tail_feed_present(struct tail_feed *feed);
 bool tail_feed_put(struct tail_feed *feed, enum stream stream, int64_t time_ns, struct slice text, bool more);
 /* Drops the pieces that were put of that stream's unfinished line. */
 void tail_feed_drop_part(struct tail_feed *feed, enum stream stream);
+/* No rest will come of the unfinished lines: they are put as they are. */
+void tail_feed_end_parts(struct tail_feed *feed);
 /* Puts what happened to the container, after a piece of a line that waits for its rest. Always taken. */
 void tail_feed_notice(struct tail_feed *feed, enum tail_line_kind kind, int64_t time_ns, const char *text);
 /* Nothing more is put; what is queued will still be printed. */

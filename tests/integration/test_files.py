@@ -107,6 +107,55 @@ def test_kill_9(collect, volume, write_file, how):
     found.assert_exactly_once()
 
 
+def logs_of(collector):
+    return [record["log"] for record in collector.records()]
+
+
+def test_last_line_of_a_deleted_file(collect, volume):
+    """It has no newline. It is delivered once, while its writer has the file open; one that is not deleted waits on."""
+    collector = collect(partial_wait="1s").start()
+    with (volume / "web" / "a.log").open("w") as writer, (volume / "web" / "b.log").open("w") as waiting:
+        writer.write("first\nlast words")
+        writer.flush()
+        waiting.write("first\nto be")
+        waiting.flush()
+        collector.wait_lines(2)
+        (volume / "web" / "a.log").unlink()
+        collector.wait_lines(3)
+        waiting.write(" continued\n")
+        waiting.flush()
+        collector.wait_lines(4)
+        assert sorted(logs_of(collector)) == ["first", "first", "last words", "to be continued"]
+    collector.stop_cleanly()
+    assert len(logs_of(collector)) == 4
+
+
+def test_last_line_at_the_end(collect, volume):
+    """It is not given up when the collector ends before it is due."""
+    collector = collect(partial_wait="1h").start()
+    (volume / "web" / "a.log").write_text("first\nlast words")
+    collector.wait_lines(1)
+    (volume / "web" / "a.log").unlink()
+    collector.stop_cleanly()
+    assert logs_of(collector) == ["first", "last words"]
+    assert "deleted" not in collector.stderr()
+
+
+def test_utf16_is_said_once(collect, volume):
+    """No line comes out right; nothing is lost of others, and it is said once, however often the file is rotated."""
+    log = volume / "web" / "a.log"
+    log.write_bytes("eins\nzwei\n".encode("utf-16"))
+    collector = collect().start()
+    collector.wait_stderr("UTF-16")
+    log.rename(volume / "web" / "a.log.1")
+    log.write_bytes("drei\n".encode("utf-16"))
+    (volume / "web" / "b.log").write_bytes(b"\xef\xbb\xbfgood\n")
+    collector.wait_for(lambda records: any(record["log"] == "good" for record in records))
+    collector.wait_for(lambda records: any("d\0r\0" in record["log"] for record in records))
+    collector.stop_cleanly()
+    assert collector.stderr().count("UTF-16") == 1
+
+
 def test_cri(collect, volume, write_file):
     collector = collect().start()
     write_file(file=volume / "web" / "0.log", id="w", format="cri", count=3000, long_every=50, long_length=60000,

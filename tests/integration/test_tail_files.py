@@ -282,3 +282,37 @@ def test_a_driver_without_files_is_said_once(box, files, tmp_path, name, said):
     assert out.read_text().count("cannot be shown") == 1
     process, _ = files("--no-follow", "another")
     assert process.wait(20) == 1 and (tmp_path / "out2").read_text() == ""
+
+
+PIECE = "p" * 16384  # as much as the Engine puts into one entry
+
+
+def piece(text, second):
+    return entry(text, second).replace('\\n"', '"')
+
+
+def test_last_words_of_a_container_that_has_ended(box, files):
+    """What it wrote last has no newline: short, just as long as the Engine's entries, or torn by a crash of the Engine."""
+    box.log.write_text(piece("first run", 1) + entry("second run", 2) + piece(PIECE, 3) + '{"log":"to')
+    box.say({**box.meta, "State": {"Running": False, "ExitCode": 1}})
+    for more in ((), ("--color", "never")):
+        process, lines = files("--all", "--no-follow", *more)
+        assert process.wait(10) == 0
+        assert lines() == ["first run", "second run", PIECE, '{"log":"to']
+
+
+def test_last_words_of_a_container_that_ends(box, files):
+    box.log.write_text(entry("begun", 1))
+    _, lines = files()
+    wait_until(lambda: lines() == ["begun"])
+    with open(box.log, "a") as log:
+        log.write(piece(PIECE, 2))
+    box.say({**box.meta, "State": {"Running": False, "ExitCode": 1}})
+    wait_until(lambda: PIECE in lines())
+
+
+def test_nobody_is_called_so(box, files):
+    for more in (("nobody",), ("-p", "nope"), ("-l", "nope"), ("-a", "nobody"), ("-a", "-p", "nope")):
+        process, _ = files("--no-follow", *more)
+        assert process.wait(10) == 1
+        assert b"no container is " in process.stderr.read()

@@ -110,9 +110,9 @@ static void says_where_a_value_is_wrong(void **state)
                    "1:24: found \"perl\"; expected one of \"\", \"java\", \"python\", \"go\", \"node\", "
                    "\"auto\", \"regex\"");
     assert_refused("{\"json_file\": {\"path\": \"\"}}", "1:24: found \"\"; expected an absolute path");
-    assert_refused(
-        "{\"metrics\": {\"listen\": \"9464\"}}",
-        "1:24: found \"9464\"; expected address:port such as 127.0.0.1:9464 or [::1]:9464, or \"\" for none");
+    assert_refused("{\"metrics\": {\"listen\": \"9464\"}}",
+                   "1:24: found \"9464\"; expected address:port such as 127.0.0.1:9464, [::1]:9464 or "
+                   "*:9464, or \"\" for none");
     assert_refused(
         "{\"kafka\": {\"topic\": \"logs {service}\"}}",
         "1:21: found \"logs {service}\"; expected the name of a topic, in which {service}, {project}, "

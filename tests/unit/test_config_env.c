@@ -97,6 +97,41 @@ static void a_quantifier_is_not_cut(void **state)
     config_free(cfg);
 }
 
+static void the_commas_of_a_globs_alternatives_cut_nothing(void **state)
+{
+    (void)state;
+    setenv("SIDETAIL_FILES_INCLUDE", "/l/{web,{a,b}}.log, /l/{x\\,y},/l/\\{,/l/}", 1);
+    setenv("SIDETAIL_FILES_EXCLUDE", "{*.gz,*.bak}", 1);
+    struct config *cfg = environment_loaded();
+    assert_int_equal(cfg->files_include.count, 4);
+    assert_string_equal(cfg->files_include.items[0], "/l/{web,{a,b}}.log");
+    assert_string_equal(cfg->files_include.items[1], "/l/{x,y}");
+    assert_string_equal(cfg->files_include.items[2], "/l/\\{");
+    assert_string_equal(cfg->files_include.items[3], "/l/}");
+    assert_int_equal(cfg->files_exclude.count, 1);
+    config_free(cfg);
+}
+
+static void blanks_around_elements_go(void **state)
+{
+    (void)state;
+    setenv("SIDETAIL_LABELS", " a, b\t,c d ,\n e\\, f\n", 1);
+    setenv("SIDETAIL_REDACT", "x\\ , \\ y, a b\\\\ ", 1);
+    setenv("SIDETAIL_INCLUDE_SERVICES", " \t", 1);
+    struct config *cfg = environment_loaded();
+    assert_int_equal(cfg->labels.count, 4);
+    assert_string_equal(cfg->labels.items[0], "a");
+    assert_string_equal(cfg->labels.items[1], "b");
+    assert_string_equal(cfg->labels.items[2], "c d");
+    assert_string_equal(cfg->labels.items[3], "e, f");
+    assert_int_equal(cfg->redact.count, 3);
+    assert_string_equal(cfg->redact.items[0], "x\\ "); /* a backslash keeps its blank */
+    assert_string_equal(cfg->redact.items[1], "\\ y");
+    assert_string_equal(cfg->redact.items[2], "a b\\\\");
+    assert_int_equal(cfg->include.services.count, 0);
+    config_free(cfg);
+}
+
 static void an_empty_list_is_one(void **state)
 {
     (void)state;
@@ -296,6 +331,8 @@ int main(void)
         cmocka_unit_test_setup(each_key_has_its_own_variable, clean_environment),
         cmocka_unit_test_setup(reads_each_type, clean_environment),
         cmocka_unit_test_setup(a_quantifier_is_not_cut, clean_environment),
+        cmocka_unit_test_setup(the_commas_of_a_globs_alternatives_cut_nothing, clean_environment),
+        cmocka_unit_test_setup(blanks_around_elements_go, clean_environment),
         cmocka_unit_test_setup(an_empty_list_is_one, clean_environment),
         cmocka_unit_test_setup(wins_over_the_file, clean_environment),
         cmocka_unit_test_setup(says_what_is_wrong, clean_environment),

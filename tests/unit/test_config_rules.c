@@ -183,7 +183,8 @@ static const char secrets[] =
     "\"ssl.key.pem\": \"geheim\","
     " \"sasl.oauthbearer.client.secret\": \"geheim\", \"sasl.oauthbearer.config\": \"geheim\", \"ssl_key\": "
     "\"geheim\","
-    " \"acks\": \"all\"}}}";
+    " \"acks\": \"all\", \"sasl.oauthbearer.token.endpoint.url\": \"https://me:geheim@idp/\"}},"
+    " \"docker\": {\"host\": \"tcp://me:geheim@engine:2376\"}}";
 
 static void masks_secrets(void **state)
 {
@@ -195,6 +196,8 @@ static void masks_secrets(void **state)
     assert_non_null(strstr(text, "\"sasl_password\": \"***\""));
     assert_non_null(strstr(text, "\"ssl.key.pem\": \"***\""));
     assert_non_null(strstr(text, "\"acks\": \"all\""));
+    assert_non_null(strstr(text, "\"tcp://me:***@engine:2376\""));
+    assert_non_null(strstr(text, "\"https://me:***@idp/\""));
     assert_non_null(strstr(text, "\"sasl_username\": \"user\""));
     /* The configuration itself keeps them. */
     assert_string_equal(cfg->kafka_sasl_password, "geheim");

@@ -57,13 +57,13 @@ static void test_docker_shape(void **state)
          .escaped = true);
     JSON("{\"log\":\"\\n\",\"stream\":\"stderr\",\"time\":\"" T "\"}\n", SLICE(""), SLICE(T),
          .stream = STREAM_STDERR, .escaped = true);
-    JSON("{\"log\":\"part\",\"stream\":\"stdout\",\"time\":\"" T "\"}\n", SLICE("part"), SLICE(T),
-         .escaped = true, .more = true);
+    JSON("{\"log\":\"end\",\"stream\":\"stdout\",\"time\":\"" T "\"}\n", SLICE("end"), SLICE(T),
+         .escaped = true);
     JSON("{\"log\":\"a\\r\\n\",\"stream\":\"stdout\",\"time\":\"" T "\"}\n", SLICE("a\\r"), SLICE(T),
          .escaped = true);
     /* A backslash and an n, not a newline. */
     JSON("{\"log\":\"a\\\\n\",\"stream\":\"stdout\",\"time\":\"" T "\"}\n", SLICE("a\\\\n"), SLICE(T),
-         .escaped = true, .more = true);
+         .escaped = true);
     JSON("{\"log\":\"a\\\\\\n\",\"stream\":\"stdout\",\"time\":\"" T "\"}\n", SLICE("a\\\\"), SLICE(T),
          .escaped = true);
     JSON("{\"log\":\"\\u001b[31mупал\\u001b[0m "
@@ -82,7 +82,33 @@ static void test_other_shapes(void **state)
     JSON("{\"log\":\"nul \\u0000\\n\"}\n", SLICE("nul \0"), NO_TIME);
     JSON("{\"log\":\"a\\n\",\"stream\":\"stdout\",\"time\":\"2026-11-24T05:00:39+01:00\"}\n", SLICE("a"),
          SLICE("2026-11-24T05:00:39+01:00"));
-    JSON("{\"log\":\"\"}\n", SLICE(""), NO_TIME, .more = true);
+    JSON("{\"log\":\"\"}\n", SLICE(""), NO_TIME);
+}
+
+/* Docker cuts at 16 KiB of what was written, whatever that takes in JSON: an entry with less ends a stream. */
+static void test_pieces(void **state)
+{
+    (void)state;
+    static const char *const forms[] = {"{\"log\":\"%s%s\",\"stream\":\"stdout\",\"time\":\"" T "\"}\n",
+                                        "{ \"log\": \"%s%s\" }\n"};
+    static char line[4 * PIECE_MIN], text[3 * PIECE_MIN];
+    static const struct {
+        const char *end;
+        size_t length; /* of what it stands for */
+    } cases[] = {{"", 0}, {"\\n", 0}, {"\\u001b\\\\", 2}};
+    for (size_t form = 0; form < 2; form++) {
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+            for (size_t length = PIECE_MIN - 1; length <= PIECE_MIN + 1; length++) {
+                struct record rec;
+                size_t fill = length - cases[i].length;
+                memset(text, 'x', fill);
+                text[fill] = '\0';
+                int len = snprintf(line, sizeof(line), forms[form], text, cases[i].end);
+                assert_int_equal(decode(&decoder_json_file, slice_of(line, (size_t)len), &rec), len);
+                assert_int_equal(rec.more, length >= PIECE_MIN && strcmp(cases[i].end, "\\n") != 0);
+            }
+        }
+    }
 }
 
 static void test_malformed(void **state)
@@ -263,7 +289,7 @@ static void test_local(void **state)
     check(&decoder_local, SLICE(LOCAL_EMPTY),
           WANT(SLICE(""), SLICE("2026-11-28T06:48:32.425760987Z"), .stream = STREAM_STDERR));
     check(&decoder_local, SLICE(LOCAL_PIECE("\x18\x01")),
-          WANT(SLICE("x"), SLICE("1970-01-01T00:00:00.000000001Z"), .more = true));
+          WANT(SLICE("x"), SLICE("1970-01-01T00:00:00.000000001Z")));
     check(&decoder_local, SLICE(LOCAL_PIECE("\x08\x01")),
           WANT(SLICE("x"), SLICE("1970-01-01T00:00:00.000000001Z")));
 }
@@ -449,6 +475,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_docker_shape),
         cmocka_unit_test(test_other_shapes),
+        cmocka_unit_test(test_pieces),
         cmocka_unit_test(test_malformed),
         cmocka_unit_test(test_attrs),
         cmocka_unit_test(test_torn),

@@ -1,3 +1,4 @@
+#include <pty.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -5,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 // cmocka.h wants the above
 #include <cmocka.h>
 
@@ -176,6 +178,40 @@ static void test_raw(void **state)
     assert_string_equal(encode(&encoder_raw, NULL, tags, REC("as it is \\u003c \xff")),
                         "as it is \\u003c \xff\n");
     assert_string_equal(encode(&encoder_raw, NULL, tags, REC("")), "\n");
+    tags_unref(tags);
+}
+
+/* With stdout a terminal: cursor, title and answers are out of reach, colours end with their line. */
+static void test_raw_on_a_terminal(void **state)
+{
+    (void)state;
+    struct config cfg = {.color = COLOR_ALWAYS};
+    struct tags *tags = web();
+    int master, slave, old = dup(STDOUT_FILENO);
+    assert_int_equal(openpty(&master, &slave, NULL, NULL, NULL), 0);
+    void *raw[3];
+    fflush(stdout);
+    dup2(slave, STDOUT_FILENO);
+    raw[0] = encoder_raw.open(&cfg, true);
+    raw[1] = encoder_raw.open(&cfg, false); /* what it makes goes elsewhere */
+    cfg.color = COLOR_NEVER;
+    raw[2] = encoder_raw.open(&cfg, true);
+    dup2(old, STDOUT_FILENO);
+    static const char line[] = "\x1b[31mred\x1b[0m \x1b[2J\xc2\x9b\x1b]0;title\x07\n\x1b[1mtwo\r";
+    assert_string_equal(encode(&encoder_raw, raw[0], tags, REC(line)),
+                        "\x1b[31mred\x1b[0m ^[[2J<U+009B>^[]0;title^G\x1b[0m\n\x1b[1mtwo\x1b[0m\n");
+    assert_string_equal(encode(&encoder_raw, raw[1], tags, REC("\x1b[2J\r")), "\x1b[2J\r\n");
+    assert_string_equal(encode(&encoder_raw, raw[2], tags, REC(line)),
+                        "red ^[[2J<U+009B>^[]0;title^G\ntwo\n");
+    assert_string_equal(encode(&encoder_raw, raw[2], tags, REC("\\u001b[2J\\u003c", .escaped = true)),
+                        "^[[2J<\n");
+    assert_string_equal(encode(&encoder_raw, raw[2], tags, REC("")), "\n");
+    for (int i = 0; i < 3; i++) {
+        encoder_raw.close(raw[i]);
+    }
+    close(master);
+    close(slave);
+    close(old);
     tags_unref(tags);
 }
 
@@ -363,19 +399,13 @@ static void test_terminal_escape(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_json),
-        cmocka_unit_test(test_json_tags),
-        cmocka_unit_test(test_json_now),
-        cmocka_unit_test(test_json_lengths),
-        cmocka_unit_test(test_raw),
-        cmocka_unit_test(test_pretty_names),
-        cmocka_unit_test(test_pretty),
-        cmocka_unit_test(test_pretty_color),
-        cmocka_unit_test(test_color_choice),
-        cmocka_unit_test(test_terminal_safe),
-        cmocka_unit_test(test_terminal_columns),
-        cmocka_unit_test(test_terminal_high),
-        cmocka_unit_test(test_terminal_escape),
+        cmocka_unit_test(test_json),          cmocka_unit_test(test_json_tags),
+        cmocka_unit_test(test_json_now),      cmocka_unit_test(test_json_lengths),
+        cmocka_unit_test(test_raw),           cmocka_unit_test(test_raw_on_a_terminal),
+        cmocka_unit_test(test_pretty_names),  cmocka_unit_test(test_pretty),
+        cmocka_unit_test(test_pretty_color),  cmocka_unit_test(test_color_choice),
+        cmocka_unit_test(test_terminal_safe), cmocka_unit_test(test_terminal_columns),
+        cmocka_unit_test(test_terminal_high), cmocka_unit_test(test_terminal_escape),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     buf_free(&out);

@@ -371,10 +371,11 @@ static void test_beginning_of_a_line_gone(void **state)
     world_new_json(&w);
     world_container(&w);
     world_start(&w);
-    world_write(&w, ID "/" ID "-json.log", ENTRY("one\\n") ENTRY("be"));
+    world_write(&w, ID "/" ID "-json.log", ENTRY("one\\n"));
+    world_write_entry(&w, ID "/" ID "-json.log", world_piece("be"));
     world_settle(&w);
     world_rename(&w, ID "/" ID "-json.log", ID "/" ID "-json.log.1");
-    world_write(&w, ID "/" ID "-json.log", ENTRY("gin"));
+    world_write_entry(&w, ID "/" ID "-json.log", world_piece("gin"));
     world_settle(&w);
     world_save(&w);
     world_kill(&w);

@@ -24,12 +24,15 @@ struct writer {
 
 static void write_entry(struct writer *wr, int stream, bool ends)
 {
-    char entry[160], text[40];
-    snprintf(text, sizeof(text), "%s%u.", stream ? "err" : "out", wr->next++);
-    snprintf(entry, sizeof(entry),
-             "{\"log\":\"%s%s\",\"stream\":\"%s\",\"time\":\"2026-11-24T05:00:39.%09uZ\"}\n", text,
-             ends ? "\\n" : "", stream ? "stderr" : "stdout", wr->next);
+    char number[40], *entry;
+    snprintf(number, sizeof(number), "%s%u.", stream ? "err" : "out", wr->next++);
+    const char *text = ends ? number : world_piece(number);
+    int failed =
+        asprintf(&entry, "{\"log\":\"%s%s\",\"stream\":\"%s\",\"time\":\"2026-11-24T05:00:39.%09uZ\"}\n",
+                 text, ends ? "\\n" : "", stream ? "stderr" : "stdout", wr->next);
+    assert_true(failed >= 0);
     world_write(wr->w, ID "/" ID "-json.log", entry);
+    free(entry);
     buf_add(&wr->open[stream], text, strlen(text));
     if (ends) {
         buf_add(&wr->expected, wr->open[stream].data, wr->open[stream].len);

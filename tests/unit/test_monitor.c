@@ -179,6 +179,52 @@ static void test_statuses(void **state)
     assert_int_equal(ask("/healthz").result, 0);
 }
 
+/* The headers are those of a GET, without what would follow them (RFC 9110, 9.3.2). */
+static void test_head_has_no_body(void **state)
+{
+    (void)state;
+    static const char *const paths[] = {"/metrics", "/healthz", "/readyz", "/nothing"};
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        static struct job got, head;
+        char get_request[64], head_request[64];
+        snprintf(get_request, sizeof(get_request), "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", paths[i]);
+        snprintf(head_request, sizeof(head_request), "HEAD %s HTTP/1.1\r\nHost: x\r\n\r\n", paths[i]);
+        got = (struct job){.work = work_send, .text = get_request};
+        head = (struct job){.work = work_send, .text = head_request};
+        do_job(&got);
+        do_job(&head);
+        const char *end = strstr(head.reply, "\r\n\r\n"), *length = strstr(head.reply, "Content-Length: ");
+        assert_non_null(end);
+        assert_string_equal(end + 4, "");
+        assert_non_null(length);
+        assert_memory_equal(head.reply, got.reply, strcspn(got.reply, "\r"));
+        if (i > 0) { /* the page of metrics differs from one to the next */
+            assert_int_equal(atoi(length + 16), strlen(strstr(got.reply, "\r\n\r\n") + 4));
+        }
+    }
+}
+
+/* `*` is every address, to listen at as to ask. */
+static void test_every_address(void **state)
+{
+    (void)state;
+    static const char *const forms[] = {"*:%u", ":%u", "0.0.0.0:%u"};
+    struct monitor *own = monitor;
+    char own_where[sizeof(where)];
+    memcpy(own_where, where, sizeof(where));
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        struct error err;
+        snprintf(where, sizeof(where), forms[i], 0U);
+        monitor = monitor_open(base, where, &err);
+        assert_non_null(monitor);
+        snprintf(where, sizeof(where), forms[i], monitor_port(monitor));
+        assert_int_equal(ask("/healthz").result, 0);
+        monitor_close(monitor);
+    }
+    monitor = own;
+    memcpy(where, own_where, sizeof(where));
+}
+
 static void test_huge_header(void **state)
 {
     (void)state;
@@ -321,6 +367,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_ready, setup, teardown),
         cmocka_unit_test_setup_teardown(test_metrics, setup, teardown),
         cmocka_unit_test_setup_teardown(test_statuses, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_head_has_no_body, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_every_address, setup, teardown),
         cmocka_unit_test_setup_teardown(test_huge_header, setup, teardown),
         cmocka_unit_test_setup_teardown(test_slow_client, setup, teardown),
         cmocka_unit_test_setup_teardown(test_port_in_use, setup, teardown),

@@ -9,25 +9,37 @@
 
 #include "base/pattern.h"
 
-static struct pattern *parse(const char *text)
+static struct pattern_list parse(const char *text, bool anywhere)
 {
     struct error err = {""};
-    struct pattern *p = pattern_parse(text, &err);
-    if (!p) {
+    struct pattern_list list = {0};
+    if (pattern_list_add(&list, text, anywhere, &err) < 0) {
         fail_msg("%s: %s", text, err.text);
     }
-    return p;
+    return list;
 }
 
+/* Does one component match the name? */
 static bool matches(const char *pattern, const char *name, struct captures *caps)
 {
     char text[256] = "/";
+    bool result = false;
     strcat(text, pattern);
-    struct pattern *p = parse(text);
-    assert_int_equal(pattern_depth(p), 1);
+    struct pattern_list list = parse(text, false);
     *caps = (struct captures){0};
-    bool result = pattern_match(p, 0, name, caps);
-    pattern_free(p);
+    for (size_t i = 0; !result && i < list.count; i++) {
+        assert_int_equal(pattern_depth(list.items[i]), 1);
+        result = pattern_match(list.items[i], 0, name, caps);
+    }
+    pattern_list_free(&list);
+    return result;
+}
+
+static bool matches_path(const char *pattern, const char *path)
+{
+    struct pattern_list list = parse(pattern, true);
+    bool result = pattern_list_match(&list, path);
+    pattern_list_free(&list);
     return result;
 }
 
@@ -44,12 +56,17 @@ static void test_base(void **state)
         {"/*/x", "/", 2},
         {"/a/b?/c/d", "/a", 3},
         {"/a//b/*.log", "/a//b", 1},
+        {"/a/\\*\\[1]/b/*.log", "/a/*[1]/b", 1},
+        {"/a/{b,b/c}/d.log", "/a", 2},
+        {"/a/**/**/d.log", "/a", 2},
+        {"/a/**", "/a", 2},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct pattern *p = parse(cases[i].pattern);
-        assert_string_equal(pattern_base(p), cases[i].base);
-        assert_int_equal(pattern_depth(p), cases[i].depth);
-        pattern_free(p);
+        struct pattern_list list = parse(cases[i].pattern, false);
+        assert_string_equal(pattern_base(list.items[0]), cases[i].base);
+        assert_string_equal(pattern_base(list.items[list.count - 1]), cases[i].base);
+        assert_int_equal(pattern_depth(list.items[0]), cases[i].depth);
+        pattern_list_free(&list);
     }
 }
 
@@ -82,25 +99,127 @@ static void test_captures(void **state)
     assert_string_equal(caps.text[CAPTURE_SERVICE], "");
 }
 
+static void test_sets(void **state)
+{
+    (void)state;
+    struct captures caps;
+    assert_true(matches("[]x]y", "]y", &caps));
+    assert_false(matches("[!]x]y", "]y", &caps));
+    assert_true(matches("[a\\]]y", "]y", &caps));
+    assert_true(matches("[\\^a]y", "^y", &caps));
+    assert_false(matches("[a\\-c]y", "by", &caps));
+    assert_true(matches("[[:digit:]]y", "7y", &caps));
+    assert_false(matches("[![:digit:]]y", "7y", &caps));
+    assert_true(matches("[{]y", "{y", &caps));
+    assert_true(matches("[a,]y", ",y", &caps));
+    assert_false(matches("[.]y", ".y", &caps));
+}
+
+static void test_escapes(void **state)
+{
+    (void)state;
+    struct captures caps;
+    assert_true(matches("\\*.log", "*.log", &caps));
+    assert_false(matches("\\*.log", "a.log", &caps));
+    assert_true(matches("\\{service\\}", "{service}", &caps));
+    assert_true(matches("\\{a,b\\}", "{a,b}", &caps));
+    assert_true(matches("a\\\\b", "a\\b", &caps));
+    assert_true(matches("\\a\\.b", "a.b", &caps));
+    assert_true(matches("\\.a", ".a", &caps));
+    assert_true(matches("{a\\,b,c}", "a,b", &caps));
+}
+
+static void test_alternatives(void **state)
+{
+    (void)state;
+    struct captures caps;
+    assert_true(matches("{web,db}.log", "web.log", &caps));
+    assert_true(matches("{web,db}.log", "db.log", &caps));
+    assert_false(matches("{web,db}.log", "secret.log", &caps));
+    assert_true(matches("app{,-debug}.log", "app.log", &caps));
+    assert_true(matches("{a,b{1,2}}{x,y}", "b2y", &caps));
+    assert_false(matches("{a,b{1,2}}{x,y}", "by", &caps));
+    assert_true(matches("{*.log,[0-9]?}", "7x", &caps));
+    assert_true(matches("x-{{service}.log,none}", "x-web.log", &caps));
+    assert_string_equal(caps.text[CAPTURE_SERVICE], "web");
+    assert_true(matches("{.a,b}", ".a", &caps));
+    assert_true(matches("a}", "a}", &caps));
+}
+
+static void test_paths(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *pattern, *path;
+        bool match;
+    } cases[] = {
+        {"/l/**/*.log", "/l/a.log", true},
+        {"/l/**/*.log", "/l/a/b/c.log", true},
+        {"/l/**/*.log", "/m/a.log", false},
+        {"/l/**/*.log", "/l/.a/b.log", false},
+        {"/l/**", "/l/a/b", true},
+        {"/l/**", "/l", false},
+        {"/l/a**.log", "/l/ab.log", true},
+        {"/l/a**.log", "/l/a/b.log", false},
+        {"/l/{a/b,c}/x", "/l/a/b/x", true},
+        {"/l/{a/b,c}/x", "/l/c/x", true},
+        {"/l/{a/b,c}/x", "/l/a/x", false},
+        {"/**/debug/*", "/l/m/debug/x", true},
+        {"*.gz", "/l/.m/a.gz", true},
+        {"**/*.gz", "/l/m/a.gz", true},
+        {"*.gz", "/l/.a.gz", false},
+        {"debug/*.log", "/l/debug/a.log", true},
+        {"debug/*.log", "/l/mdebug/a.log", false},
+        {"/l/*", "/l/a/b", false},
+        {"/l/**/x/**/y", "/l/x/x/y", true},
+        {"/l/**/x/**/y", "/l/y/x", false},
+        {"/l/{uid}.log", "/l/1.log", true},
+        {"/*", "/a", true},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (matches_path(cases[i].pattern, cases[i].path) != cases[i].match) {
+            fail_msg("%s, %s", cases[i].pattern, cases[i].path);
+        }
+    }
+}
+
 static void test_faults(void **state)
 {
     (void)state;
-    static const char *const faulty[] = {"logs/*.log",     "/logs/", "/logs/{service", "/logs/{}", "/logs/[a",
-                                         "/logs/**/*.log", ""};
+    static const struct {
+        const char *pattern, *what;
+    } faulty[] = {
+        {"logs/*.log", "absolute"},
+        {"/logs/", "a / at its end"},
+        {"/logs/{service", "not closed"},
+        {"/logs/{}", "no name"},
+        {"/logs/[a", "not closed"},
+        {"", "absolute"},
+        {"/logs/{a,b", "not closed"},
+        {"/logs/{a,b/}", "a / at its end"},
+        {"/logs/a\\", "a \\ has no"},
+        {"/logs/[z-a]", "valid glob"},
+        {"/logs/{servcie}", "{service}"},
+        {"/logs/{PODS}/*", "{pod}"},
+        {"/{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}", "more than 1000"},
+    };
     for (size_t i = 0; i < sizeof(faulty) / sizeof(faulty[0]); i++) {
         struct error err = {""};
-        assert_null(pattern_parse(faulty[i], &err));
-        assert_true(strlen(err.text) > 10);
+        struct pattern_list list = {0};
+        assert_int_equal(pattern_list_add(&list, faulty[i].pattern, false, &err), -1);
+        if (!strstr(err.text, faulty[i].what)) {
+            fail_msg("%s: %s", faulty[i].pattern, err.text);
+        }
+        pattern_list_free(&list);
     }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_base),
-        cmocka_unit_test(test_globs),
-        cmocka_unit_test(test_captures),
-        cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_base),  cmocka_unit_test(test_globs),   cmocka_unit_test(test_captures),
+        cmocka_unit_test(test_sets),  cmocka_unit_test(test_escapes), cmocka_unit_test(test_alternatives),
+        cmocka_unit_test(test_paths), cmocka_unit_test(test_faults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

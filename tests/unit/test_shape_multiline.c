@@ -54,7 +54,50 @@ static void test_real_traces(void **state)
         }
     }
     closedir(dir);
-    assert_true(tried >= 60);
+    assert_true(tried >= 68);
+}
+
+/* A group of exceptions ends with its rule, and an exception with its message: a word behind them is a line of
+ * its own, though it looks like an exception without a message. */
+static void test_word_behind_a_group(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {
+        "  + Exception Group Traceback (most recent call last):",
+        "  |   File \"g.py\", line 3, in f",
+        "  | ExceptionGroup: eg (1 sub-exception)",
+        "  +-+---------------- 1 ----------------",
+        "    | ValueError: 1",
+        "    +------------------------------------",
+    };
+    static const char *const rules[] = {"python", "auto"};
+    for (size_t r = 0; r < 2; r++) {
+        set(&cfg->multiline_rule, rules[r]);
+        begin();
+        for (size_t from = 0; from < 3; from += 2) { /* also of a group that was not raised */
+            for (size_t i = from; i < sizeof(lines) / sizeof(lines[0]); i++) {
+                assert_int_equal(put(lines[i]), PUT_HELD);
+            }
+            assert_int_equal(put("shutdown"), PUT_DONE);
+            assert_string_equal(last(), "shutdown");
+        }
+        /* Nor is a word within one, where the rule never came, or behind the frames of a plain one. */
+        assert_int_equal(put(lines[0]), PUT_HELD);
+        assert_int_equal(put(lines[1]), PUT_HELD);
+        assert_int_equal(put("done"), PUT_DONE);
+        assert_string_equal(last(), "done");
+        put("Traceback (most recent call last):");
+        put("  File \"a.py\", line 1, in f");
+        put("    | b");
+        assert_int_equal(put("KeyboardInterrupt"), PUT_HELD);
+        assert_int_equal(put("done"), PUT_DONE);
+        assert_int_equal(nseen, 8);
+        forget();
+        shape_close(st);
+        shape_unref(shape);
+        shape = NULL;
+        st = NULL;
+    }
 }
 
 static void test_results(void **state)
@@ -253,17 +296,12 @@ int main(void)
 {
     regexp_use_jit(!under_valgrind());
     const struct CMUnitTest tests[] = {
-        TEST(test_real_traces),
-        TEST(test_results),
-        TEST(test_streams),
-        TEST(test_wait),
-        TEST(test_escaped_and_terminal),
-        TEST(test_regex_pair),
-        TEST(test_regex_next),
-        TEST(test_regex_both),
-        TEST(test_long_group),
-        TEST(test_big_group),
-        TEST(test_memory_bound),
+        TEST(test_real_traces), TEST(test_word_behind_a_group),
+        TEST(test_results),     TEST(test_streams),
+        TEST(test_wait),        TEST(test_escaped_and_terminal),
+        TEST(test_regex_pair),  TEST(test_regex_next),
+        TEST(test_regex_both),  TEST(test_long_group),
+        TEST(test_big_group),   TEST(test_memory_bound),
         TEST(test_pieces_pass),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -316,3 +316,38 @@ void world_gzip(struct world *w, const char *name)
     close(fd);
     assert_int_equal(unlink(world_path(w, name)), 0);
 }
+
+const char *world_piece(const char *beginning)
+{
+    static char pieces[4][PIECE_MIN + 1];
+    static unsigned next;
+    char *piece = pieces[next++ % 4];
+    size_t len = strlen(beginning);
+    memset(piece, '.', PIECE_MIN);
+    memcpy(piece, beginning, len);
+    return piece;
+}
+
+void world_write_entry(struct world *w, const char *name, const char *text)
+{
+    struct buf entry = {0};
+    assert_int_equal(
+        buf_addf(&entry,
+                 "{\"log\":\"%s\",\"stream\":\"stdout\",\"time\":\"2026-11-24T05:00:39.668510088Z\"}\n",
+                 text) |
+            buf_add(&entry, "", 1),
+        0);
+    world_write(w, name, entry.data);
+    buf_free(&entry);
+}
+
+void world_expectf(const struct world *w, const char *format, ...)
+{
+    va_list args;
+    char *text;
+    va_start(args, format);
+    assert_true(vasprintf(&text, format, args) >= 0);
+    va_end(args);
+    world_expect(w, text);
+    free(text);
+}

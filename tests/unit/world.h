@@ -54,5 +54,12 @@ void world_rename(struct world *w, const char *from, const char *to);
 void world_copy(struct world *w, const char *from, const char *to);
 void world_truncate_to(struct world *w, const char *name, const char *text); /* in place */
 void world_gzip(struct world *w, const char *name);                          /* NAME → NAME.gz */
+/* A piece of a long line as Docker cuts it: PIECE_MIN bytes that begin so, filled up with dots. Static storage,
+ * four in turn. */
+const char *world_piece(const char *beginning);
+/* Appends a json-file entry of that text, as it stands in JSON. */
+void world_write_entry(struct world *w, const char *name, const char *text);
+/* As world_expect, of a format and its text. */
+void world_expectf(const struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -44,7 +44,7 @@ static int read_object(const json_t *object, struct record *out, struct buf *scr
         .text = {scratch->data, text.len - whole},
         .time = {scratch->data + text.len, time.len},
         .stream = which,
-        .more = !whole,
+        .more = !whole && text.len >= PIECE_MIN,
     };
     return 0;
 }

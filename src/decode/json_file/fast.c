@@ -189,12 +189,13 @@ size_t decode_json_fast(const char *p, const char *end, struct record *out)
         return 0;
     }
     bool whole = s.newline && s.newline + 1 == s.quote;
+    struct slice line = {text, (size_t)(s.quote - text) - (whole ? 2 : 0)};
     *out = (struct record){
-        .text = {text, (size_t)(s.quote - text) - (whole ? 2 : 0)},
+        .text = line,
         .time = {time, time_len},
         .stream = (enum stream)stream,
         .escaped = true,
-        .more = !whole,
+        .more = !whole && line.len >= PIECE_MIN && text_unescaped_length(line) >= PIECE_MIN,
     };
     return string_fits(out->text, s.high) ? (size_t)(tail - p) + LEN(TAIL) : 0;
 }

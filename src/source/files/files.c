@@ -72,11 +72,31 @@ static void visit_log_of(struct dir *dir, const struct interest *why, const char
     free(name);
 }
 
+/* What `**` stands for: a directory, but no link to one, which may lead round in a circle. */
+static void descend(struct dir *dir, const struct interest *why, const char *name, bool first_look)
+{
+    struct stat st;
+    if (!pattern_passes(why->pattern, why->depth, name)) {
+        return;
+    }
+    char *path = join_path(dir->path, name);
+    if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+        dir_add(dir->source, path, why, first_look);
+    }
+    free(path);
+}
+
 /* A name in a directory, for one interest. */
 static void visit(struct dir *dir, const struct interest *why, const char *name, bool first_look)
 {
     struct interest next = *why;
     struct stat st;
+    if (pattern_any_depth(why->pattern, why->depth)) {
+        next.depth++;
+        visit(dir, &next, name, first_look);
+        descend(dir, why, name, first_look);
+        return;
+    }
     if (!pattern_match(why->pattern, why->depth, name, &next.caps)) {
         return;
     }
@@ -300,18 +320,32 @@ static void dir_add(struct files *src, const char *path, const struct interest *
 
 /* -- the whole --------------------------------------------------------------------------------- */
 
+/* Was it said of this base, for another pattern? */
+static bool said_missing(const struct files *src, const char *base)
+{
+    for (size_t i = 0; i < src->patterns.count; i++) {
+        if (src->missing_logged[i] && strcmp(pattern_base(src->patterns.items[i]), base) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Begins at the patterns' bases, where they are not watched yet. */
 static void look_for_bases(struct files *src, bool first_look)
 {
-    for (size_t i = 0; i < src->count; i++) {
-        const char *base = pattern_base(src->patterns[i]);
-        struct interest why = {.pattern = src->patterns[i]};
+    for (size_t i = 0; i < src->patterns.count; i++) {
+        const char *base = pattern_base(src->patterns.items[i]);
+        struct interest why = {.pattern = src->patterns.items[i]};
         struct stat st;
         if (stat(base, &st) == 0) {
             dir_add(src, base, &why, first_look);
             src->missing_logged[i] = false;
         } else if (!src->missing_logged[i]) {
-            log_warn("a directory to be followed is not there, looking again each second", KV("path", base));
+            if (!said_missing(src, base)) {
+                log_warn("a directory to be followed is not there, looking again each second",
+                         KV("path", base));
+            }
             src->missing_logged[i] = true;
         }
     }
@@ -345,7 +379,7 @@ static void look_first(struct files *src)
 static bool is_base(const struct dir *dir)
 {
     for (size_t i = 0; i < dir->count; i++) {
-        if (dir->interests[i].depth == 0) {
+        if (strcmp(pattern_base(dir->interests[i].pattern), dir->path) == 0) {
             return true;
         }
     }
@@ -357,7 +391,7 @@ static bool is_base(const struct dir *dir)
 static void take_standing(const struct files *src)
 {
     bool failing = false;
-    for (size_t i = 0; i < src->count; i++) {
+    for (size_t i = 0; i < src->patterns.count; i++) {
         failing |= src->missing_logged[i];
     }
     for (const struct dir *dir = src->dirs; dir; dir = dir->hh.next) {
@@ -386,7 +420,7 @@ static void look_at_dirs(struct files *src, bool all)
 static bool is_unsettled(const struct files *src)
 {
     bool unsettled = false;
-    for (size_t i = 0; i < src->count; i++) {
+    for (size_t i = 0; i < src->patterns.count; i++) {
         unsettled |= src->missing_logged[i];
     }
     for (const struct dir *dir = src->dirs; dir && !unsettled; dir = dir->hh.next) {
@@ -440,10 +474,8 @@ static void files_close(struct source *source)
     {
         dir_free(dir);
     }
-    for (size_t i = 0; i < src->count; i++) {
-        pattern_free(src->patterns[i]);
-    }
-    free(src->patterns);
+    pattern_list_free(&src->patterns);
+    pattern_list_free(&src->set.exclude);
     free(src->missing_logged);
     watcher_free(src->watcher);
     tailer_free(src->set.tailer);
@@ -455,19 +487,18 @@ static void files_close(struct source *source)
 
 static int parse_patterns(struct files *src, const struct config *cfg, struct error *err)
 {
-    size_t count = cfg->files_include.count;
-    src->patterns = calloc(count, sizeof(*src->patterns));
-    src->missing_logged = calloc(count, sizeof(*src->missing_logged));
-    if (!src->patterns || !src->missing_logged) {
-        return error_set(err, "out of memory");
-    }
-    for (; src->count < count; src->count++) {
-        src->patterns[src->count] = pattern_parse(cfg->files_include.items[src->count], err);
-        if (!src->patterns[src->count]) {
+    for (size_t i = 0; i < cfg->files_include.count; i++) {
+        if (pattern_list_add(&src->patterns, cfg->files_include.items[i], false, err) < 0) {
             return -1;
         }
     }
-    return 0;
+    for (size_t i = 0; i < cfg->files_exclude.count; i++) {
+        if (pattern_list_add(&src->set.exclude, cfg->files_exclude.items[i], true, err) < 0) {
+            return -1;
+        }
+    }
+    src->missing_logged = calloc(src->patterns.count + 1, sizeof(*src->missing_logged)); /* never of 0 */
+    return src->missing_logged ? 0 : error_set(err, "out of memory");
 }
 
 static struct source *files_open(const struct source_env *env, struct error *err)

@@ -17,9 +17,8 @@ struct files {
     struct source source;
     struct file_set set;
     struct watcher *watcher;
-    struct pattern **patterns;
+    struct pattern_list patterns;
     bool *missing_logged; /* of each pattern: it was logged that its base is not there */
-    size_t count;
     enum files_look look;
     struct dir *dirs;  /* by path */
     int64_t looked_ns; /* monotonic: when all directories were listed last */

@@ -14,7 +14,6 @@
 #include "base/own_files.h"
 #include "base/plain_file.h"
 #include "base/real_path.h"
-#include "wanted.h"
 
 #define DELETED_FOR (60 * NS_PER_S)   /* a deleted file that is not written to for so long is let go */
 #define GRACE       (200 * NS_PER_MS) /* in which the last of a log's writers opens the new file */
@@ -135,7 +134,7 @@ static bool is_twin(const struct file *file, const struct target *at)
     if (follows < 0) {
         die_out_of_memory();
     }
-    bool twin = follows || wanted_excludes(set->cfg, at->real);
+    bool twin = follows || pattern_list_match(&set->exclude, at->real);
     for (const struct file *other = set->by_path; other && !twin; other = other->hh.next) {
         twin = other != file && other->follow && strcmp(other->real, at->real) == 0;
     }
@@ -449,10 +448,10 @@ static bool is_wanted(const struct file *file, const struct target *at)
     if (at->verdict == TARGET_GONE) {
         /* A log that was read before and is not there now has left files behind, in the middle of a rotation. */
         return checkpoint_get(file->set->checkpoint, file->path) &&
-               !wanted_excludes(file->set->cfg, file->path);
+               !pattern_list_match(&file->set->exclude, file->path);
     }
     bool other = at->real && (S_ISDIR(at->st.st_mode) || (at->verdict == TARGET_ODD && !at->linked));
-    return !other && !wanted_excludes(file->set->cfg, file->path);
+    return !other && !pattern_list_match(&file->set->exclude, file->path);
 }
 
 /* Is a file that is there a part of another log, and read as that, or was it? Else *origin tells where it was read up

@@ -47,6 +47,7 @@ struct file {
 /* Set up by files.c; from then on only set.c writes it. */
 struct file_set {
     const struct config *cfg;
+    struct pattern_list exclude;
     struct checkpoint *checkpoint;
     struct tailer *tailer;
     struct identities identities;

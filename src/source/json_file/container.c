@@ -268,6 +268,9 @@ static void read_metadata(struct container *c)
         container_set_log(c, meta.driver);
         container_tag(c, &meta.who);
     }
+    if (c->follow) {
+        follow_ended(c->follow, meta.ended, meta.run_end_ns);
+    }
     c->settled = !meta.driver_unread;
     metadata_free(&meta);
 }

@@ -10,6 +10,7 @@
 #include "base/metrics.h"
 #include "base/plain_file.h"
 #include "begin.h"
+#include "last_line.h"
 #include "lines.h"
 #include "newer.h"
 #include "truncation.h"
@@ -26,6 +27,7 @@ struct follow {
     struct truncation truncation;
     struct progress progress; /* from the chain to the pipeline */
     struct lines lines;
+    struct last_line last_line;
 
     int64_t grace_ns;       /* see struct follow_options */
     int64_t grace_since_ns; /* monotonic: since then the next file is written to; 0: it is not */
@@ -154,6 +156,17 @@ static enum follow_state finish(struct follow *f)
     return FOLLOW_IDLE;
 }
 
+/* Nobody will go on with what stands there unfinished: it is a line as it is. */
+static void put_last_line(struct follow *f, const char *rest, size_t len)
+{
+    if (len > 0) {
+        lines_put_rest(&f->lines, rest, len);
+    }
+    progress_flush(&f->progress);
+    progress_mark(&f->progress);
+    f->last_line = (struct last_line){.ended = f->last_line.ended};
+}
+
 /* The head is read to its end as of now, `len` bytes without a newline remain in `rest`. `leave`: the next
  * file was seen to be written to before. */
 static enum follow_state at_end(struct follow *f, const char *rest, size_t len, bool leave)
@@ -164,6 +177,12 @@ static enum follow_state at_end(struct follow *f, const char *rest, size_t len, 
         if (f->chain.head->next) {
             return FOLLOW_MORE;
         }
+    }
+    if (last && f->last_line.due) {
+        put_last_line(f, rest, len);
+        len = 0;
+    } else if (len > 0 || progress_holds(&f->progress)) {
+        last_line_look(&f->last_line, &f->lines); /* from now on it waits */
     }
     if (last ? !f->gone : !leave) {
         return FOLLOW_IDLE;
@@ -357,9 +376,25 @@ void follow_look(struct follow *f)
     }
     uint64_t lag = chain_unread(&f->chain);
     feed_set_lag(f->progress.feed, lag);
-    if (lag > 0 || f->chain.count > 1 || f->truncation.undecided || f->gone ||
+    bool due = last_line_look(&f->last_line, &f->lines);
+    if (due || lag > 0 || f->chain.count > 1 || f->truncation.undecided || f->gone ||
         (f->chain.head && segment_was_empty(f->chain.head))) {
         ready(f);
+    }
+}
+
+void follow_ended(struct follow *f, bool ended, int64_t run_end_ns)
+{
+    f->last_line.ended = ended;
+    f->progress.run_end_ns = run_end_ns;
+}
+
+void follow_put_last_line(struct follow *f)
+{
+    if (f->gone || last_line_owed(&f->last_line, &f->lines)) {
+        f->last_line.due = true;
+        while (pipeline_room(f->env->pipeline) && follow_read(f) == FOLLOW_MORE) {
+        }
     }
 }
 

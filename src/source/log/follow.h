@@ -41,6 +41,9 @@ void follow_look(struct follow *f);
 /* Its link leads elsewhere now: what is there comes behind what was read, as after a rotation. See
  * struct follow_options. */
 void follow_move(struct follow *f, const char *path, const char *alias);
+/* Does what writes the log run no more, and when had it ended last (0: never, or unknown)? A last line without its
+ * end is delivered then: see last_line.h. A log that is deleted needs no such word. */
+void follow_ended(struct follow *f, bool ended, int64_t run_end_ns);
 /* The log is deleted: reads what is still open to its end, forgets the position, then calls done (from the
  * loop), which closes the follow. */
 void follow_finish(struct follow *f, void (*done)(void *arg), void *arg);
@@ -98,6 +101,9 @@ const char *follow_key(const struct follow *f);
 const char *follow_path(const struct follow *f);
 /* Does it wait for the last writers of a rotated file? */
 bool follow_in_grace(const struct follow *f);
+/* The process ends: reads what of a log that is deleted, or of which the writer has ended, is unread, with its
+ * last line, while the pipeline has room. It may be closed by now, see follow_finish. */
+void follow_put_last_line(struct follow *f);
 /* The process ends: what is open and has no name any more goes with it. What of that was not delivered is
  * lost: counted and logged. */
 void follow_report_lost(const struct follow *f);

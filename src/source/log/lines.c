@@ -9,6 +9,8 @@
 #include "base/metrics.h"
 #include "base/utf8.h"
 
+#define UTF8_MARK      "\xef\xbb\xbf" /* U+FEFF */
+#define UTF8_MARK_LEN  3
 #define FIRST_LINE_MAX 131072 /* longer than an entry of json-file or CRI, but for one of escapes only */
 
 /* The format as the first line of the file being read tells it, where reading begins behind that. NULL: it
@@ -21,7 +23,8 @@ static const struct decoder *guess_by_head(const struct segment *seg)
     }
     size_t most = seg->offset < FIRST_LINE_MAX ? (size_t)seg->offset : FIRST_LINE_MAX;
     ssize_t got = pread(seg->fd, head, most, 0);
-    const struct decoder *found = got > 0 ? decoder_guess(head, head + got) : NULL;
+    size_t mark = got >= UTF8_MARK_LEN && !memcmp(head, UTF8_MARK, UTF8_MARK_LEN) ? UTF8_MARK_LEN : 0;
+    const struct decoder *found = got > 0 ? decoder_guess(head + mark, head + got) : NULL;
     free(head);
     return found;
 }
@@ -65,11 +68,30 @@ static size_t pass_over(struct lines *l, const struct decoder *decoder, const ch
     return len;
 }
 
+/* The byte order mark that a file begins with is no part of its first line. In UTF-16 there are lines only by
+ * chance, which is said once a log. */
+static size_t take_mark(struct lines *l, const char *p, size_t len)
+{
+    struct segment *head = l->progress->chain->head;
+    if (head->offset > 0 || l->progress->mid_line) {
+        return 0;
+    }
+    bool utf16 = len >= 2 && (!memcmp(p, "\xff\xfe", 2) || !memcmp(p, "\xfe\xff", 2));
+    if (utf16 && !l->utf16_logged) {
+        log_warn("a log is in UTF-16: its lines come out broken", KV("path", l->path),
+                 KV("hint", "have it written in UTF-8"));
+        l->utf16_logged = true;
+    }
+    size_t mark = len >= UTF8_MARK_LEN && !memcmp(p, UTF8_MARK, UTF8_MARK_LEN) ? UTF8_MARK_LEN : 0;
+    segment_consume(head, mark);
+    return mark;
+}
+
 size_t lines_put(struct lines *l, struct read_buffer *b, size_t len, bool last)
 {
     struct progress *progress = l->progress;
     bool full = len == b->cap;
-    const char *p = b->data, *end = b->data + len;
+    const char *p = b->data + take_mark(l, b->data, len), *end = b->data + len;
     struct record rec;
     memset(b->data + len, 0, DECODE_PAD); /* decoders look ahead: at nothing, not at what was there before */
     while (p < end) {

@@ -14,6 +14,7 @@ struct lines {
     const struct config *cfg;
     struct progress *progress;
     const char *path;               /* of the log */
+    bool utf16_logged;              /* it was logged that it is in UTF-16 */
     struct chain_offset damage_end; /* where bytes were passed over last; offset UINT64_MAX: nowhere */
 };
 

@@ -1,5 +1,7 @@
 #include "progress.h"
 
+#include "base/clock.h"
+
 static union source_offset head_offset(const struct chain *c)
 {
     const struct segment *head = c->head;
@@ -72,11 +74,34 @@ bool progress_rereads(struct progress *p)
     return p->replay.active && replay_goes_on(&p->replay, at_head(p));
 }
 
+/* Docker notes when a container ended before it starts it again. The last pieces may be written a moment later than
+ * that; pieces of a line bear one time. */
+#define RUN_END_SLACK NS_PER_S
+
+/* Is it of another run of the container than the unfinished line before it? */
+static bool is_next_run(const struct progress *p, const struct record *rec)
+{
+    int64_t held = p->held_ns[rec->stream], ns;
+    return p->run_end_ns > 0 && held > 0 && held <= p->run_end_ns + RUN_END_SLACK &&
+           clock_parse(rec->time, &ns) == 0 && ns > p->run_end_ns && ns != held;
+}
+
+/* Before it is put: where does its line begin? */
+static void note_run(struct progress *p, struct record *rec)
+{
+    bool joining = p->holds[rec->stream].joining;
+    rec->begins = joining && is_next_run(p, rec);
+    if (rec->more && (!joining || rec->begins) && clock_parse(rec->time, &p->held_ns[rec->stream]) < 0) {
+        p->held_ns[rec->stream] = 0;
+    }
+}
+
 static void put(struct progress *p, struct record *rec)
 {
     if (p->replay.active && replay_delivered(&p->replay, rec->stream, at_head(p))) {
         return;
     }
+    note_run(p, rec);
     unsigned result = feed_put(p->feed, rec);
     struct pending *hold = &p->holds[rec->stream];
     if (result != PUT_DONE || pending_any(hold)) {
@@ -93,12 +118,26 @@ void progress_put(struct progress *p, struct record *rec, size_t len, bool cut)
     segment_consume(p->chain->head, len);
 }
 
+bool progress_holds(const struct progress *p)
+{
+    bool holds = false;
+    for (int s = 0; s < STREAM_COUNT; s++) {
+        holds |= p->holds[s].joining;
+    }
+    return holds;
+}
+
+void progress_flush(struct progress *p)
+{
+    feed_flush(p->feed);
+    memset(p->holds, 0, sizeof(p->holds));
+    p->moved = true;
+}
+
 void progress_skip(struct progress *p, size_t len)
 {
     if (len > 0) {
-        feed_flush(p->feed); /* the rest of an unfinished line may be what is passed over */
-        memset(p->holds, 0, sizeof(p->holds));
-        p->moved = true;
+        progress_flush(p); /* the rest of an unfinished line may be what is passed over */
     }
     segment_consume(p->chain->head, len);
 }

@@ -14,6 +14,8 @@ struct progress {
     const struct chain *chain;
     struct pending holds[STREAM_COUNT];
     struct replay replay;
+    int64_t held_ns[STREAM_COUNT]; /* the time of the unfinished line's first piece; 0: unknown */
+    int64_t run_end_ns;            /* when what writes the log had ended last; 0: never, or unknown */
     bool mid_line; /* the head's offset lies inside a line too long for the buffer, which is being cut */
     bool moved;    /* something was put since the last mark */
 };
@@ -36,6 +38,10 @@ void progress_put(struct progress *p, struct record *rec, size_t len, bool cut);
 bool progress_rereads(struct progress *p);
 /* Moves the head's offset behind the next `len` bytes, which make no record. */
 void progress_skip(struct progress *p, size_t len);
+/* Does the pipeline hold an unfinished line? */
+bool progress_holds(const struct progress *p);
+/* Nothing more will come of what the pipeline holds: it goes on as it is. */
+void progress_flush(struct progress *p);
 /* Marks the position: all before the head's offset is put, but for what the pipeline holds. */
 void progress_mark(struct progress *p);
 /* The log is gone: emits what the pipeline holds and forgets the position. */

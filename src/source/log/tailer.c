@@ -210,6 +210,11 @@ void tailer_resume(struct tailer *t)
 
 void tailer_stop(struct tailer *t)
 {
+    struct turn *turn = t->stopped ? NULL : TAILQ_FIRST(&t->all);
+    for (struct turn *next; turn; turn = next) {
+        next = TAILQ_NEXT(turn, all_link);
+        follow_put_last_line(turn->follow);
+    }
     t->stopped = true;
 }
 

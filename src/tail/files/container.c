@@ -128,9 +128,33 @@ static bool read_chunk(struct container *c)
     return !c->full;
 }
 
+/* What a container that has ended left without an end is a line as it is, a torn entry too. False: the feed
+ * takes it later. */
+static bool end_last_line(struct container *c)
+{
+    struct containers *all = c->all;
+    bool lines = !c->running && !c->where.decoder->framing;
+    ssize_t got = lines ? tail_log_read(c->log, all->chunk, all->size) : 0;
+    if (got > 0 && memchr(all->chunk, '\n', (size_t)got)) {
+        container_wake(c); /* it came just now */
+        return true;
+    }
+    tail_feed_end_parts(c->feed);
+    if (got > 0) {
+        struct record rec;
+        decode_as_text(all->chunk, (size_t)got, &rec);
+        c->full = !put(c, &rec);
+        tail_log_consume(c->log, c->full ? 0 : (size_t)got);
+    }
+    return !c->full;
+}
+
 static void at_end(struct container *c)
 {
     struct containers *all = c->all;
+    if ((!c->running || !all->env->follow) && !end_last_line(c)) {
+        return;
+    }
     if (c->past) {
         c->past = false;
         all->past--;
