@@ -11,221 +11,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/own_files.h"
 #include "base/plain_file.h"
 #include "base/real_path.h"
+#include "file.h"
 
-#define DELETED_FOR (60 * NS_PER_S)   /* a deleted file that is not written to for so long is let go */
-#define GRACE       (200 * NS_PER_MS) /* in which the last of a log's writers opens the new file */
-
-static void file_free(struct file *file)
-{
-    tailer_unfollow(file->set->tailer, file->follow);
-    tags_unref(file->tags);
-    free(file->of);
-    free(file->path);
-    free(file->real);
-    free(file->alias);
-    free(file);
-}
-
-/* The service of a file whose path names none: as configured, else the container that the path names (by
- * tags.c), else the file's name without its ending. */
-static void default_service(struct file *file)
-{
-    const char *configured = file->set->cfg->service;
-    if (!*configured && *file->caps.text[CAPTURE_CONTAINER]) {
-        return;
-    }
-    char *service = file->caps.text[CAPTURE_SERVICE];
-    const char *name = *configured ? configured : strrchr(file->path, '/') + 1;
-    snprintf(service, sizeof(file->caps.text[0]), "%s", name);
-    char *dot = strrchr(service, '.');
-    if (!*configured && dot && dot != service) {
-        *dot = '\0';
-    }
-}
-
-static const char *captured(const struct file *file, enum capture which)
-{
-    return *file->caps.text[which] ? file->caps.text[which] : NULL;
-}
-
-static void file_follow(struct file *file)
-{
-    static const char *const formats[] = {
-        [FILE_AUTO] = "", [FILE_JSON_FILE] = "json-file", [FILE_PLAIN] = "plain", [FILE_CRI] = "cri"};
-    struct file_set *set = file->set;
-    struct follow_options options = {
-        .key = file->path,
-        .path = file->real,
-        .alias = file->alias,
-        .decoder = decoder_find(formats[set->cfg->files_format]),
-        .tags = file->tags,
-        .from_end = file->first_look && set->cfg->start_at == START_END,
-        .from = file->from.file.head_len > 0 ? &file->from : NULL,
-        .grace_ns = GRACE,
-    };
-    char *log = rotation_log(file->path, &options.mark_at_open);
-    options.mark_at_open = log && options.mark_at_open;
-    free(log);
-    if (file->origin && (file->origin->who == WHO_READ || file->origin->who == WHO_MOVED)) {
-        identity_take_over(&set->identities, file->path, file->origin, file->tags);
-    }
-    file->follow = tailer_follow(set->tailer, &options);
-    if (!file->follow) {
-        die_out_of_memory();
-    }
-}
-
-/* Tags it, and follows it where it is wanted; not where its name leads nowhere yet. */
-static void file_tag(struct file *file)
-{
-    struct file_set *set = file->set;
-    if (!file->real) {
-        return;
-    }
-    struct identity who = {
-        .service = captured(file, CAPTURE_SERVICE),
-        .name = captured(file, CAPTURE_CONTAINER),
-        .namespace_ = captured(file, CAPTURE_NAMESPACE),
-        .pod = captured(file, CAPTURE_POD),
-    };
-    struct tags *tags = tags_new(&who, set->cfg);
-    if (!tags) {
-        die_out_of_memory();
-    }
-    tags_unref(file->tags);
-    file->tags = tags;
-    if (!tags_wanted(tags, &who, set->cfg, NULL)) {
-        tailer_unfollow(set->tailer, file->follow);
-        file->follow = NULL;
-    } else if (file->follow) {
-        follow_retag(file->follow, tags);
-    } else {
-        file_follow(file);
-    }
-}
-
-/* -- where a name leads ------------------------------------------------------------------------ */
-
-/* Is a link the name of a log, and where it leads one of that log's rotated files, the newest? */
-static bool names_the_newest(const struct file *file, const struct target *at)
-{
-    bool inside;
-    char *log = at->link ? rotation_log(at->real, &inside) : NULL, *name = real_name(file->path);
-    if (!name) {
-        die_out_of_memory();
-    }
-    bool newest = log && strcmp(log, name) == 0;
-    free(log);
-    free(name);
-    return newest;
-}
-
-/* Does the link lead to a file that is followed by another name, or left out by that? */
-static bool is_twin(const struct file *file, const struct target *at)
-{
-    struct file_set *set = file->set;
-    if (!at->linked || (file->follow && strcmp(file->real, at->real) == 0) || names_the_newest(file, at)) {
-        return false;
-    }
-    int follows = config_follows(set->cfg, at->real);
-    if (follows < 0) {
-        die_out_of_memory();
-    }
-    bool twin = follows || pattern_list_match(&set->exclude, at->real);
-    for (const struct file *other = set->by_path; other && !twin; other = other->hh.next) {
-        twin = other != file && other->follow && strcmp(other->real, at->real) == 0;
-    }
-    return twin;
-}
-
-static bool is_there(const struct file *file, const struct stat *st)
-{
-    return file->at_dev == st->st_dev && file->at_ino == st->st_ino;
-}
-
-static struct target find_target(const struct file *file)
-{
-    struct target at = target_find(file->path, file->base, file->set->cfg->files_follow_links);
-    if (at.verdict != TARGET_GOOD) {
-        return at;
-    }
-    /* One that was our output stays that, though it was rotated since. */
-    bool was_own = file->verdict == TARGET_OWN && is_there(file, &at.st);
-    if (S_ISDIR(at.st.st_mode)) {
-        at.verdict = TARGET_ODD;
-    } else if (was_own || own_files_has(at.real, &at.st)) {
-        at.verdict = TARGET_OWN;
-    } else if (is_twin(file, &at)) {
-        at.verdict = TARGET_TWIN;
-    }
-    return at;
-}
-
-/* Follows, or goes on, where the name leads. */
-static void go_to(struct file *file, char *real, char *alias)
-{
-    free(file->real);
-    free(file->alias);
-    file->real = real;
-    file->alias = alias;
-    if (file->follow) {
-        follow_move(file->follow, real, alias);
-    } else if (!file->tags) {
-        file_tag(file);
-    }
-}
-
-/* Takes up what was found: says what is new, and goes where it leads. Takes the target. */
-static void settle(struct file *file, struct target *at)
-{
-    if (at->verdict != file->verdict) {
-        target_say(at, file->path);
-    }
-    file->verdict = at->verdict;
-    if (at->real) {
-        file->at_dev = at->st.st_dev;
-        file->at_ino = at->st.st_ino;
-    }
-    if (at->verdict == TARGET_GOOD && at->real) {
-        file->linked = at->linked;
-        if (!file->real || strcmp(file->real, at->real) != 0 || at->link != (file->alias != NULL)) {
-            char *alias = at->link ? real_name(file->path) : NULL;
-            if (at->link && !alias) {
-                die_out_of_memory();
-            }
-            go_to(file, at->real, alias);
-            at->real = NULL;
-        }
-    }
-    target_free(at);
-}
-
-static void find_again(struct file *file)
-{
-    struct target at = find_target(file);
-    settle(file, &at);
-}
-
-/* Does it lead where it led, as far as one look can tell? */
-static bool is_settled(const struct file *file)
-{
-    struct stat st;
-    return stat(file->path, &st) == 0 ? file->verdict > TARGET_DANGLING && is_there(file, &st)
-                                      : file->verdict == TARGET_DANGLING;
-}
-
-/* Has all that was followed lost its names? A link that is gone is not followed any more, wherever it led. */
-static bool is_gone(const struct file *file, uint64_t *size)
-{
-    if (follow_deleted(file->follow, size)) {
-        return true;
-    }
-    *size = 0;
-    return file->linked && (file->verdict == TARGET_GONE || file->verdict == TARGET_DANGLING);
-}
+#define DELETED_FOR (60 * NS_PER_S) /* a deleted file that is not written to for so long is let go */
 
 /* -- whose it is ------------------------------------------------------------------------------- */
 
@@ -281,7 +71,7 @@ static enum owner owner_among_logs(const struct file_set *set, const char *path,
 static void keep_what_is_there(struct file *file)
 {
     uint64_t size;
-    if (file->finishing && !is_gone(file, &size)) {
+    if (file->finishing && !file_is_gone(file, &size)) {
         file->finishing = false;
         follow_keep(file->follow);
     }
@@ -319,7 +109,7 @@ static struct file *file_new(struct file_set *set, const char *path, const char 
     file->base = base;
     file->caps = *caps;
     if (!*file->caps.text[CAPTURE_SERVICE]) {
-        default_service(file);
+        file_default_service(file);
     }
     return file;
 }
@@ -485,7 +275,7 @@ static void add(struct file *file, struct target *at, bool first_look)
         target_free(at);
     } else {
         file->origin = &origin;
-        settle(file, at);
+        file_settle(file, at);
         file->origin = NULL;
     }
     if (gone) {
@@ -493,7 +283,7 @@ static void add(struct file *file, struct target *at, bool first_look)
         if (!real) {
             die_out_of_memory();
         }
-        go_to(file, real, NULL);
+        file_go_to(file, real, NULL);
     }
     origin_free(&origin);
 }
@@ -517,7 +307,7 @@ bool file_set_add(struct file_set *set, const char *path, const char *base, cons
     }
     if (file) {
         if (strcmp(file->base, base) == 0) {
-            find_again(file);
+            file_find_again(file);
         }
         if (file->follow) {
             look(file);
@@ -525,7 +315,7 @@ bool file_set_add(struct file_set *set, const char *path, const char *base, cons
         return true;
     }
     file = file_new(set, path, base, caps);
-    struct target at = find_target(file);
+    struct target at = file_target(file);
     enum owner owner = OWNER_ITSELF;
     bool wanted = is_wanted(file, &at);
     if (wanted && (at.verdict == TARGET_GOOD || at.verdict == TARGET_GONE)) {
@@ -546,8 +336,8 @@ static void look_at_left_out(struct file *file)
     struct stat st;
     if (lstat(file->path, &st) < 0 && errno == ENOENT) {
         on_finished(file);
-    } else if (file->verdict != TARGET_GOOD && !is_settled(file)) {
-        find_again(file);
+    } else if (file->verdict != TARGET_GOOD && !file_is_settled(file)) {
+        file_find_again(file);
     }
 }
 
@@ -562,11 +352,11 @@ static void file_look(struct file *file)
         look_at_left_out(file);
         return;
     }
-    if (file->linked && !is_settled(file)) {
-        find_again(file);
+    if (file->linked && !file_is_settled(file)) {
+        file_find_again(file);
     }
     look(file);
-    if (!is_gone(file, &size)) {
+    if (!file_is_gone(file, &size)) {
         file->missing_ns = 0;
     } else if (file->missing_ns == 0 || size != file->missing_size) {
         file->missing_ns = clock_monotonic();

@@ -1,0 +1,286 @@
+#include "dir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/metrics.h"
+#include "source/log/rotation_name.h"
+
+/* The directories on the way to the files are watched, so that new ones are found at once. */
+#define DIR_EVENTS                                                                                           \
+    (IN_CREATE | IN_MODIFY | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF)
+
+static char *join_path(const char *dir, const char *name)
+{
+    size_t room = strlen(dir) + strlen(name) + 2;
+    char *path = malloc(room);
+    if (!path) {
+        die_out_of_memory();
+    }
+    snprintf(path, room, "%s/%s", strcmp(dir, "/") == 0 ? "" : dir, name);
+    return path;
+}
+
+static void visit(struct dir *dir, const struct interest *why, const char *name, bool first_look);
+
+/* The log that has left this file behind, if one did. It may not be there now, and be known all the same. */
+static void visit_log_of(struct dir *dir, const struct interest *why, const char *rotated, bool first_look)
+{
+    bool inside;
+    char *name = rotation_log(rotated, &inside);
+    if (name) {
+        visit(dir, why, name, first_look);
+    }
+    free(name);
+}
+
+/* What `**` stands for: a directory, but no link to one, which may lead round in a circle. */
+static void descend(struct dir *dir, const struct interest *why, const char *name, bool first_look)
+{
+    struct stat st;
+    if (!pattern_passes(why->pattern, why->depth, name)) {
+        return;
+    }
+    char *path = join_path(dir->path, name);
+    if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+        dir_add(dir->source, path, why, first_look);
+    }
+    free(path);
+}
+
+/* A name in a directory, for one interest. */
+static void visit(struct dir *dir, const struct interest *why, const char *name, bool first_look)
+{
+    struct interest next = *why;
+    struct stat st;
+    if (pattern_any_depth(why->pattern, why->depth)) {
+        next.depth++;
+        visit(dir, &next, name, first_look);
+        descend(dir, why, name, first_look);
+        return;
+    }
+    if (!pattern_match(why->pattern, why->depth, name, &next.caps)) {
+        return;
+    }
+    char *path = join_path(dir->path, name);
+    next.depth++;
+    if (next.depth == pattern_depth(why->pattern) && dir->source->look != LOOK_ALL) {
+        if (dir->source->look == LOOK_NOTE) {
+            file_set_note(&dir->source->set, path, pattern_base(why->pattern));
+        }
+    } else if (next.depth == pattern_depth(why->pattern)) {
+        visit_log_of(dir, why, name, first_look);
+        dir->undecided |=
+            !file_set_add(&dir->source->set, path, pattern_base(why->pattern), &next.caps, first_look);
+    } else if (stat(path, &st) == 0 ? S_ISDIR(st.st_mode) : lstat(path, &st) == 0 && S_ISLNK(st.st_mode)) {
+        dir_add(dir->source, path, &next, first_look);
+    }
+    free(path);
+}
+
+void dir_scan(struct dir *dir, const struct interest *why, bool first_look)
+{
+    struct dirent *entry = NULL;
+    DIR *open = opendir(dir->real);
+    while (open && (errno = 0, entry = readdir(open))) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
+            visit(dir, why, entry->d_name, first_look);
+        }
+    }
+    int failed = errno;
+    if (open) {
+        closedir(open);
+    }
+    if (failed == 0 || failed == ENOENT) { /* not there any more: then another event tells */
+        dir->unlisted = 0;
+        return;
+    }
+    if (!dir->unlisted) {
+        log_error("cannot list a directory, trying again each second", KV("path", dir->path),
+                  KV("error", strerror(failed)),
+                  KV("hint", failed == EACCES ? "run as root or with CAP_DAC_READ_SEARCH" : ""));
+    }
+    metrics.read_errors++;
+    dir->unlisted = failed;
+    dir->undecided = true;
+}
+
+void dir_free(struct dir *dir)
+{
+    HASH_DEL(dir->source->dirs, dir);
+    watch_close(dir->watch);
+    free(dir->interests);
+    free(dir->real);
+    free(dir->path);
+    free(dir);
+}
+
+/* Deleted or moved away: what was in it is found again by its new name, if it has one. */
+static void dir_lost(struct files *src, const char *path)
+{
+    struct dir *dir, *next;
+    size_t len = strlen(path);
+    HASH_ITER(hh, src->dirs, dir, next)
+    {
+        if (strncmp(dir->path, path, len) == 0 && (dir->path[len] == '\0' || dir->path[len] == '/')) {
+            dir_free(dir);
+        }
+    }
+}
+
+void dir_unwatch(struct dir *dir)
+{
+    watch_close(dir->watch);
+    dir->watch = NULL;
+}
+
+/* What is watched was deleted or moved away. A link to it may be turned to another directory. */
+static void dir_self_lost(struct dir *dir)
+{
+    if (dir->linked) {
+        dir_unwatch(dir);
+        return;
+    }
+    char *self = strdup(dir->path); /* dir is freed on the way */
+    if (self) {
+        dir_lost(dir->source, self);
+    }
+    free(self);
+}
+
+static void on_dir_event(void *arg, uint32_t mask, const char *name)
+{
+    struct dir *dir = arg;
+    struct files *src = dir->source;
+    if (mask & (IN_DELETE_SELF | IN_MOVE_SELF)) {
+        dir_self_lost(dir);
+        return;
+    }
+    char *path = join_path(dir->path, name);
+    if (mask & IN_ISDIR && mask & (IN_MOVED_FROM | IN_DELETE)) {
+        /* `dir` is its parent, and stays. A deleted one that is still in use has not told of it. */
+        dir_lost(src, path);
+    } else {
+        file_set_event(&src->set, path, mask);
+    }
+    if (mask & (IN_CREATE | IN_MOVED_TO) || (mask & IN_MODIFY && file_set_undecided(&src->set, path))) {
+        for (size_t i = 0; i < dir->count; i++) {
+            struct interest why = dir->interests[i]; /* the list may grow meanwhile */
+            visit(dir, &why, name, false);
+        }
+    }
+    free(path);
+}
+
+static void dir_watch(struct dir *dir)
+{
+    dir->watch = watch_open(dir->source->watcher, dir->real, DIR_EVENTS, on_dir_event, dir);
+    int why = dir->watch ? 0 : errno;
+    /* Said when it is listed; by the watcher; EEXIST: it is watched by another name. */
+    bool said = why == EACCES || why == ENOENT || why == EMFILE || why == EEXIST;
+    if (!dir->watch && !dir->watch_logged && !said) {
+        log_error("cannot watch a directory: what is new in it is found once a second only",
+                  KV("path", dir->path), KV("error", strerror(why)),
+                  KV("hint", why == ENOSPC ? "raise fs.inotify.max_user_watches" : ""));
+    }
+    dir->watch_logged = !dir->watch;
+}
+
+/* Where the path leads, by the first of its patterns that may go there. */
+static struct target dir_target(const struct dir *dir)
+{
+    struct target at = {.verdict = TARGET_GONE};
+    for (size_t i = 0; i == 0 || (i < dir->count && at.verdict != TARGET_GOOD); i++) {
+        target_free(&at);
+        at = target_find(dir->path, pattern_base(dir->interests[i].pattern),
+                         dir->source->set.cfg->files_follow_links);
+    }
+    if (at.verdict == TARGET_GOOD && !S_ISDIR(at.st.st_mode)) {
+        at.verdict = TARGET_GONE;
+    }
+    return at;
+}
+
+/* Looks where the path leads. True: to another directory than before, or to none any more. */
+bool dir_find(struct dir *dir)
+{
+    struct target at = dir_target(dir);
+    bool good = at.verdict == TARGET_GOOD;
+    bool same = good && dir->real && strcmp(dir->real, at.real) == 0 && dir->ino == at.st.st_ino &&
+                dir->dev == at.st.st_dev;
+    bool moved = good ? !same : dir->real != NULL;
+    if (at.verdict != dir->verdict) {
+        target_say(&at, dir->path);
+    }
+    dir->verdict = at.verdict;
+    dir->linked = at.linked;
+    if (moved) {
+        dir_unwatch(dir);
+        free(dir->real);
+        dir->real = good ? at.real : NULL;
+        dir->dev = at.st.st_dev;
+        dir->ino = at.st.st_ino;
+        at.real = good ? NULL : at.real;
+    }
+    target_free(&at);
+    return moved;
+}
+
+/* Watches it, and looks at all that is in it. */
+void dir_look(struct dir *dir, bool first_look)
+{
+    if (!dir->real) {
+        return;
+    }
+    dir->undecided = false;
+    if (!dir->watch) {
+        dir_watch(dir);
+    }
+    for (size_t i = 0; i < dir->count; i++) {
+        struct interest why = dir->interests[i]; /* the list may grow meanwhile */
+        dir_scan(dir, &why, first_look);
+    }
+}
+
+static bool has_interest(const struct dir *dir, const struct interest *why)
+{
+    for (size_t i = 0; i < dir->count; i++) {
+        if (dir->interests[i].pattern == why->pattern && dir->interests[i].depth == why->depth) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void dir_add(struct files *src, const char *path, const struct interest *why, bool first_look)
+{
+    struct dir *dir;
+    HASH_FIND_STR(src->dirs, path, dir);
+    if (!dir) {
+        dir = calloc(1, sizeof(*dir));
+        if (!dir || !(dir->path = strdup(path))) {
+            die_out_of_memory();
+        }
+        dir->source = src;
+        HASH_ADD_KEYPTR(hh, src->dirs, dir->path, strlen(dir->path), dir);
+    }
+    bool known = has_interest(dir, why);
+    if (!known) {
+        struct interest *grown = realloc(dir->interests, (dir->count + 1) * sizeof(*grown));
+        if (!grown) {
+            die_out_of_memory();
+        }
+        dir->interests = grown;
+        grown[dir->count++] = *why;
+    }
+    if (dir_find(dir)) {
+        dir_look(dir, first_look);
+    } else if (!known && dir->real) {
+        dir_scan(dir, why, first_look);
+    }
+}

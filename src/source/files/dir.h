@@ -1,0 +1,48 @@
+/* The directories that patterns lead through: watched, and looked through for what the patterns meet in them. */
+#ifndef SIDETAIL_SOURCE_FILES_DIR_H
+#define SIDETAIL_SOURCE_FILES_DIR_H
+
+#include <uthash.h>
+
+#include "base/watch.h"
+#include "files.h"
+
+/* Why a directory is watched: the names in it are matched against component `depth` of the pattern. */
+struct interest {
+    const struct pattern *pattern;
+    size_t depth;
+    struct captures caps; /* of the components before */
+};
+
+struct dir {
+    struct files *source;
+    char *path;           /* by which a pattern found it */
+    enum verdict verdict; /* on where that led when it was looked at last */
+    char *real;           /* what is watched and listed; NULL: nothing that may be */
+    dev_t dev;            /* of that directory, which may have lost its name since */
+    ino_t ino;
+    bool linked;         /* the path leads there by a link, which is looked at each second */
+    struct watch *watch; /* NULL: tried again each second */
+    /* Looked at again each second: it could not be listed, or a file in it may be a log of its own or a
+     * rotated one. */
+    bool undecided;
+    int unlisted;      /* errno: it could not be listed, which was logged; 0: it was listed */
+    bool watch_logged; /* it was logged that it cannot be watched */
+    struct interest *interests;
+    size_t count;
+    UT_hash_handle hh;
+};
+
+/* A pattern has met a directory, or begins there: watches it, and looks at all that is in it; at one that is known, where
+ * it is another one by now. `first_look`: it was there before we were. */
+void dir_add(struct files *src, const char *path, const struct interest *why, bool first_look);
+/* Looks where the path leads. True: to another directory than before, or to none any more. */
+bool dir_find(struct dir *dir);
+/* Watches it, and looks at all that is in it. */
+void dir_look(struct dir *dir, bool first_look);
+/* Looks at what is in it, for one interest. Not where `real` is NULL. */
+void dir_scan(struct dir *dir, const struct interest *why, bool first_look);
+void dir_unwatch(struct dir *dir);
+void dir_free(struct dir *dir);
+
+#endif

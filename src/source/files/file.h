@@ -1,0 +1,28 @@
+/* One file of a set: its tags, its follow, and where its name leads. */
+#ifndef SIDETAIL_SOURCE_FILES_FILE_H
+#define SIDETAIL_SOURCE_FILES_FILE_H
+
+#include "set.h"
+
+/* Gives it a service, where its path names none. */
+void file_default_service(struct file *file);
+/* Tags it, and follows it where it is wanted; not where its name leads nowhere yet. */
+void file_tag(struct file *file);
+/* Stops following it. It is in no table any more. */
+void file_free(struct file *file);
+
+/* Where its name leads now; to be freed, or settled. */
+struct target file_target(const struct file *file);
+/* Takes up what was found: says what is new, and goes where it leads. Takes the target. */
+void file_settle(struct file *file, struct target *at);
+/* Both. */
+void file_find_again(struct file *file);
+/* Follows, or goes on, at `real`, by the link `alias` or NULL. Takes both. */
+void file_go_to(struct file *file, char *real, char *alias);
+/* Does its name lead where it led, as far as one look can tell? */
+bool file_is_settled(const struct file *file);
+/* Has all that was followed lost its names? A link that is gone is not followed any more, wherever it led. *size as of
+ * follow_deleted. */
+bool file_is_gone(const struct file *file, uint64_t *size);
+
+#endif
