@@ -219,7 +219,8 @@ static enum intake_result begin_once(struct begin *b, struct intake *in, struct 
         if (!l->files[start.count - 1].seg) {
             return INTAKE_AGAIN; /* it could be opened just now */
         }
-        pos = start.cut.kind == POSITION_FILE ? &start.cut : pos;
+        b->cut = start.cut.kind == POSITION_FILE;
+        pos = b->cut ? &start.cut : pos;
         report_held_lost(in, pos, &start);
         begin_at(b, in, l, pos, &start);
         return INTAKE_DONE;

@@ -238,6 +238,9 @@ static void try_to_begin(struct follow *f)
     begin_try(&f->begin, &f->intake, pipeline_position(f->env->pipeline, feed_key(f->progress.feed)));
     if (f->begin.done) {
         progress_begin(&f->progress, &f->begin.replay, f->begin.mid_line);
+        if (f->begin.cut && f->chain.head) {
+            progress_mark(&f->progress);
+        }
     }
     if (f->chain.head) {
         ready(f);
