@@ -2,7 +2,9 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 // cmocka.h wants the above
@@ -174,6 +176,39 @@ static void test_inode_used_again(void **state)
     world_free(&w);
 }
 
+/* The machine lost its power: the log's end never reached the disk, or as zeros only. What is written from then on
+ * comes, and nothing else. The log is long enough to be known by its beginning. */
+static void test_cut_by_a_power_failure(void **state)
+{
+    (void)state;
+    for (int zeros = 0; zeros < 3; zeros++) {
+        struct world w;
+        struct stat st;
+        char text[1300];
+        snprintf(text, sizeof(text), "1\n%01200d\n22\n333\n", 0);
+        start(&w);
+        world_write(&w, "web/a.log", text + 2);
+        world_settle(&w);
+        world_save(&w);
+        world_kill(&w);
+        assert_int_equal(stat(world_path(&w, "web/a.log"), &st), 0);
+        assert_int_equal(truncate(world_path(&w, "web/a.log"), st.st_size - 3), 0); /* inside a line */
+        if (zeros == 0) {
+            world_start(&w);
+            world_settle(&w);
+            world_save(&w);
+            world_kill(&w);
+        } else {
+            off_t filled = zeros == 1 ? st.st_size - 1 : st.st_size + 20;
+            assert_int_equal(truncate(world_path(&w, "web/a.log"), filled), 0);
+        }
+        world_write(&w, "web/a.log", "4\n");
+        world_start(&w);
+        strcat(text, "4\n");
+        expect_for_good(&w, text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +218,7 @@ int main(void)
         cmocka_unit_test(test_packed_under_its_own_name),
         cmocka_unit_test(test_being_packed_at_the_first_start),
         cmocka_unit_test(test_inode_used_again),
+        cmocka_unit_test(test_cut_by_a_power_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,10 +6,12 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metrics.h"
+#include "cut.h"
 
 /* What a position means in terms of a listing. */
 struct start {
     size_t count;               /* so many of the newest files are to be read */
+    struct position cut;        /* where to go on in a file that was cut; kind NONE: none was */
     ssize_t at;                 /* the file that the position was taken in; -1: it is gone */
     ssize_t held[STREAM_COUNT]; /* the files in which unfinished lines began; -1: none, or gone */
 };
@@ -66,6 +68,30 @@ static bool find_stray(struct intake *in, const struct listing *l, const struct 
     return path && intake_add_stray(in, path);
 }
 
+/* The file of the position, where it was cut by a power failure: what is read of it begins behind that. */
+static bool find_cut(const struct intake *in, struct listing *l, const struct position *pos,
+                     struct start *start)
+{
+    const struct file_pos *at = &pos->at.file;
+    for (size_t i = 0; i < l->count; i++) {
+        bool same = !l->files[i].at.name.gz && same_inode(&at->file, l->files[i].at.dev, l->files[i].at.ino);
+        struct segment *seg = same ? listing_open(l, i) : NULL;
+        uint64_t end;
+        if (seg && cut_find(seg, at, &end)) {
+            log_warn("a log was cut off before its position, as after a loss of power: going on behind that",
+                     KV("path", in->path), KN("offset", at->offset), KN("going_on_at", end));
+            metrics.truncations++;
+            start->cut = (struct position){.kind = POSITION_FILE, .at.file = *at};
+            start->cut.at.file.offset = end;
+            start->cut.at.file.tail.len = 0;
+            start->at = (ssize_t)i;
+            start->count = i + 1;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Finds the position in the listing. A file that cannot be opened may be the one: then it is waited for. */
 static enum intake_result locate(struct intake *in, struct listing *l, const struct position *pos,
                                  struct start *start)
@@ -75,6 +101,9 @@ static enum intake_result locate(struct intake *in, struct listing *l, const str
     start->at = start->at >= 0 ? start->at : listing_find_content(l, 0, at);
     if (start->at < 0 && find_stray(in, l, at)) {
         return INTAKE_AGAIN;
+    }
+    if (start->at < 0 && find_cut(in, l, pos, start)) {
+        return INTAKE_DONE;
     }
     if (start->at < 0) {
         size_t newer = listing_newer(l, at->mtime_ns);
@@ -190,6 +219,8 @@ static enum intake_result begin_once(struct begin *b, struct intake *in, struct 
         if (!l->files[start.count - 1].seg) {
             return INTAKE_AGAIN; /* it could be opened just now */
         }
+        b->cut = start.cut.kind == POSITION_FILE;
+        pos = b->cut ? &start.cut : pos;
         report_held_lost(in, pos, &start);
         begin_at(b, in, l, pos, &start);
         return INTAKE_DONE;

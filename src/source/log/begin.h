@@ -16,6 +16,7 @@ struct begin {
 
     bool done; /* found; else it is to be tried again at the next look */
     struct replay replay;
+    bool cut;      /* it begins in a file that was cut off: the position is to be marked at once */
     bool mid_line; /* as of struct position */
 };
 

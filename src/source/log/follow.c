@@ -261,6 +261,9 @@ static void try_to_begin(struct follow *f)
     begin_try(&f->begin, &f->intake, known);
     if (f->begin.done) {
         progress_begin(&f->progress, &f->begin.replay, f->begin.mid_line);
+        if (f->begin.cut && f->chain.head) {
+            progress_mark(&f->progress);
+        }
     }
     if (f->begin.done && f->chain.head && amid) {
         progress_mark(

@@ -167,7 +167,7 @@ size_t listing_newer(const struct listing *l, int64_t mtime_ns)
 /* Is the file, where it matches, a likelier one than the best up to now? Of several the oldest that was written
  * to since: those before it were complete by then. One that was last written to before the position was taken
  * may begin alike only: a copy is newer, and gzip keeps the time, some of it whole seconds. It is taken where
- * there is no other, for the clock may have been set back. */
+ * there is no other, and may_be_older. */
 static bool is_likelier(const struct listing *l, size_t i, ssize_t best, int64_t noted_ns)
 {
     int64_t mtime = l->files[i].at.mtime_ns;
@@ -178,13 +178,21 @@ static bool is_likelier(const struct listing *l, size_t i, ssize_t best, int64_t
            (mtime > noted_ns - NS_PER_S && l->files[best].at.mtime_ns <= noted_ns - NS_PER_S);
 }
 
+/* May the file be one that was last written to before the position was taken? The clock may have been set back:
+ * where so much is known of the file that no other begins so, or the log itself seems older than the position. */
+static bool may_be_older(const struct listing *l, const struct file_pos *pos)
+{
+    bool back = l->live && l->files[0].at.mtime_ns < pos->mtime_ns;
+    return pos->tail.len > 0 && (pos->file.head_len == FILE_ID_HEAD || back);
+}
+
 /* A damaged one only where there is no other. */
 ssize_t listing_find_content(struct listing *l, size_t from, const struct file_pos *pos)
 {
     ssize_t best = -1, damaged = -1;
     for (size_t i = from; i < l->count; i++) {
         bool older = l->files[i].at.mtime_ns <= pos->mtime_ns - NS_PER_S;
-        struct segment *seg = older && pos->tail.len == 0 ? NULL : listing_open(l, i);
+        struct segment *seg = older && !may_be_older(l, pos) ? NULL : listing_open(l, i);
         enum segment_match match = seg ? segment_match_at(seg, pos) : SEGMENT_OTHER;
         if (match == SEGMENT_SAME && is_likelier(l, i, best, pos->mtime_ns)) {
             best = (ssize_t)i;
