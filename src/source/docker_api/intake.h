@@ -18,6 +18,12 @@ struct line_pieces {
     uint64_t hash[INTAKE_PIECES];
     unsigned count;
 };
+/* follow_repeats: what comes just after the opening may be read from the files, or come a second time. */
+struct early_repeat {
+    int64_t
+        reopened_ns; /* time of the entry for which the log was opened again; if that comes once more, it is new */
+    enum stream stream;
+};
 
 /* Where the last entry taken stands in the log. */
 enum last_entry {
@@ -45,9 +51,10 @@ struct api_intake {
     bool reached;     /* an entry that was taken already came, or none is expected: what follows is next */
     bool fresh;       /* the stream brought something new */
     struct repeat repeat;
-    enum last_entry last[STREAM_COUNT];      /* while the cursor misses it */
-    struct held_entry doubted;               /* INTAKE_DOUBT: what a check is to settle */
-    struct line_pieces pieces[STREAM_COUNT]; /* follow_repeats */
+    enum last_entry last[STREAM_COUNT]; /* while the cursor misses it */
+    struct held_entry doubted;          /* INTAKE_DOUBT: what a check is to settle */
+    struct line_pieces pieces[STREAM_COUNT];
+    struct early_repeat early;
 };
 
 enum intake_result {
