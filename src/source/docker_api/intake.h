@@ -20,8 +20,8 @@ struct line_pieces {
 };
 /* follow_repeats: what comes just after the opening may be read from the files, or come a second time. */
 struct early_repeat {
-    int64_t
-        reopened_ns; /* time of the entry for which the log was opened again; if that comes once more, it is new */
+    /* Time of the entry for which the log was opened again: if that comes once more, it is new. */
+    int64_t reopened_ns;
     enum stream stream;
 };
 
