@@ -261,6 +261,14 @@ static void log_has(struct server *server, int64_t t, int count)
     add_text(server, "0\r\n\r\n");
 }
 
+static void log_has_both(struct server *server, int64_t one, int64_t two)
+{
+    begin_answer(server, CHUNKED);
+    add_entry(server, one);
+    add_entry(server, two);
+    add_text(server, "0\r\n\r\n");
+}
+
 static void log_has_pieces(struct server *server, int64_t t, int before, int pieces)
 {
     static char line[CLOCK_TEXT_MAX + 16400];
@@ -427,14 +435,11 @@ static void test_checks_of_what_comes_again(void **state)
     log_has(server, t, 3);
     check_held(server, &r, held);
     assert_int_equal(r.result, CHECK_LEVEL);
-    begin_answer(server, CHUNKED);
-    add_entry(server, t + 2 * MS);
-    add_entry(server, t);
-    add_text(server, "0\r\n\r\n");
+    log_has_both(server, t + 2 * MS, t);
     check_held(server, &r, held);
     assert_int_equal(r.result, CHECK_BEHIND);
     assert_non_null(strstr(server->request, "tail=64"));
-    repeat_settled(&repeat, &held);
+    repeat_settled(&repeat, held.stream, held.time_ns);
     assert_false(repeat_suspects(&repeat, &r.proof, &r.cursor, r.more, &e));
 
     e.time_ns = t + 2 * MS; /* as long as there are not more of that time */
@@ -443,10 +448,7 @@ static void test_checks_of_what_comes_again(void **state)
     log_has(server, t, 3);
     check_held(server, &r, held);
     assert_int_equal(r.result, CHECK_LEVEL);
-    begin_answer(server, CHUNKED);
-    add_entry(server, t + 2 * MS);
-    add_entry(server, t + 2 * MS);
-    add_text(server, "0\r\n\r\n");
+    log_has_both(server, t + 2 * MS, t + 2 * MS);
     check_held(server, &r, held);
     assert_int_equal(r.result, CHECK_BEHIND);
     r.more[STREAM_STDOUT] = true; /* the next piece */

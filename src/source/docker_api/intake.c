@@ -117,7 +117,7 @@ void intake_missed(struct api_intake *in, const struct held_entry *held)
 bool intake_sought(struct api_intake *in, const struct held_entry *held, bool to_come)
 {
     if (held->again) {
-        repeat_settled(&in->repeat, held);
+        repeat_settled(&in->repeat, held->stream, held->time_ns);
         return !to_come;
     }
     in->last[held->stream] = to_come ? LAST_AHEAD : LAST_GONE;
@@ -177,14 +177,14 @@ static bool is_repeated(const struct api_intake *in, const struct log_entry *e)
 }
 
 /* Up to the time of opening the Engine reads its files, and makes no such mistake; but a busy one writes an entry later
- * than the entry's time. */
+ * than the entry's time. A new stream settles it. */
 static bool is_early_repeat(struct api_intake *in, const struct log_entry *e)
 {
-    bool again = in->early.reopened_ns == e->time_ns && in->early.stream == e->stream;
-    if (!in->follow_repeats || again || !proof_reads_live(&in->proof, &in->cursor)) {
+    if (!in->follow_repeats || repeat_is_settled(&in->repeat, e) ||
+        !proof_reads_live(&in->proof, &in->cursor)) {
         return false;
     }
-    in->early = (struct early_repeat){.reopened_ns = e->time_ns, .stream = e->stream};
+    repeat_settled(&in->repeat, e->stream, e->time_ns);
     return true;
 }
 

@@ -18,12 +18,6 @@ struct line_pieces {
     uint64_t hash[INTAKE_PIECES];
     unsigned count;
 };
-/* follow_repeats: what comes just after the opening may be read from the files, or come a second time. */
-struct early_repeat {
-    /* Time of the entry for which the log was opened again: if that comes once more, it is new. */
-    int64_t reopened_ns;
-    enum stream stream;
-};
 
 /* Where the last entry taken stands in the log. */
 enum last_entry {
@@ -54,7 +48,6 @@ struct api_intake {
     enum last_entry last[STREAM_COUNT]; /* while the cursor misses it */
     struct held_entry doubted;          /* INTAKE_DOUBT: what a check is to settle */
     struct line_pieces pieces[STREAM_COUNT];
-    struct early_repeat early;
 };
 
 enum intake_result {

@@ -195,8 +195,7 @@ static void note_length(struct proof *p, const struct log_entry *e)
 
 void proof_follows(struct proof *p, const struct api_cursor *c, const struct log_entry *e)
 {
-    if (proof_reads_live(p, c) && !cursor_passes(c, e->stream, e->time_ns) &&
-        e->time_ns < c->stream[e->stream].last.time_ns) {
+    if (proof_reads_live(p, c) && e->time_ns < c->stream[e->stream].last.time_ns) {
         p->checked_ns = e->time_ns;
         p->live = true;
     }
