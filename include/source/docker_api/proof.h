@@ -44,6 +44,7 @@ struct proof {
     bool wanted;           /* the log is kept in files that are rotated */
     bool since_skips;      /* see engine_container_since_skips: the log cannot be asked for all of a line */
     bool own_times;        /* see engine_own_times */
+    bool tail_harms;       /* see engine_tail_harms: a check is dear */
     int64_t max_size;      /* of a file, in bytes */
     int64_t prompt_ns;     /* as long as it takes to fill a file, at the least */
     int64_t jump_ns;       /* the same, less a long line's part of it */
