@@ -298,6 +298,7 @@ run_stage() {
     if [ "$failed" -gt 0 ]; then
         echo "-- what failed, from $LOGS/$name.log:"
         if [ -n "$trouble" ]; then printf '%s' "$trouble"; else cat "$LOGS/$name.log"; fi | tail -n 100
+        tests/setup/engine.sh fate
     fi
     grep -E '^SKIPPED ' "$LOGS/$name.log"
     line=$(printf '%-17s %5d passed %4d failed %4d skipped %5d s' \

@@ -14,6 +14,7 @@ struct log_options {
     bool tty_unknown; /* the first byte tells whether it has: a frame's is none of a text with times */
     bool bare_end;    /* the driver's quirk of engine_bare_end */
     bool own_times;   /* the driver's quirk of engine_own_times */
+    bool tail_harms;  /* the driver's quirk of engine_tail_harms; `tail` is sent all the same */
     /* These tell apart the lines of a terminal that lack their newline. */
     int64_t started_ns; /* the container's last start; 0: unknown */
     int64_t known_ns;   /* time of the last entry that was taken already; 0: none */
@@ -65,5 +66,12 @@ bool engine_bare_end(const struct engine *e, const char *driver);
 /* Does each piece of a long line have a time of its own? With journald it does, that of its arrival, and with
  * Podman, which begins a new piece with each read (conmon src/ctr_logging.c). */
 bool engine_own_times(const struct engine *e, const char *driver);
+/* May the Engine crash when it is asked for the last entries of a log? One before 26.0, API 1.45, does where an entry in the
+ * local driver's format is damaged. That is so for a moment, when a container ends while one of the files that were unpacked
+ * for another reader is older than its name says (moby daemon/logger/local/read.go, getTailReader: it wraps no error, and
+ * returns no reader). */
+bool engine_tail_harms(const struct engine *e, const char *driver);
+/* All of a log, with the driver's quirks and the terminal: where to begin is for the caller to set. */
+struct log_options log_options_for(const struct engine *e, const char *driver, bool tty);
 
 #endif

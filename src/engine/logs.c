@@ -405,13 +405,34 @@ void log_stream_close(struct log_stream *s)
 
 /* -- quirks of drivers -------------------------------------------------------------------------- */
 
+/* Other drivers than these two are read back from a cache in the local driver's format. */
+static bool is_local_format(const struct engine *e, const char *driver)
+{
+    return !e->podman && strcmp(driver, "json-file") != 0 && strcmp(driver, "journald") != 0;
+}
+
 bool engine_bare_end(const struct engine *e, const char *driver)
 {
-    /* Other drivers than these two are read back from a cache in the local driver's format. */
-    return e->minor < 42 && !e->podman && strcmp(driver, "json-file") != 0 && strcmp(driver, "journald") != 0;
+    return e->minor < 42 && is_local_format(e, driver);
 }
 
 bool engine_own_times(const struct engine *e, const char *driver)
 {
     return e->podman || strcmp(driver, "journald") == 0;
+}
+
+bool engine_tail_harms(const struct engine *e, const char *driver)
+{
+    return e->minor < 45 && is_local_format(e, driver);
+}
+
+struct log_options log_options_for(const struct engine *e, const char *driver, bool tty)
+{
+    return (struct log_options){
+        .tail = -1,
+        .tty = tty,
+        .bare_end = engine_bare_end(e, driver),
+        .own_times = engine_own_times(e, driver),
+        .tail_harms = engine_tail_harms(e, driver),
+    };
 }

@@ -12,7 +12,8 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
+
+from measure import cpu_of, docker, dockerd_cpu, lines_out
 
 BUILDS = sys.argv[1:]
 RUNS = int(os.environ.get("BENCH_RUNS", "5"))
@@ -25,35 +26,12 @@ LOADS = {  # lines, lines a second, bytes that the writer buffers
     "5 MB/s": (200_000, 20_000, 4096),
     "100 lines/s": (1_000, 100, 0),
 }
-TICKS = os.sysconf("SC_CLK_TCK")
-
-
-def docker(*command):
-    return subprocess.run(["docker", *command], check=True, capture_output=True, text=True).stdout.strip()
 
 
 def remove_all():
     found = docker("ps", "-aq", "--filter", f"label={LABEL}").split()
     if found:
         docker("rm", "-f", "-v", *found)
-
-
-def cpu_of(pid):
-    with open(f"/proc/{pid}/stat") as stat:
-        return sum(map(int, stat.read().rpartition(")")[2].split()[11:13])) / TICKS
-
-
-def engine_cpu():
-    """0 where the Engine is not a process of this machine."""
-    return sum(cpu_of(pid) for pid in subprocess.run(["pidof", "dockerd"], capture_output=True, text=True).stdout.split())
-
-
-def lines_out():
-    try:
-        text = urllib.request.urlopen(f"http://127.0.0.1:{PORT}/metrics", timeout=5).read().decode()
-    except OSError:
-        return -1
-    return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith("sidetail_lines_out_total{"))
 
 
 def start(build, work):
@@ -69,16 +47,16 @@ def measure(build, log_options, load):
     lines, rate, buffer = load
     with tempfile.TemporaryDirectory(prefix="sidetail-bench-") as work:
         collector = start(build, work)
-        while lines_out() < 0:
+        while lines_out(PORT) < 0:
             time.sleep(0.05)
-        own, engine = cpu_of(collector.pid), engine_cpu()
+        own, engine = cpu_of(collector.pid), dockerd_cpu()
         docker("run", "-d", "--network", "none", "--label", LABEL, *log_options, "sidetail-test/app", "--id", "bench", "--rate", str(rate),
                "--buffer", str(buffer), "--length", str(PAYLOAD), "--count", str(lines))  # fmt: skip
         end = time.monotonic() + lines / rate * 4 + 60
-        while lines_out() < lines and time.monotonic() < end:
+        while lines_out(PORT) < lines and time.monotonic() < end:
             time.sleep(0.2)
-        whole = lines_out() == lines
-        own, engine = cpu_of(collector.pid) - own, engine_cpu() - engine
+        whole = lines_out(PORT) == lines
+        own, engine = cpu_of(collector.pid) - own, dockerd_cpu() - engine
         collector.terminate()
         collector.wait()
         remove_all()

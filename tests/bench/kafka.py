@@ -82,12 +82,6 @@ def peak_rss(pid):
         return next(int(line.split()[1]) / 1024 for line in text if line.startswith("VmHWM"))
 
 
-def ticks(pid):
-    with open(f"/proc/{pid}/stat") as text:
-        fields = text.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def children():
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime

@@ -15,6 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from measure import cpu_of
+
 BUILD = Path(sys.argv[1]).resolve()
 LINES = int(sys.argv[2]) if len(sys.argv) > 2 else 1_000_000
 KILLS = 20
@@ -115,11 +117,6 @@ def start(set_up, work, log, out, careful=False):
     return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def cpu(process):
-    fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def peak(process):
     return int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{process.pid}/status").read_text())[1]) / 1024
 
@@ -147,7 +144,7 @@ def cost(base, name, set_up, log):
     out = work / "out" / "out"
     process = start(set_up, work, log, out)
     seconds = settled(out, 3)
-    used, memory = cpu(process), peak(process)
+    used, memory = cpu_of(process.pid), peak(process)
     process.terminate()
     process.wait()
     lines = count_lines(out)

@@ -11,7 +11,8 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
+
+from measure import lines_out
 
 BUILD = sys.argv[1]
 LINES = int(sys.argv[2]) if len(sys.argv) > 2 else 4_000_000
@@ -37,16 +38,8 @@ def start(root, stdout, **more):
     return subprocess.Popen([SIDETAIL, "run"], env=env, stdout=stdout)
 
 
-def lines_out():
-    try:
-        text = urllib.request.urlopen(f"http://127.0.0.1:{PORT}/metrics", timeout=5).read().decode()
-    except OSError:
-        return -1
-    return sum(float(l.rsplit(" ", 1)[1]) for l in text.splitlines() if l.startswith("sidetail_lines_out_total{"))
-
-
 def wait_for_lines(count):
-    while lines_out() < count:
+    while lines_out(PORT) < count:
         time.sleep(0.01)
 
 

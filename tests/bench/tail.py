@@ -11,15 +11,13 @@ import sys
 import threading
 import time
 
+from measure import docker, dockerd_cpu
+
 SIDETAIL = os.path.abspath(f"{sys.argv[1]}/sidetail")
 SECONDS = int(sys.argv[2]) if len(sys.argv) > 2 else 10
 PROJECT = f"bench-{os.getpid()}"
 RATE, PAYLOAD = 200_000, 200  # lines a second and bytes of text: 50 MB/s with each line's head and newline
 CONTAINERS = 50
-
-
-def docker(*command):
-    return subprocess.run(["docker", *command], check=True, capture_output=True, text=True).stdout.strip()
 
 
 def run(service, *writer):
@@ -54,19 +52,6 @@ def first_line():
             process.wait()
         print(f"  {name:22} median {statistics.median(spans) * 1e3:.0f} ms, worst {max(spans) * 1e3:.0f} ms")
     remove_all()
-
-
-def dockerd_cpu():
-    """CPU seconds that the Engine has used; 0 where it is not a process of this machine."""
-    found = subprocess.run(["pidof", "dockerd"], capture_output=True, text=True).stdout.split()
-    total = 0
-    for pid in found:
-        try:
-            with open(f"/proc/{pid}/stat") as stat:
-                total += sum(map(int, stat.read().rpartition(")")[2].split()[11:13]))
-        except OSError:
-            pass
-    return total / os.sysconf("SC_CLK_TCK")
 
 
 class Follower(threading.Thread):

@@ -89,7 +89,7 @@ def test_a_step_back_while_it_is_away(engine, collect):
     set_times(web, times)
     s = collect().start()
     s.wait_lines(600)
-    s.kill()
+    s.stop_cleanly()  # so that it goes on from there
     web.start()  # a second run
     web.wait()
     set_times(web, times)

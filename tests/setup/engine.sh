@@ -5,6 +5,7 @@
 #   tests/setup/engine.sh base trixie    build debian:trixie-slim, or that of another release, where it is missing
 #   tests/setup/engine.sh stop      stop the engine, if this script started it
 #   tests/setup/engine.sh status
+#   tests/setup/engine.sh fate      say how the engine that this script started died, if it did
 . "$(dirname "$0")/common.sh"
 
 ENGINE_DIR=$STATE_DIR/engine
@@ -122,14 +123,24 @@ status() {
     docker image ls --format 'image: {{.Repository}}:{{.Tag}} {{.Size}}'
 }
 
+fate() {
+    [ -s "$PID_FILE" ] && ! answers || return 0
+    say "the engine died; its last words, from $ENGINE_DIR/dockerd.log:"
+    local start
+    start=$(grep -n 'msg="Starting up"' "$ENGINE_DIR/dockerd.log" | tail -n 1 | cut -d: -f1)
+    tail -n +"${start:-1}" "$ENGINE_DIR/dockerd.log" >"$ENGINE_DIR/last.log"
+    { grep -m 1 -A 20 -E '^(panic|fatal error):' "$ENGINE_DIR/last.log" || tail -n 20 "$ENGINE_DIR/last.log"; } >&2
+}
+
 case ${1:-} in
 start) start ;;
 images) build_images ;;
 base) build_base "${2:?base of which release?}" ;;
 stop) stop ;;
 status) status ;;
+fate) fate ;;
 *)
-    sed -n '2,7s/^# //p' "$0" >&2
+    sed -n '2,8s/^# //p' "$0" >&2
     exit 2
     ;;
 esac

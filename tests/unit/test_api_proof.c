@@ -14,6 +14,7 @@ struct reader {
     struct api_cursor cursor;
     bool more[STREAM_COUNT];
     struct api_check check;
+    struct log_options options; /* of its checks */
     struct event_base *base;
     enum check_result result;
     int results;
@@ -183,6 +184,11 @@ static void test_credit_is_bounded(void **state)
     begin_reading(*state, &r, 1000000);
     n = take_on_credit(&r, t);
     assert_in_range(n, 10, PROOF_CREDIT / 2); /* and in bytes: 1 MB / 256, some 84 each */
+
+    begin_reading(*state, &r, 1000000);
+    r.proof.tail_harms = true; /* a check is dear: 1 MB / 16 */
+    n = take_on_credit(&r, t);
+    assert_int_equal(n, PROOF_CREDIT + 1);
 }
 
 /* What was taken on credit is passed over when the stream is opened anew, once each, and what is between is new. */
@@ -261,6 +267,14 @@ static void log_has(struct server *server, int64_t t, int count)
     add_text(server, "0\r\n\r\n");
 }
 
+static void log_has_both(struct server *server, int64_t one, int64_t two)
+{
+    begin_answer(server, CHUNKED);
+    add_entry(server, one);
+    add_entry(server, two);
+    add_text(server, "0\r\n\r\n");
+}
+
 static void log_has_pieces(struct server *server, int64_t t, int before, int pieces)
 {
     static char line[CLOCK_TEXT_MAX + 16400];
@@ -277,7 +291,6 @@ static void log_has_pieces(struct server *server, int64_t t, int before, int pie
 
 static void check_held(struct server *server, struct reader *r, struct held_entry held)
 {
-    struct log_options options = {0};
     r->check.cursor = &r->cursor;
     r->check.proof = &r->proof;
     r->check.more = r->more;
@@ -286,7 +299,7 @@ static void check_held(struct server *server, struct reader *r, struct held_entr
     r->check.done = on_checked;
     r->check.arg = r;
     r->results = 0;
-    assert_int_equal(api_check_start(&r->check, server->engine, "abc", &options), 0);
+    assert_int_equal(api_check_start(&r->check, server->engine, "abc", &r->options), 0);
     run(server);
     assert_int_equal(r->results, 1);
 }
@@ -427,14 +440,11 @@ static void test_checks_of_what_comes_again(void **state)
     log_has(server, t, 3);
     check_held(server, &r, held);
     assert_int_equal(r.result, CHECK_LEVEL);
-    begin_answer(server, CHUNKED);
-    add_entry(server, t + 2 * MS);
-    add_entry(server, t);
-    add_text(server, "0\r\n\r\n");
+    log_has_both(server, t + 2 * MS, t);
     check_held(server, &r, held);
     assert_int_equal(r.result, CHECK_BEHIND);
     assert_non_null(strstr(server->request, "tail=64"));
-    repeat_settled(&repeat, &held);
+    repeat_settled(&repeat, held.stream, held.time_ns);
     assert_false(repeat_suspects(&repeat, &r.proof, &r.cursor, r.more, &e));
 
     e.time_ns = t + 2 * MS; /* as long as there are not more of that time */
@@ -443,10 +453,7 @@ static void test_checks_of_what_comes_again(void **state)
     log_has(server, t, 3);
     check_held(server, &r, held);
     assert_int_equal(r.result, CHECK_LEVEL);
-    begin_answer(server, CHUNKED);
-    add_entry(server, t + 2 * MS);
-    add_entry(server, t + 2 * MS);
-    add_text(server, "0\r\n\r\n");
+    log_has_both(server, t + 2 * MS, t + 2 * MS);
     check_held(server, &r, held);
     assert_int_equal(r.result, CHECK_BEHIND);
     r.more[STREAM_STDOUT] = true; /* the next piece */
@@ -508,6 +515,51 @@ static void test_checks_of_pieces(void **state)
     assert_int_equal(r.result, CHECK_BEHIND);
 }
 
+/* An Engine that a question for the last entries may kill is asked for all since what was taken, and not longer than needed. */
+static void test_checks_without_a_tail(void **state)
+{
+    struct server *server = *state;
+    struct reader r;
+    char since[32];
+    int64_t t = (clock_now() / NS_PER_S - 3600) * NS_PER_S;
+    struct log_entry held = entry(STREAM_STDOUT, t + 5 * MS, "text", false);
+    snprintf(since, sizeof(since), "since=%lld.002000000", (long long)(t / NS_PER_S));
+    begin_reading(server, &r, 10000000);
+    r.options.tail_harms = true;
+    for (int i = 0; i < 3; i++) {
+        take_line(&r, t + i * MS);
+    }
+    log_has(server, t + 2 * MS, 9);
+    check(server, &r, &held);
+    assert_int_equal(r.result, CHECK_BEHIND); /* two between */
+    assert_non_null(strstr(server->request, since));
+    assert_null(strstr(server->request, "&tail="));
+    take_line(&r, t + 3 * MS);
+    take_line(&r, t + 4 * MS);
+    begin_answer(server, CHUNKED); /* without an end */
+    for (int i = 4; i < 5 + PROOF_NEXT; i++) {
+        add_entry(server, t + i * MS);
+    }
+    check(server, &r, &held);
+    assert_int_equal(r.result, CHECK_LEVEL);
+    assert_int_equal(r.check.next.count, PROOF_NEXT);
+    log_has(server, t + 5 * MS, 1); /* it does not go back to what was taken */
+    check(server, &r, &held);
+    assert_int_equal(r.result, CHECK_BEHIND);
+
+    struct log_entry piece = entry(STREAM_STDOUT, t + 9 * MS, "x", true), last = piece;
+    last.more = false;
+    take(&r, &piece);
+    log_has_pieces(server, piece.time_ns, 0, 2);
+    check(server, &r, &last);
+    assert_int_equal(r.result, CHECK_LEVEL);
+    assert_non_null(strstr(server->request, ".009000000"));
+    assert_null(strstr(server->request, "&tail="));
+    log_has_pieces(server, piece.time_ns, 0, 3);
+    check(server, &r, &last);
+    assert_int_equal(r.result, CHECK_BEHIND);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -525,6 +577,7 @@ int main(void)
         T(test_checks_of_what_comes_again),
         T(test_checks_of_credit),
         T(test_checks_of_pieces),
+        T(test_checks_without_a_tail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

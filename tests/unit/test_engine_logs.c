@@ -261,6 +261,23 @@ static void on_pong(void *arg, int status, const json_t *json, const struct erro
     event_base_loopbreak(server->base);
 }
 
+/* Which Engines a question for the last entries of a log in the local driver's format may kill. */
+static void test_tail_harms(void **state)
+{
+    struct server *server = *state;
+    for (int minor = 41; minor < 54; minor++) {
+        char head[128];
+        snprintf(head, sizeof(head), OK "Api-Version: 1.%d\r\nContent-Length: 2\r\n\r\nOK", minor);
+        begin_answer(server, head);
+        assert_non_null(engine_ping(server->engine, on_pong, server));
+        run(server);
+        assert_int_equal(engine_tail_harms(server->engine, "local"), minor < 45);
+        assert_int_equal(engine_tail_harms(server->engine, "fluentd"), minor < 45); /* a cache in that format */
+        assert_false(engine_tail_harms(server->engine, "json-file"));
+        assert_false(engine_tail_harms(server->engine, "journald"));
+    }
+}
+
 static void meet_podman(struct server *server)
 {
     begin_answer(server, OK "Libpod-Api-Version: 4.3.1\r\nContent-Length: 2\r\n\r\nOK");
@@ -285,6 +302,7 @@ static void test_podman_pieces(void **state)
                                            "0 2026-11-24T13:00:16Z [end]|");
     assert_true(engine_own_times(server->engine, "json-file"));
     assert_false(engine_bare_end(server->engine, "k8s-file"));
+    assert_false(engine_tail_harms(server->engine, "k8s-file"));
 }
 
 /* It compares exact times, as doubles, with `since`, and takes later ones. */
@@ -358,6 +376,7 @@ int main(void)
         T(test_malformed_entry),
         T(test_not_there),
         T(test_close_in_entry),
+        T(test_tail_harms),
         T(test_podman_pieces),
         T(test_podman_since),
         T(test_podman_unreadable),

@@ -64,8 +64,7 @@ struct api_check {
 /* Remembers the entry as the one that is held. */
 struct held_entry held_entry(const struct api_cursor *cursor, const bool *more, const struct log_entry *e);
 
-/* Begins; a check that is under way is given up. Of the options tty, bare_end and own_times count. 0, or -1:
- * memory. */
+/* Begins; a check that is under way is given up. Of the options those of log_options_for count. 0, or -1: memory. */
 int api_check_start(struct api_check *c, struct engine *e, const char *id, const struct log_options *options);
 /* Was nothing taken since it began? */
 bool api_check_is_current(const struct api_check *c);

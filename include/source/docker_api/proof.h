@@ -38,12 +38,13 @@ struct known_next {
     unsigned at, count; /* those from `at` on are still to come */
 };
 
-/* Of one log. Written by proof.c alone. */
+/* Of one log. Written by proof.c alone, but for piece_twice, which the owner sets. */
 struct proof {
     const struct engine *engine;
     bool wanted;           /* the log is kept in files that are rotated */
     bool since_skips;      /* see engine_container_since_skips: the log cannot be asked for all of a line */
     bool own_times;        /* see engine_own_times */
+    bool tail_harms;       /* see engine_tail_harms: a check is dear */
     int64_t max_size;      /* of a file, in bytes */
     int64_t prompt_ns;     /* as long as it takes to fill a file, at the least */
     int64_t jump_ns;       /* the same, less a long line's part of it */
@@ -58,8 +59,8 @@ struct proof {
     bool owed;                  /* something was taken on credit */
     /* What the log had behind the last proof: the entries that are to come next, in order. */
     struct known_next next;
-    bool piece_twice
-        [STREAM_COUNT]; /* set by the owner: two pieces of the unfinished line are the same, or one came twice */
+    /* Two pieces of the unfinished line are the same, or one came twice. */
+    bool piece_twice[STREAM_COUNT];
     struct api_pos proven[STREAM_COUNT];
     uint64_t entries; /* taken in all */
     /* Times and streams of the entries taken since. `count` of PROOF_CREDIT says that more were, or pieces, or that the

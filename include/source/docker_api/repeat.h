@@ -15,7 +15,7 @@
 
 /* Of one log. Zero-initialised. Written by repeat.c alone. */
 struct repeat {
-    int64_t settled_ns; /* time of the entry that was checked last; 0: none was */
+    int64_t settled_ns; /* time of the entry that was settled last; 0: none was */
     enum stream stream;
 };
 
@@ -25,7 +25,9 @@ bool repeat_suspects(const struct repeat *r, const struct proof *p, const struct
                      const bool *more, const struct log_entry *e);
 /* What a check is asked then. CHECK_LEVEL: it came before. */
 struct held_entry repeat_question(const struct log_entry *e);
-/* That is answered. If the entry comes again from a stream that was opened since, it is new. */
-void repeat_settled(struct repeat *r, const struct held_entry *held);
+/* That is answered, or a stream that is about to be opened does: if the entry comes again from that, it is new. */
+void repeat_settled(struct repeat *r, enum stream stream, int64_t time_ns);
+/* Is that the entry? */
+bool repeat_is_settled(const struct repeat *r, const struct log_entry *e);
 
 #endif

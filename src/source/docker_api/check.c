@@ -10,7 +10,9 @@
  * of a rotation looks for lines behind the end of a file, and never comes back (moby pkg/tailfile, Scan). */
 #define CHECK_PATIENCE      2
 #define CHECK_PATIENCE_MOST 16
-#define CHECK_MOST          (CHECK_FEW * CHECK_FACTOR * CHECK_FACTOR)
+#define CHECK_PATIENCE_READ                                                                                  \
+    60 /* where the Engine reads the whole file, which may be of a GB and more, and never hangs */
+#define CHECK_MOST (CHECK_FEW * CHECK_FACTOR * CHECK_FACTOR)
 /* Where they may be pieces, of 16 KiB. */
 #define CHECK_MOST_LONG (CHECK_PIECES * CHECK_FACTOR)
 
@@ -108,6 +110,14 @@ static void find_last(struct api_check *c, const struct log_entry *e)
     }
 }
 
+static void conclude(struct api_check *c, enum log_end end);
+
+/* Where all is asked for, the answer may go on for long behind the entry that is held. */
+static bool has_enough(const struct api_check *c)
+{
+    return c->options.tail < 0 && c->over && c->next.count == PROOF_NEXT;
+}
+
 static bool on_entry(void *arg, const struct log_entry *e)
 {
     struct api_check *c = arg;
@@ -126,6 +136,11 @@ static bool on_entry(void *arg, const struct log_entry *e)
     }
     if (c->over) {
         proof_note_next(&c->next, e);
+    }
+    if (has_enough(c)) {
+        api_check_stop(c);
+        conclude(c, LOG_END_WHOLE);
+        return false;
     }
     return true;
 }
@@ -148,7 +163,7 @@ static bool is_at_start(const struct api_check *c)
 /* Does what was read go back far enough? */
 static bool goes_back(const struct api_check *c)
 {
-    bool whole = c->entries < c->options.tail; /* there are no more, or none of that time */
+    bool whole = c->options.tail < 0 || c->entries < c->options.tail; /* no more, or none of that time */
     if (c->held.piece) {
         /* Of a line whose beginning was rotated away, it cannot be told how many pieces there were. */
         return (whole && !c->reached) || (c->over && c->reached);
@@ -167,15 +182,12 @@ bool api_check_is_current(const struct api_check *c)
 /* Of fewer entries than were asked for, `since` may have taken some away; else they are all. */
 static bool may_ask_for_more(const struct api_check *c)
 {
-    bool all = c->options.since_ns == 0 && c->entries < c->options.tail;
+    bool all = c->options.tail < 0 || (c->options.since_ns == 0 && c->entries < c->options.tail);
     return c->held.time_ns > 0 && !all && c->options.tail < (c->held.piece ? CHECK_MOST_LONG : CHECK_MOST);
 }
 
-static void on_end(void *arg, enum log_end end, const struct error *err)
+static void conclude(struct api_check *c, enum log_end end)
 {
-    struct api_check *c = arg;
-    (void)err;
-    c->stream = NULL;
     bool behind = c->behind[STREAM_STDOUT] || c->behind[STREAM_STDERR];
     bool unknown = c->strict && !goes_back(c);
     c->proves = end == LOG_END_WHOLE && !behind && goes_back(c) && api_check_is_current(c);
@@ -192,6 +204,14 @@ static void on_end(void *arg, enum log_end end, const struct error *err)
     } else {
         c->done(c->arg, behind || unknown ? CHECK_BEHIND : CHECK_LEVEL);
     }
+}
+
+static void on_end(void *arg, enum log_end end, const struct error *err)
+{
+    struct api_check *c = arg;
+    (void)err;
+    c->stream = NULL;
+    conclude(c, end);
 }
 
 static int ask(struct api_check *c)
@@ -218,7 +238,11 @@ static int64_t since(const struct api_check *c)
         int64_t last = c->cursor->stream[c->held.awaited].last.time_ns;
         return c->held.again && c->held.time_ns < last ? c->held.time_ns : last;
     }
-    for (int s = 0; s < STREAM_COUNT && !c->held.piece; s++) {
+    if (c->held.piece) {
+        /* The last entries alone bound it where these may be asked for. Else: the time that all pieces bear. */
+        return c->options.tail < 0 ? c->held.time_ns : 0;
+    }
+    for (int s = 0; s < STREAM_COUNT; s++) {
         int64_t at = base_of(c, (enum stream)s)->time_ns;
         newest = at > newest ? at : newest;
         line = is_unfinished(c, s) && at < line ? at : line; /* its other pieces bear that time too */
@@ -245,14 +269,10 @@ int api_check_start(struct api_check *c, struct engine *e, const char *id, const
     strcpy(c->id, id);
     c->entries_before = c->proof->entries;
     c->owed = c->proof->owed;
-    c->patience = CHECK_PATIENCE;
-    c->options = (struct log_options){
-        .since_ns = since(c),
-        .tail = few(c),
-        .tty = options->tty,
-        .bare_end = options->bare_end,
-        .own_times = options->own_times,
-    };
+    c->patience = options->tail_harms ? CHECK_PATIENCE_READ : CHECK_PATIENCE;
+    c->options = *options;
+    c->options.tail = options->tail_harms ? -1 : few(c);
+    c->options.since_ns = since(c);
     return ask(c);
 }
 

@@ -212,11 +212,10 @@ static void checked_silence(void *arg, enum check_result result)
 static void check(struct api_feed *f, struct held_entry held, bool strict,
                   void (*done)(void *arg, enum check_result result))
 {
-    struct log_options options = {.tty = f->tty, .bare_end = f->bare_end, .own_times = f->intake.own_times};
     f->check.held = held;
     f->check.strict = strict;
     f->check.done = done;
-    if (api_check_start(&f->check, f->env->engine, f->id, &options) < 0) {
+    if (api_check_start(&f->check, f->env->engine, f->id, &f->options) < 0) {
         die_out_of_memory();
     }
 }
@@ -318,16 +317,11 @@ void api_feed_open(void *feed)
     if (intake_catch_clock(&f->intake)) {
         say_clock_back(name_of(f));
     }
-    struct log_options options = {
-        .since_ns = intake_open(&f->intake),
-        .tail = -1,
-        .follow = true,
-        .tty = f->tty,
-        .bare_end = f->bare_end,
-        .own_times = f->intake.own_times,
-        .started_ns = f->container ? f->container->started_ns : 0,
-        .known_ns = f->intake.cursor.stream[STREAM_STDOUT].last.time_ns,
-    };
+    struct log_options options = f->options;
+    options.since_ns = intake_open(&f->intake);
+    options.follow = true;
+    options.started_ns = f->container ? f->container->started_ns : 0;
+    options.known_ns = f->intake.cursor.stream[STREAM_STDOUT].last.time_ns;
     struct log_calls calls = {.opened = on_opened, .entry = on_entry, .end = on_end, .arg = f};
     f->stream = log_stream_open(f->env->engine, f->id, &options, &calls);
     if (!f->stream) {
@@ -442,8 +436,7 @@ struct api_feed *api_feed_new(struct api_env *env, struct engine_container *c, s
     f->env = env;
     f->container = c;
     strcpy(f->id, c->id);
-    f->tty = c->tty;
-    f->bare_end = engine_bare_end(env->engine, c->driver);
+    f->options = log_options_for(env->engine, c->driver, c->tty);
     f->rotates = c->rotates;
     f->backoff = BACKOFF_MIN;
     f->place.owner = f;

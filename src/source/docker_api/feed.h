@@ -37,7 +37,8 @@ struct api_feed {
     struct api_env *env;
     struct engine_container *container; /* NULL: removed */
     char id[65];
-    bool tty, bare_end, rotates;
+    bool rotates;
+    struct log_options options; /* of each request for its log, but for where that begins */
     struct api_intake intake;
     enum api_state state;
     struct queue_place place;

@@ -117,7 +117,7 @@ void intake_missed(struct api_intake *in, const struct held_entry *held)
 bool intake_sought(struct api_intake *in, const struct held_entry *held, bool to_come)
 {
     if (held->again) {
-        repeat_settled(&in->repeat, held);
+        repeat_settled(&in->repeat, held->stream, held->time_ns);
         return !to_come;
     }
     in->last[held->stream] = to_come ? LAST_AHEAD : LAST_GONE;
@@ -176,6 +176,18 @@ static bool is_repeated(const struct api_intake *in, const struct log_entry *e)
     return last <= engine_clock(in->engine); /* else the clock was set back, and the entry is new */
 }
 
+/* Up to the time of opening the Engine reads its files, and makes no such mistake; but a busy one writes an entry later
+ * than the entry's time. A new stream settles it. */
+static bool is_early_repeat(struct api_intake *in, const struct log_entry *e)
+{
+    if (!in->follow_repeats || repeat_is_settled(&in->repeat, e) ||
+        !proof_reads_live(&in->proof, &in->cursor)) {
+        return false;
+    }
+    repeat_settled(&in->repeat, e->stream, e->time_ns);
+    return true;
+}
+
 /* Likewise a piece of a line that is still being joined. Its text may be the same by chance, so it is not
  * passed over: a new stream reads the files. Newer Engines repeat pieces in rare moments only, and a check at the
  * line's end counts them. */
@@ -189,11 +201,13 @@ static bool is_repeated_piece(struct api_intake *in, const struct log_entry *e)
     bool same_line = in->more[e->stream] && e->time_ns == last_time(in, e->stream);
     bool read_live = cursor_newest(&in->cursor) >= in->proof.opened_ns;
     p->count = same_line ? p->count : 0;
-    for (unsigned i = 0; i < p->count && i < INTAKE_PIECES && read_live; i++) {
-        if (p->hash[i] == hash && in->follow_repeats) {
-            return true;
-        }
-        in->proof.piece_twice[e->stream] |= p->hash[i] == hash;
+    bool twice = false;
+    for (unsigned i = 0; i < p->count && i < INTAKE_PIECES; i++) {
+        twice |= p->hash[i] == hash;
+    }
+    in->proof.piece_twice[e->stream] |= twice;
+    if (twice && in->follow_repeats && (read_live || is_early_repeat(in, e))) {
+        return true;
     }
     p->hash[p->count++ % INTAKE_PIECES] = hash;
     return false;
@@ -244,9 +258,14 @@ enum intake_result intake_entry(struct api_intake *in, const struct log_entry *e
         cursor_take(&in->cursor, e->stream, e->time_ns, &offset);
         return INTAKE_PASSED;
     }
+    const struct api_pos *last = &in->cursor.stream[e->stream].last;
+    bool old = e->time_ns <= last->time_ns && last->lines > 0 && !in->more[e->stream];
     bool early = cursor_misses(&in->cursor, e->stream, e->time_ns);
     if (early && in->last[e->stream] == LAST_AHEAD) {
         return INTAKE_PASSED;
+    }
+    if (old && !early && is_early_repeat(in, e)) {
+        return INTAKE_REOPEN;
     }
     if (!in->follow_repeats && !early && repeat_suspects(&in->repeat, &in->proof, &in->cursor, in->more, e)) {
         in->doubted = repeat_question(e);

@@ -45,9 +45,9 @@ struct api_intake {
     bool reached;     /* an entry that was taken already came, or none is expected: what follows is next */
     bool fresh;       /* the stream brought something new */
     struct repeat repeat;
-    enum last_entry last[STREAM_COUNT];      /* while the cursor misses it */
-    struct held_entry doubted;               /* INTAKE_DOUBT: what a check is to settle */
-    struct line_pieces pieces[STREAM_COUNT]; /* follow_repeats */
+    enum last_entry last[STREAM_COUNT]; /* while the cursor misses it */
+    struct held_entry doubted;          /* INTAKE_DOUBT: what a check is to settle */
+    struct line_pieces pieces[STREAM_COUNT];
 };
 
 enum intake_result {

@@ -6,10 +6,11 @@
 /* MB a second that an Engine writes to one log at most; measured were 50 to 100, and bursts of long lines at 200. */
 #define WRITE_RATE 400
 
-#define FILE_SHARE  256 /* on credit is at most one part in so many of a file */
-#define ENTRY_FRAME 80  /* bytes that an entry takes in the log beside its text, about */
-#define LINE_SHARE  16  /* a line that is longer than a file has brought one part in so many of it */
-#define PIECES_MAX  128 /* of a line, that a check counts */
+#define FILE_SHARE      256 /* on credit is at most one part in so many of a file */
+#define FILE_SHARE_READ 16  /* the same where a check reads the whole file */
+#define ENTRY_FRAME     80  /* bytes that an entry takes in the log beside its text, about */
+#define LINE_SHARE      16  /* a line that is longer than a file has brought one part in so many of it */
+#define PIECES_MAX      128 /* of a line, that a check counts */
 
 /* An entry bears the time at which it was read; a busy Engine writes it as much later at most. */
 #define WRITTEN_LATE NS_PER_S
@@ -28,6 +29,7 @@ void proof_init(struct proof *p, const struct engine *e, const struct engine_con
         .wanted = c->rotates && !engine_is_podman(e), /* conmon's files are none of these */
         .since_skips = engine_container_since_skips(e, c),
         .own_times = engine_own_times(e, c->driver),
+        .tail_harms = engine_tail_harms(e, c->driver),
         .max_size = c->max_size,
         .prompt_ns = fill_ns,
         .jump_ns = fill_ns,
@@ -109,7 +111,8 @@ static bool is_prompt(const struct proof *p, const struct log_entry *e)
 /* Whole lines alone: the pieces of one cannot be told apart by their times. */
 static bool may_be_on_credit(const struct proof *p, const struct log_entry *e)
 {
-    return !e->more && p->prompt && p->count < PROOF_CREDIT && p->bytes < p->max_size / FILE_SHARE;
+    int64_t share = p->max_size / (p->tail_harms ? FILE_SHARE_READ : FILE_SHARE);
+    return !e->more && p->prompt && p->count < PROOF_CREDIT && p->bytes < share;
 }
 
 /* Was it there when the stream was opened? */
@@ -195,8 +198,7 @@ static void note_length(struct proof *p, const struct log_entry *e)
 
 void proof_follows(struct proof *p, const struct api_cursor *c, const struct log_entry *e)
 {
-    if (proof_reads_live(p, c) && !cursor_passes(c, e->stream, e->time_ns) &&
-        e->time_ns < c->stream[e->stream].last.time_ns) {
+    if (proof_reads_live(p, c) && e->time_ns < c->stream[e->stream].last.time_ns) {
         p->checked_ns = e->time_ns;
         p->live = true;
     }

@@ -34,7 +34,7 @@ static void checked_doubt(void *arg, enum check_result result)
     struct reader *r = arg;
     const struct held_entry *held = &r->check.held;
     if (held->again && result != CHECK_FAILED) {
-        repeat_settled(&r->repeat, held);
+        repeat_settled(&r->repeat, held->stream, held->time_ns);
         result == CHECK_LEVEL ? reader_reopen(r) : log_stream_resume(r->stream);
         return;
     }
@@ -109,7 +109,6 @@ static bool is_repeated(const struct reader *r, const struct log_entry *e)
 static bool comes_again(struct reader *r, const struct log_entry *e)
 {
     return r->container && !r->ends && !engine_container_follow_repeats(r->all->engine, r->container) &&
-           !cursor_passes(&r->cursor, e->stream, e->time_ns) &&
            repeat_suspects(&r->repeat, &r->proof, &r->cursor, r->more, e) &&
            request_check(r, repeat_question(e), true, checked_doubt) == 0;
 }
@@ -143,17 +142,16 @@ static bool on_entry(void *arg, const struct log_entry *e)
         cursor_take(&r->cursor, e->stream, e->time_ns, &offset);
         return true;
     }
-    if (!cursor_passes(&r->cursor, e->stream, e->time_ns) && is_doubted(r, e)) {
-        return false;
-    }
-    if (comes_again(r, e)) {
+    bool passes = cursor_passes(&r->cursor, e->stream, e->time_ns);
+    if (!passes && (is_doubted(r, e) || comes_again(r, e))) {
         return false;
     }
     if (is_repeated(r, e)) {
         r->cursor.stream[e->stream].skipping = true;
         r->cursor.stream[e->stream].skipped = 0;
+    } else if (!passes) {
+        proof_follows(&r->proof, &r->cursor, e);
     }
-    proof_follows(&r->proof, &r->cursor, e);
     if (!cursor_take(&r->cursor, e->stream, e->time_ns, &offset)) {
         return true;
     }
@@ -196,8 +194,8 @@ static void on_stream_end(void *arg, enum log_end end, const struct error *err)
     } else if (r->phase == PAST) {
         reader_past_ended(r);
     } else if (r->life.stopped && !r->ends && r->container) {
-        reader_enqueue(
-            r); /* an Engine may end a stream before its last lines: they are read without following */
+        /* An Engine may end a stream before its last lines: they are read without following. */
+        reader_enqueue(r);
     } else {
         reader_go_on(r);
     }

@@ -13,16 +13,16 @@ struct log_options request_options(struct reader *r)
     const struct readers *all = r->all;
     const struct tail_options *o = all->env->options;
     const struct engine_container *c = r->container;
-    struct log_options options = {.tail = -1,
-                                  .follow = r->phase != PAST && !r->life.stopped,
-                                  .tty = c->tty,
-                                  .tty_unknown = c->list_only,
-                                  .bare_end = !c->list_only && engine_bare_end(all->engine, c->driver),
-                                  .own_times = !c->list_only && engine_own_times(r->all->engine, c->driver),
-                                  .started_ns = c->started_ns,
-                                  .known_ns = cursor_newest(&r->cursor),
-                                  .since_ns = cursor_open(&r->cursor, r->more),
-                                  .until_ns = o->until_ns};
+    struct log_options options = {.tail = -1};
+    if (!c->list_only) {
+        options = log_options_for(all->engine, c->driver, c->tty);
+    }
+    options.follow = r->phase != PAST && !r->life.stopped;
+    options.tty_unknown = c->list_only;
+    options.started_ns = c->started_ns;
+    options.known_ns = cursor_newest(&r->cursor);
+    options.since_ns = cursor_open(&r->cursor, r->more);
+    options.until_ns = o->until_ns;
     if (r->phase == PAST) {
         options.tail = o->lines;
         /* One that has ended is read to its end: it may have written after that, and is not followed. */
@@ -39,9 +39,7 @@ int request_check(struct reader *r, struct held_entry held, bool strict,
                   void (*done)(void *arg, enum check_result result))
 {
     struct engine_container *c = r->container;
-    struct log_options options = {.tty = c->tty,
-                                  .bare_end = engine_bare_end(r->all->engine, c->driver),
-                                  .own_times = engine_own_times(r->all->engine, c->driver)};
+    struct log_options options = log_options_for(r->all->engine, c->driver, c->tty);
     r->check.held = held;
     r->check.strict = strict;
     r->check.done = done;

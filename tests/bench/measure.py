@@ -1,0 +1,36 @@
+"""What several benches measure of a process, of the Engine, and of sidetail."""
+
+import os
+import subprocess
+import urllib.request
+
+
+def cpu_of(pid):
+    """CPU seconds that the process has used."""
+    with open(f"/proc/{pid}/stat") as text:
+        fields = text.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def dockerd_cpu():
+    """CPU seconds that the Engine has used; 0 where it is not a process of this machine."""
+    total = 0
+    for pid in subprocess.run(["pidof", "dockerd"], capture_output=True, text=True).stdout.split():
+        try:
+            total += cpu_of(pid)
+        except OSError:
+            pass
+    return total
+
+
+def docker(*command):
+    return subprocess.run(["docker", *command], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def lines_out(port):
+    """Lines that the sidetail has shipped whose metrics are served at this port; -1 where nobody answers."""
+    try:
+        text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).read().decode()
+    except OSError:
+        return -1
+    return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith("sidetail_lines_out_total{"))
