@@ -103,8 +103,8 @@ const struct key config_keys[] = {
          "The format of the files; auto detects it from a file's first line."),
     ENUM("files.follow_links", files_follow_links, "inside", follow_links, KEY_RESTART,
          "Which links are followed: those that stay inside the directory before a pattern's first wildcard, "
-         "all, or none. Whoever may write to a directory can make a link to any file; with all, the "
-         "collector ships it."),
+         "or lead to what is in the same mount and everybody may read; all; or none. Whoever may write to a "
+         "directory can make a link to any file; with all, the collector ships it."),
     DURATION(
         "rescan", rescan, "10s", SECOND, HOUR, KEY_RESTART,
         "How often source files looks through all directories for what is new, though nothing told of it, as "

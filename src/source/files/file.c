@@ -53,6 +53,7 @@ static void file_follow(struct file *file)
         .key = file->path,
         .path = file->real,
         .alias = file->alias,
+        .shared = file->shared,
         .decoder = decoder_find(formats[set->cfg->files_format]),
         .tags = file->tags,
         .from_end = file->first_look && set->cfg->start_at == START_END,
@@ -165,7 +166,7 @@ void file_go_to(struct file *file, char *real, char *alias)
     file->real = real;
     file->alias = alias;
     if (file->follow) {
-        follow_move(file->follow, real, alias);
+        follow_move(file->follow, real, alias, file->shared);
     } else if (!file->tags) {
         file_tag(file);
     }
@@ -181,6 +182,7 @@ void file_settle(struct file *file, struct target *at)
     if (at->real) {
         file->at_dev = at->st.st_dev;
         file->at_ino = at->st.st_ino;
+        file->shared = at->shared;
     }
     if (at->verdict == TARGET_GOOD && at->real) {
         file->linked = at->linked;
@@ -206,6 +208,9 @@ void file_find_again(struct file *file)
 bool file_is_settled(const struct file *file)
 {
     struct stat st;
+    if (file->shared) {
+        return false;
+    }
     return stat(file->path, &st) == 0 ? file->verdict > TARGET_DANGLING && is_there(file, &st)
                                       : file->verdict == TARGET_DANGLING;
 }

@@ -26,6 +26,7 @@ struct file {
     dev_t at_dev; /* of what was there then */
     ino_t at_ino;
     bool linked; /* by a link */
+    bool shared; /* by one for which the rights count, which may change: see struct target */
     struct captures caps;
     struct follow *follow; /* NULL: not collected, or nothing to be followed yet */
     struct tags *tags;     /* of `of`, where that is set */

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/metrics.h"
 #include "base/plain_file.h"
+#include "reach.h"
 
 /* What of the path stands behind the directory, with its slash; NULL when it is not in it. */
 static const char *behind(const char *dir, const char *path)
@@ -28,18 +29,24 @@ static char *resolve(const char *path)
 }
 
 /* Of something that is there. */
-static enum verdict judge(const struct target *p, bool inside, enum follow_links follow)
+static enum verdict judge(const struct target *p, enum follow_links follow)
 {
     if (p->linked && follow == LINKS_NONE) {
         return TARGET_LINKED;
-    }
-    if (p->linked && follow == LINKS_INSIDE && !inside) {
-        return TARGET_OUTSIDE;
     }
     if (plain_file_is_kernels(p->real)) {
         return TARGET_KERNELS;
     }
     return S_ISREG(p->st.st_mode) || S_ISDIR(p->st.st_mode) ? TARGET_GOOD : TARGET_ODD;
+}
+
+/* Of what lies out of the base. */
+static enum verdict judge_shared(const char *path, const char *base, const char *real_base, const char *real)
+{
+    if (!reach_same_mount(path, base, real)) {
+        return TARGET_OUTSIDE;
+    }
+    return reach_anybody(real_base, real) ? TARGET_GOOD : TARGET_PRIVATE;
 }
 
 struct target target_find(const char *path, const char *base, enum follow_links follow)
@@ -57,7 +64,11 @@ struct target target_find(const char *path, const char *base, enum follow_links 
     } else {
         const char *rest = behind(real_base, p.real), *named = behind(base, path);
         p.linked = !rest || !named || strcmp(rest, named) != 0;
-        p.verdict = judge(&p, rest != NULL, follow);
+        p.shared = p.linked && !rest && follow == LINKS_INSIDE;
+        p.verdict = judge(&p, follow);
+        if (p.verdict == TARGET_GOOD && p.shared) {
+            p.verdict = named ? judge_shared(path, base, real_base, p.real) : TARGET_OUTSIDE;
+        }
     }
     free(real_base);
     return p;
@@ -69,6 +80,8 @@ void target_free(struct target *p)
     p->real = NULL;
 }
 
+#define ALL "where nobody else may write to that directory, files.follow_links: all follows it"
+
 void target_say(const struct target *p, const char *path)
 {
     static const struct {
@@ -76,8 +89,11 @@ void target_say(const struct target *p, const char *path)
     } texts[] = {
         [TARGET_OWN] = {"not following the collector's own output", ""},
         [TARGET_OUTSIDE] =
-            {"not following a link: it leads out of the directory that is followed",
-             "where nobody else may write to that directory, files.follow_links: all follows it"},
+            {"not following a link: it leads out of the directory that is followed, to another mount", ALL},
+        [TARGET_PRIVATE] = {"not following a link: it leads out of the directory that is followed, to what "
+                            "not everybody may "
+                            "read",
+                            ALL},
         [TARGET_LINKED] = {"not following a link: files.follow_links is none", ""},
         [TARGET_KERNELS] = {"not following what the kernel makes up, such as /proc and /sys", ""},
         [TARGET_ODD] = {"not following a link: it leads to no regular file", ""},

@@ -17,7 +17,8 @@ enum verdict {
     TARGET_TWIN,
     TARGET_OWN, /* what the collector writes itself */
     /* Refused links, and files that are none: said once, and counted. */
-    TARGET_OUTSIDE, /* it leads out of the pattern's base */
+    TARGET_OUTSIDE, /* it leads out of the pattern's base, to another mount */
+    TARGET_PRIVATE, /* it leads out of that, and not everybody may read what is there */
     TARGET_LINKED,  /* there is a link on the way, and none is to be followed */
     TARGET_KERNELS, /* in /proc, /sys or the like */
     TARGET_ODD,     /* neither a regular file nor a directory: a fifo, a device */
@@ -29,6 +30,8 @@ struct target {
     struct stat st; /* of that */
     bool linked;    /* there is a link behind the base, if only the name itself */
     bool link;      /* the name itself is one */
+    /* It leads out of the base, where it is followed only as long as everybody may read what is there. */
+    bool shared;
 };
 
 /* Looks at the name, which a pattern of that base has found. Opens nothing. */

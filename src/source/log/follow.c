@@ -274,7 +274,7 @@ static void try_to_begin(struct follow *f)
     }
 }
 
-void follow_move(struct follow *f, const char *path, const char *alias)
+void follow_move(struct follow *f, const char *path, const char *alias, bool shared)
 {
     free(f->path);
     free(f->alias);
@@ -285,6 +285,7 @@ void follow_move(struct follow *f, const char *path, const char *alias)
     }
     f->lines.path = f->ownership.path = f->intake.path = f->path;
     f->intake.alias = f->alias;
+    f->ownership.shared = shared;
 }
 
 static void set_up(struct follow *f, const struct follow_env *env, const struct follow_options *options)
@@ -300,9 +301,9 @@ static void set_up(struct follow *f, const struct follow_env *env, const struct 
                               .progress = &f->progress,
                               .damage_end.offset = UINT64_MAX};
     f->ownership =
-        (struct ownership){NULL, feed_key(f->progress.feed), &f->chain, env->pipeline, env->others};
+        (struct ownership){NULL, feed_key(f->progress.feed), &f->chain, env->pipeline, env->others, false};
     f->intake = (struct intake){.cfg = env->cfg, .ownership = &f->ownership, .chain = &f->chain};
-    follow_move(f, options->path, options->alias);
+    follow_move(f, options->path, options->alias, options->shared);
     f->begin.from_end = options->from_end;
     f->begin.decoder = options->decoder;
     if (options->from) {

@@ -150,14 +150,20 @@ bool ownership_read_before(const struct ownership *o, struct segment *seg, struc
 char *ownership_find(const struct ownership *o, const struct file_pos *pos)
 {
     char *path = rotation_find(o->path, pos->file.dev, pos->file.ino);
-    return path ? path : o->others.stray(o->others.arg, o->key);
+    struct stat st;
+    path = path ? path : o->others.stray(o->others.arg, o->key);
+    if (path && o->shared && (!plain_file_stat(path, &st) || !(st.st_mode & S_IROTH))) {
+        free(path);
+        path = NULL;
+    }
+    return path;
 }
 
 bool ownership_wanted(void *arg, const struct generation *gen)
 {
     const struct ownership *o = arg;
     struct file_pos from;
-    if (is_held_by_another(o, gen)) {
+    if ((o->shared && !gen->public) || is_held_by_another(o, gen)) {
         return false;
     }
     return !gen->name.inside || (!is_known_itself(o, gen) && owner_of(o, gen, &from) != OWNER_ITSELF);

@@ -42,6 +42,7 @@ struct ownership {
     const struct chain *chain;
     struct pipeline *pipeline;
     struct followed_logs others;
+    bool shared; /* see struct follow_options */
 };
 
 /* Whose is the file at `path`, whose name is that of a rotated file of this log? Where it is its own, some of
