@@ -11,7 +11,7 @@ BUILD   ?= build
 PREFIX  ?= /usr/local
 CC      ?= cc
 
-PACKAGES := libevent_core libevent_extra libevent_openssl jansson rdkafka libpcre2-8 zlib openssl libxxhash
+PACKAGES := libevent_core libevent_extra libevent_openssl jansson rdkafka libpcre2-8 zlib libzstd openssl libxxhash
 CFLAGS   ?= -O2 -g
 LDFLAGS  ?= -Wl,--as-needed -Wl,-z,relro,-z,now
 override CPPFLAGS += -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Iinclude -Isrc $(shell pkg-config --cflags $(PACKAGES))

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/common.sh"
 
 BUILD="build-essential pkg-config libevent-dev libjansson-dev librdkafka-dev libpcre2-dev libhttp-parser-dev
-       libxxhash-dev uthash-dev zlib1g-dev libssl-dev"
+       libxxhash-dev uthash-dev zlib1g-dev libzstd-dev libssl-dev"
 LINT="clang-format clang-tidy cppcheck"
 ENGINE="docker.io iptables docker-compose mmdebstrap iproute2 ca-certificates procps util-linux"
 # For building the newest Engine, beside a Go that is newer than Debian's (tests/setup/engine_latest.sh).

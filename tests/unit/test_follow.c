@@ -66,11 +66,11 @@ static void test_several_rotations_between_two_looks(void **state)
     world_write(&w, "web/a.log", "3\n");
     world_rename(&w, "web/a.log.1", "web/a.log.2");
     world_rename(&w, "web/a.log", "web/a.log.1");
-    world_gzip(&w, "web/a.log.2");
+    world_pack(&w, "web/a.log.2");
     world_write(&w, "web/a.log", "4\n");
-    world_rename(&w, "web/a.log.2.gz", "web/a.log.3.gz");
+    world_rename(&w, world_packed("web/a.log.2"), world_packed("web/a.log.3"));
     world_rename(&w, "web/a.log.1", "web/a.log.2");
-    world_gzip(&w, "web/a.log.2");
+    world_pack(&w, "web/a.log.2");
     world_rename(&w, "web/a.log", "web/a.log.1");
     world_write(&w, "web/a.log", "5\n");
     world_settle(&w);
@@ -90,8 +90,8 @@ static void test_rotation_while_stopped(void **state)
     world_kill(&w);
     world_write(&w, "web/a.log", "3\n");
     world_rename(&w, "web/a.log", "web/a.log.1");
-    world_gzip(&w, "web/a.log.1");
-    world_rename(&w, "web/a.log.1.gz", "web/a.log.2.gz");
+    world_pack(&w, "web/a.log.1");
+    world_rename(&w, world_packed("web/a.log.1"), world_packed("web/a.log.2"));
     world_write(&w, "web/a.log.1", "4\n");
     world_write(&w, "web/a.log", "5\n");
     world_start(&w);
@@ -372,8 +372,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_new_lines),
         cmocka_unit_test(test_from_end),
-        cmocka_unit_test(test_several_rotations_between_two_looks),
-        cmocka_unit_test(test_rotation_while_stopped),
+        WORLD_TEST_ARCHIVES(test_several_rotations_between_two_looks),
+        WORLD_TEST_ARCHIVES(test_rotation_while_stopped),
         cmocka_unit_test(test_writer_stays_in_renamed_file),
         cmocka_unit_test(test_empty_files_between),
         cmocka_unit_test(test_delete_and_recreate),

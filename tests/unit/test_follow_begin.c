@@ -43,8 +43,8 @@ static void rotate_alike(bool compress)
     write_alike(&w, "web/a.log.1", "six\n", &expected);
     write_alike(&w, "web/a.log", "ten\n", &expected);
     if (compress) {
-        world_gzip(&w, "web/a.log.3");
-        world_gzip(&w, "web/a.log.2");
+        world_pack(&w, "web/a.log.3");
+        world_pack(&w, "web/a.log.2");
     }
     world_settle(&w);
     assert_int_equal(buf_add(&expected, "", 1), 0);
@@ -80,9 +80,9 @@ static void test_archives_that_begin_alike_after_a_stop(void **state)
     world_write(&w, "web/a.log", "two\n");
     assert_int_equal(buf_addf(&expected, "two\n"), 0);
     world_rename(&w, "web/a.log", "web/a.log.3");
-    world_gzip(&w, "web/a.log.3");
+    world_pack(&w, "web/a.log.3");
     write_alike(&w, "web/a.log.2", "six, and more\n", &expected);
-    world_gzip(&w, "web/a.log.2");
+    world_pack(&w, "web/a.log.2");
     write_alike(&w, "web/a.log.1", "seven, and more\n", &expected);
     write_alike(&w, "web/a.log", "ten, and more\n", &expected);
     uint64_t gaps = metrics.gaps, truncations = metrics.truncations;
@@ -167,16 +167,18 @@ static void rotate_next(struct alike *a, bool compress)
         return;
     }
     for (unsigned i = ++a->generations; i-- > 0;) {
-        for (int gz = 0; gz < 2; gz++) {
-            snprintf(from, sizeof(from), "web/a.log%s%.0u%s", i ? "." : "", i, gz ? ".gz" : "");
-            snprintf(to, sizeof(to), "web/a.log.%u%s", i + 1, gz ? ".gz" : "");
+        for (int kind = 0; kind < 3; kind++) {
+            snprintf(from, sizeof(from), "web/a.log%s%.0u%s", i ? "." : "", i,
+                     kind ? world_suffixes[kind - 1] : "");
+            snprintf(to, sizeof(to), "web/a.log.%u%s", i + 1, kind ? world_suffixes[kind - 1] : "");
             if (stat(world_path(&a->w, from), &st) == 0) {
                 world_rename(&a->w, from, to);
             }
         }
     }
     if (compress) {
-        world_gzip(&a->w, "web/a.log.1");
+        world_suffix = world_suffixes[rand() % 2];
+        world_pack(&a->w, "web/a.log.1");
     }
 }
 
@@ -307,12 +309,12 @@ static void test_from_end_of_archives(void **state)
     for (unsigned i = 0; i < 500; i++) {
         world_write(&w, "b.log.1", "much older\n");
     }
-    world_gzip(&w, "b.log.1");
-    world_rename(&w, "b.log.1.gz", "b.log.2.gz");
+    world_pack(&w, "b.log.1");
+    world_rename(&w, world_packed("b.log.1"), world_packed("b.log.2"));
     for (unsigned i = 0; i < 500; i++) {
         world_write(&w, "b.log.1", "older\n");
     }
-    world_gzip(&w, "b.log.1");
+    world_pack(&w, "b.log.1");
     struct source_env env = {.base = w.base, .cfg = w.cfg, .pipeline = w.pipeline, .checkpoint = w.positions};
     struct tailer *tailer = tailer_new(&env, &err);
     struct tags *tags = tags_new(&(struct identity){.service = "web"}, w.cfg);
@@ -393,14 +395,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_files_that_begin_alike, world_back_to_root),
-        cmocka_unit_test_teardown(test_archives_that_begin_alike, world_back_to_root),
-        cmocka_unit_test_teardown(test_archives_that_begin_alike_after_a_stop, world_back_to_root),
+        WORLD_TEST_ARCHIVES_TEARDOWN(test_archives_that_begin_alike, world_back_to_root),
+        WORLD_TEST_ARCHIVES_TEARDOWN(test_archives_that_begin_alike_after_a_stop, world_back_to_root),
         cmocka_unit_test_teardown(test_successor_that_begins_alike, world_back_to_root),
         cmocka_unit_test_teardown(test_truncated_and_begun_alike, world_back_to_root),
         cmocka_unit_test(test_random_rotations_of_files_alike),
         cmocka_unit_test_teardown(test_from_end_once_it_may_be_read, world_back_to_root),
         cmocka_unit_test(test_from_end_of_silent_logs),
-        cmocka_unit_test_teardown(test_from_end_of_archives, world_back_to_root),
+        WORLD_TEST_ARCHIVES_TEARDOWN(test_from_end_of_archives, world_back_to_root),
         cmocka_unit_test_teardown(test_position_of_another_kind, world_back_to_root),
         cmocka_unit_test_teardown(test_beginning_of_a_line_gone, world_back_to_root),
     };

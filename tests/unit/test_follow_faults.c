@@ -121,7 +121,7 @@ static void write_rotated(struct world *w, unsigned count, unsigned plain, struc
         snprintf(line, sizeof(line), "line of %u\n", i);
         world_write(w, name, line);
         if (i > plain) {
-            world_gzip(w, name);
+            world_pack(w, name);
         }
         assert_int_equal(buf_addf(expected, "%s", line), 0);
     }
@@ -363,9 +363,9 @@ static void test_archive_cut_short(void **state)
     }
     assert_int_equal(buf_add(&text, "", 1), 0);
     world_write(&w, "web/a.log.1", text.data);
-    world_gzip(&w, "web/a.log.1");
-    assert_int_equal(stat(world_path(&w, "web/a.log.1.gz"), &st), 0);
-    assert_int_equal(truncate(world_path(&w, "web/a.log.1.gz"), st.st_size / 2), 0);
+    world_pack(&w, "web/a.log.1");
+    assert_int_equal(stat(world_path(&w, world_packed("web/a.log.1")), &st), 0);
+    assert_int_equal(truncate(world_path(&w, world_packed("web/a.log.1")), st.st_size / 2), 0);
     world_write(&w, "web/a.log", "last\n");
     uint64_t gaps = metrics.gaps;
     world_start(&w);
@@ -406,7 +406,7 @@ int main(void)
         cmocka_unit_test_teardown(test_rotated_file_that_may_not_be_read, world_back_to_root),
         cmocka_unit_test_teardown(test_rotated_file_readable_in_time, world_back_to_root),
         cmocka_unit_test_teardown(test_start_with_a_rotated_file_that_may_not_be_read, world_back_to_root),
-        cmocka_unit_test_teardown(test_more_rotated_files_than_held, world_back_to_root),
+        WORLD_TEST_ARCHIVES_TEARDOWN(test_more_rotated_files_than_held, world_back_to_root),
         cmocka_unit_test_teardown(test_more_rotated_than_held_meanwhile, world_back_to_root),
         cmocka_unit_test_teardown(test_removal_unheard_of, world_back_to_root),
         cmocka_unit_test_teardown(test_directory_made_anew_unheard_of, world_back_to_root),
@@ -414,7 +414,7 @@ int main(void)
         cmocka_unit_test_teardown(test_base_made_anew_while_in_use, world_back_to_root),
         cmocka_unit_test_teardown(test_permission_regained, world_back_to_root),
         cmocka_unit_test_teardown(test_unreadable_is_not_deleted, world_back_to_root),
-        cmocka_unit_test_teardown(test_archive_cut_short, world_back_to_root),
+        WORLD_TEST_ARCHIVES_TEARDOWN(test_archive_cut_short, world_back_to_root),
         cmocka_unit_test_teardown(test_truncated_and_moved, world_back_to_root),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -166,7 +166,7 @@ static void test_rotated_beside_the_target(void **state)
     world_kill(&w);
     world_write(&w, "elsewhere/0.log", "4\n");
     world_rename(&w, "elsewhere/0.log", "elsewhere/0.log.20261124-050004");
-    world_gzip(&w, "elsewhere/0.log.20261124-050004");
+    world_pack(&w, "elsewhere/0.log.20261124-050004");
     world_write(&w, "elsewhere/0.log", "5\n");
     world_start(&w);
     world_await(&w, "1\n2\n3\n4\n5\n");
@@ -304,7 +304,7 @@ int main(void)
         cmocka_unit_test(test_base_may_be_a_link),
         cmocka_unit_test(test_root_of_containers_may_be_a_link),
         cmocka_unit_test(test_own_files),
-        cmocka_unit_test(test_rotated_beside_the_target),
+        WORLD_TEST_ARCHIVES(test_rotated_beside_the_target),
         cmocka_unit_test(test_dangling),
         cmocka_unit_test(test_dangling_outside),
         cmocka_unit_test(test_turned_file),

@@ -316,7 +316,7 @@ static void test_start_at_end_of_a_packed_log(void **state)
     include_service(w.cfg, "web");
     say(&w, "old");
     world_rename(&w, LOG, LOG ".1");
-    world_gzip(&w, LOG ".1");
+    world_pack(&w, LOG ".1");
     append(&w, "", 0);
     uint64_t gaps = metrics.gaps;
     world_start(&w);
@@ -414,7 +414,7 @@ int main(void)
         cmocka_unit_test(test_start_at_end),
         cmocka_unit_test(test_start_at_end_inside_a_record),
         cmocka_unit_test(test_start_at_end_known_late),
-        cmocka_unit_test(test_start_at_end_of_a_packed_log),
+        WORLD_TEST_ARCHIVES(test_start_at_end_of_a_packed_log),
         cmocka_unit_test(test_start_at_end_driver_known_late),
         cmocka_unit_test(test_directory_of_the_log_made_late),
         cmocka_unit_test(test_not_watched_where_not_collected),

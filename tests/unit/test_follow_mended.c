@@ -439,7 +439,7 @@ static void packed_when_last_seen_empty(const char *text, const char *expected)
     world_write(&w, "web/a.log", "1\n");
     world_copy(&w, "web/a.log", "web/a.log.1");
     world_truncate_to(&w, "web/a.log", text);
-    world_gzip(&w, "web/a.log.1");
+    world_pack(&w, "web/a.log.1");
     world_settle(&w);
     world_expect(&w, expected);
     world_free(&w);
@@ -485,7 +485,7 @@ int main(void)
         cmocka_unit_test(test_left_out_and_deleted),
         cmocka_unit_test(test_truncated_beside_an_old_file_alike),
         cmocka_unit_test(test_truncated_beside_an_old_file_alike_while_stopped),
-        cmocka_unit_test(test_packed_when_last_seen_empty),
+        WORLD_TEST_ARCHIVES(test_packed_when_last_seen_empty),
         cmocka_unit_test(test_late_writers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -67,7 +67,7 @@ static void test_renamed_while_stopped(void **state)
     usleep(20000); /* a rotation later, by the clock of files */
     world_write(&w, "web/a.log", "4\n");
     world_rename(&w, "web/a.log", "web/a.2026-11-24.log");
-    world_gzip(&w, "web/a.2026-11-24.log");
+    world_pack(&w, "web/a.2026-11-24.log");
     usleep(20000);
     world_write(&w, "web/a.log", "5\n");
     world_rename(&w, "web/a.log", "web/a.2026-11-25.log");
@@ -89,7 +89,7 @@ static void test_there_at_the_first_start(void **state)
     world_write(&w, "web/a-2026-11-24-1.log", "1\n");
     usleep(20000);
     world_write(&w, "web/a-2026-11-24-2.log", "2\n");
-    world_gzip(&w, "web/a-2026-11-24-2.log");
+    world_pack(&w, "web/a-2026-11-24-2.log");
     usleep(20000);
     world_write(&w, "web/a-2026-11-25-1.log", "3\n");
     usleep(20000);
@@ -308,10 +308,11 @@ static void rotate(struct writer *wr, bool compress)
     } else {
         strcpy(to, "web/a.1.log");
         for (unsigned i = n; i-- > 0;) {
-            for (int gz = 0; gz < 2; gz++) {
-                snprintf(from, sizeof(from), "web/a%s%.0u.log%s", i ? "." : "", i, gz ? ".gz" : "");
+            for (int kind = 0; kind < 3; kind++) {
+                snprintf(from, sizeof(from), "web/a%s%.0u.log%s", i ? "." : "", i,
+                         kind ? world_suffixes[kind - 1] : "");
                 char next[64];
-                snprintf(next, sizeof(next), "web/a.%u.log%s", i + 1, gz ? ".gz" : "");
+                snprintf(next, sizeof(next), "web/a.%u.log%s", i + 1, kind ? world_suffixes[kind - 1] : "");
                 if (stat(world_path(&wr->w, from), &st) == 0) {
                     world_rename(&wr->w, from, next);
                 }
@@ -319,7 +320,8 @@ static void rotate(struct writer *wr, bool compress)
         }
     }
     if (compress) {
-        world_gzip(&wr->w, to);
+        world_suffix = world_suffixes[rand() % 2];
+        world_pack(&wr->w, to);
     }
 }
 
@@ -387,8 +389,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_renamed_before_the_ending),
-        cmocka_unit_test(test_renamed_while_stopped),
-        cmocka_unit_test(test_there_at_the_first_start),
+        WORLD_TEST_ARCHIVES(test_renamed_while_stopped),
+        WORLD_TEST_ARCHIVES(test_there_at_the_first_start),
         cmocka_unit_test(test_numbers_shift),
         cmocka_unit_test(test_copied_and_truncated),
         cmocka_unit_test(test_no_log_beside),

@@ -78,10 +78,10 @@ static void test_clock_set_back_while_stopped(void **state)
     world_kill(&w);
     world_write(&w, "web/a.log", "2\n");
     world_rename(&w, "web/a.log", "web/a.log.1");
-    world_gzip(&w, "web/a.log.1");
+    world_pack(&w, "web/a.log.1");
     world_write(&w, "web/a.log", "3\n");
     time.tv_sec -= 10;
-    set_mtime(&w, "web/a.log.1.gz", time);
+    set_mtime(&w, world_packed("web/a.log.1"), time);
     time.tv_sec += 5;
     set_mtime(&w, "web/a.log", time);
     world_start(&w);
@@ -131,7 +131,7 @@ static void test_packed_under_its_own_name(void **state)
             world_kill(&w);
         }
         world_write(&w, "web/a.log", "2\n");
-        world_gzip(&w, "web/a.log");
+        world_pack(&w, "web/a.log");
         usleep(20000);
         world_write(&w, "web/a.log", "3\n");
         if (stopped) {
@@ -150,8 +150,8 @@ static void test_being_packed_at_the_first_start(void **state)
     world_write(&w, "web/a.log", "1\n");
     usleep(20000);
     world_copy(&w, "web/a.log", "web/b");
-    world_gzip(&w, "web/b");
-    world_rename(&w, "web/b.gz", "web/a.log.gz");
+    world_pack(&w, "web/b");
+    world_rename(&w, world_packed("web/b"), world_packed("web/a.log"));
     world_start(&w);
     expect_for_good(&w, "1\n");
 }
@@ -213,10 +213,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_times_tell_nothing_while_running),
-        cmocka_unit_test(test_clock_set_back_while_stopped),
+        WORLD_TEST_ARCHIVES(test_clock_set_back_while_stopped),
         cmocka_unit_test(test_numbers_count_up),
-        cmocka_unit_test(test_packed_under_its_own_name),
-        cmocka_unit_test(test_being_packed_at_the_first_start),
+        WORLD_TEST_ARCHIVES(test_packed_under_its_own_name),
+        WORLD_TEST_ARCHIVES(test_being_packed_at_the_first_start),
         cmocka_unit_test(test_inode_used_again),
         cmocka_unit_test(test_cut_by_a_power_failure),
     };

@@ -46,9 +46,10 @@ static void rotate(struct writer *wr, bool compress)
     char from[200], to[200];
     struct stat st;
     for (unsigned i = wr->generations + 1; i-- > 0;) {
-        for (int gz = 0; gz < 2; gz++) {
-            snprintf(from, sizeof(from), ID "/" ID "-json.log%s%.0u%s", i ? "." : "", i, gz ? ".gz" : "");
-            snprintf(to, sizeof(to), ID "/" ID "-json.log.%u%s", i + 1, gz ? ".gz" : "");
+        for (int kind = 0; kind < 3; kind++) {
+            snprintf(from, sizeof(from), ID "/" ID "-json.log%s%.0u%s", i ? "." : "", i,
+                     kind ? world_suffixes[kind - 1] : "");
+            snprintf(to, sizeof(to), ID "/" ID "-json.log.%u%s", i + 1, kind ? world_suffixes[kind - 1] : "");
             if (stat(world_path(wr->w, from), &st) == 0) {
                 world_rename(wr->w, from, to);
             }
@@ -56,7 +57,8 @@ static void rotate(struct writer *wr, bool compress)
     }
     wr->generations++;
     if (compress) {
-        world_gzip(wr->w, ID "/" ID "-json.log.1");
+        world_suffix = world_suffixes[rand() % 2];
+        world_pack(wr->w, ID "/" ID "-json.log.1");
     }
 }
 

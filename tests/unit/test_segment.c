@@ -25,8 +25,8 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    (void)state;
     world_free(&w);
+    world_use_gzip(state);
     return metrics.open_files == 0 ? 0 : -1;
 }
 
@@ -75,6 +75,11 @@ static void test_rotated_names(void **state)
         {"2026-11-24.log", NULL},
         {"a.log", NULL},
         {"a.log.gz", "a.log"},
+        {"a.log.zst", "a.log"},
+        {"a.log.12.zst", "a.log"},
+        {"a-2026-11-24.log.zst", "a.log"},
+        {"a.zst", "a"},
+        {".zst", NULL},
         {"a-2026-11-25T13-00-00.000.log", "a.log"},
         {"a-2026-11-25T13-00-00.000.log.gz", "a.log"},
         {"a.log.2026-11-25T13-00-00", "a.log"},
@@ -181,7 +186,7 @@ static void test_order_of_numbers_before_the_ending(void **state)
     expect_order((const char *const[]){"a.11.log", "a.10.log", "a.9.log"}, 3);
 }
 
-static void test_gzip_reads_as_plain(void **state)
+static void test_archive_reads_as_plain(void **state)
 {
     (void)state;
     char line[32], buf[64];
@@ -192,8 +197,8 @@ static void test_gzip_reads_as_plain(void **state)
     struct segment *plain = must_open("a.log.1");
     struct file_id id = plain->id;
     segment_close(plain);
-    world_gzip(&w, "a.log.1");
-    struct segment *gz = must_open("a.log.1.gz");
+    world_pack(&w, "a.log.1");
+    struct segment *gz = must_open(world_packed("a.log.1"));
     assert_true(segment_matches(gz, &id, 0));
     assert_int_equal(segment_seek(gz, 4000 * 11), 0);
     assert_int_equal(segment_read(gz, buf, 22), 22);
@@ -205,12 +210,14 @@ static void test_gzip_reads_as_plain(void **state)
     segment_close(gz);
 }
 
-static void test_damaged_gzip(void **state)
+static void test_damaged_archive(void **state)
 {
     (void)state;
-    world_write(&w, "a.log.1.gz", "\x1f\x8b\x08 this is not deflated");
+    bool gzip = world_suffix == world_suffixes[0];
+    world_write(&w, world_packed("a.log.1"),
+                gzip ? "\x1f\x8b\x08 this is not deflated" : "\x28\xb5\x2f\xfd this is no frame");
     struct error err = {""};
-    assert_null(segment_open(world_path(&w, "a.log.1.gz"), &err));
+    assert_null(segment_open(world_path(&w, world_packed("a.log.1")), &err));
     assert_int_equal(errno, EBADMSG);
 }
 
@@ -253,9 +260,9 @@ static void test_known_by_what_stands_before_the_offset(void **state)
     segment_close(seg);
     for (int gz = 0; gz < 2; gz++) {
         for (int i = 0; i < 2; i++) {
-            snprintf(line, sizeof(line), "%s%s", names[i], gz ? ".gz" : "");
+            snprintf(line, sizeof(line), "%s", gz ? world_packed(names[i]) : names[i]);
             if (gz) {
-                world_gzip(&w, names[i]);
+                world_pack(&w, names[i]);
             }
             seg = must_open(line);
             assert_true(segment_matches(seg, &pos.file, pos.offset));
@@ -279,20 +286,20 @@ static void test_damaged_before_the_offset(void **state)
     (void)state;
     char line[64];
     struct stat st;
-    for (unsigned i = 0; i < 20000; i++) {
+    for (unsigned i = 0; i < 60000; i++) {
         snprintf(line, sizeof(line), "%010u\n", i * 2654435761U);
         world_write(&w, "a.log.1", line);
     }
     struct segment *seg = must_open("a.log.1");
-    assert_int_equal(segment_seek(seg, 19000 * 11), 0);
+    assert_int_equal(segment_seek(seg, 59000 * 11), 0);
     struct file_pos late = segment_note(seg);
     assert_int_equal(segment_seek(seg, 2000 * 11), 0);
     struct file_pos early = segment_note(seg);
     segment_close(seg);
-    world_gzip(&w, "a.log.1");
-    assert_int_equal(stat(world_path(&w, "a.log.1.gz"), &st), 0);
-    assert_int_equal(truncate(world_path(&w, "a.log.1.gz"), st.st_size / 2), 0);
-    seg = must_open("a.log.1.gz");
+    world_pack(&w, "a.log.1");
+    assert_int_equal(stat(world_path(&w, world_packed("a.log.1")), &st), 0);
+    assert_int_equal(truncate(world_path(&w, world_packed("a.log.1")), st.st_size / 2), 0);
+    seg = must_open(world_packed("a.log.1"));
     assert_int_equal(segment_match_at(seg, &late), SEGMENT_DAMAGED);
     assert_int_equal(segment_match_at(seg, &early), SEGMENT_SAME);
     segment_close(seg);
@@ -309,6 +316,17 @@ static void test_only_regular_files(void **state)
     assert_int_equal(errno, ENOENT);
 }
 
+static int set_up_zstd(void **state)
+{
+    world_use_zstd(state);
+    return set_up(state);
+}
+
+// clang-format off
+#define TEST_ARCHIVES(f)                                                                                     \
+    {#f ", gzip", f, set_up, tear_down, NULL}, {#f ", zstd", f, set_up_zstd, tear_down, NULL}
+// clang-format on
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -318,11 +336,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_order_of_kubelet, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_order_before_the_ending, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_order_of_numbers_before_the_ending, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_gzip_reads_as_plain, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_damaged_gzip, set_up, tear_down),
+        TEST_ARCHIVES(test_archive_reads_as_plain),
+        TEST_ARCHIVES(test_damaged_archive),
         cmocka_unit_test_setup_teardown(test_identity_survives_growth_not_rewriting, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_known_by_what_stands_before_the_offset, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_damaged_before_the_offset, set_up, tear_down),
+        TEST_ARCHIVES(test_known_by_what_stands_before_the_offset),
+        TEST_ARCHIVES(test_damaged_before_the_offset),
         cmocka_unit_test_setup_teardown(test_only_regular_files, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
+#include <zstd.h>
 // cmocka.h wants the above
 #include <cmocka.h>
 
@@ -301,19 +302,74 @@ void world_truncate_to(struct world *w, const char *name, const char *text)
     world_write(w, name, text);
 }
 
-void world_gzip(struct world *w, const char *name)
+const char *const world_suffixes[2] = {".gz", ".zst"}, *world_suffix = ".gz";
+
+int world_use_gzip(void **state)
 {
-    char packed[300], block[4096];
-    snprintf(packed, sizeof(packed), "%s.gz", world_path(w, name));
+    (void)state;
+    world_suffix = world_suffixes[0];
+    return 0;
+}
+
+int world_use_zstd(void **state)
+{
+    (void)state;
+    world_suffix = world_suffixes[1];
+    return 0;
+}
+
+const char *world_packed(const char *name)
+{
+    static char names[4][300];
+    static unsigned next;
+    char *packed = names[next++ % 4];
+    snprintf(packed, sizeof(names[0]), "%s%s", name, world_suffix);
+    return packed;
+}
+
+static void write_gzip(const char *path, const char *bytes, size_t len)
+{
+    gzFile gz = gzopen(path, "wb1");
+    assert_non_null(gz);
+    assert_int_equal(gzwrite(gz, bytes, (unsigned)len), len);
+    gzclose(gz);
+}
+
+/* As `zstd <file >archive` does: the length is not told. */
+static void write_zstd(const char *path, const char *bytes, size_t len)
+{
+    ZSTD_CStream *zst = ZSTD_createCStream();
+    FILE *file = fopen(path, "wb");
+    char block[4096];
+    ZSTD_inBuffer in = {bytes, len, 0};
+    size_t left = 1;
+    assert_true(zst && file);
+    ZSTD_CCtx_setParameter(zst, ZSTD_c_checksumFlag, 1);
+    while (left > 0) {
+        ZSTD_outBuffer out = {block, sizeof(block), 0};
+        bool last = in.pos == len;
+        left = ZSTD_compressStream2(zst, &out, &in, last ? ZSTD_e_end : ZSTD_e_continue);
+        assert_false(ZSTD_isError(left));
+        left = last ? left : 1;
+        assert_int_equal(fwrite(block, 1, out.pos, file), out.pos);
+    }
+    ZSTD_freeCStream(zst);
+    assert_int_equal(fclose(file), 0);
+}
+
+void world_pack(struct world *w, const char *name)
+{
+    char block[4096];
+    struct buf bytes = {0};
     int fd = open(world_path(w, name), O_RDONLY);
     assert_true(fd >= 0);
-    gzFile gz = gzopen(packed, "wb1");
-    assert_non_null(gz);
     for (ssize_t n; (n = read(fd, block, sizeof(block))) > 0;) {
-        assert_int_equal(gzwrite(gz, block, (unsigned)n), n);
+        assert_int_equal(buf_add(&bytes, block, (size_t)n), 0);
     }
-    gzclose(gz);
     close(fd);
+    const char *path = world_path(w, world_packed(name));
+    (world_suffix == world_suffixes[0] ? write_gzip : write_zstd)(path, bytes.data, bytes.len);
+    buf_free(&bytes);
     assert_int_equal(unlink(world_path(w, name)), 0);
 }
 

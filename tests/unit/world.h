@@ -53,7 +53,17 @@ void world_write(struct world *w, const char *name, const char *text); /* append
 void world_rename(struct world *w, const char *from, const char *to);
 void world_copy(struct world *w, const char *from, const char *to);
 void world_truncate_to(struct world *w, const char *name, const char *text); /* in place */
-void world_gzip(struct world *w, const char *name);                          /* NAME → NAME.gz */
+/* NAME → what world_packed(NAME) says: an archive of the kind world_suffix, .gz or .zst. */
+void world_pack(struct world *w, const char *name);
+const char *world_packed(const char *name); /* until four more are asked for */
+extern const char *const world_suffixes[2], *world_suffix;
+int world_use_gzip(void **state), world_use_zstd(void **state);
+/* A cmocka test, run with archives of either kind. */
+// clang-format off
+#define WORLD_TEST_ARCHIVES_TEARDOWN(f, teardown)                                                            \
+    {#f ", gzip", f, world_use_gzip, teardown, NULL}, {#f ", zstd", f, world_use_zstd, teardown, NULL}
+// clang-format on
+#define WORLD_TEST_ARCHIVES(f) WORLD_TEST_ARCHIVES_TEARDOWN(f, NULL)
 /* A piece of a long line as Docker cuts it: PIECE_MIN bytes that begin so, filled up with dots. Static storage,
  * four in turn. */
 const char *world_piece(const char *beginning);

@@ -6,7 +6,7 @@
 
 #include "source/log/rotation_name.h"
 
-/* One file that a log's path has left behind, by its name: PATH.1, PATH.2.gz, PATH-20261124.gz … */
+/* One file that a log's path has left behind, by its name: PATH.1, PATH.2.gz, PATH-20261124.zst … */
 struct generation {
     char *path; /* owned */
     dev_t dev;
@@ -17,7 +17,7 @@ struct generation {
     struct rotated_name name; /* points into path */
 };
 
-/* Lists those of the log at `path`, newest first. A .gz that is still being made from a plain file of the
+/* Lists those of the log at `path`, newest first. An archive that is still being made from a plain file of the
  * same number is left out. 0, also when the directory is gone: free the list by rotation_free. -1 (errno):
  * the directory cannot be listed, or memory is out; there is nothing to free. `alias`: a link to the log, whose
  * name they may bear, too, beside that; NULL: there is none. */

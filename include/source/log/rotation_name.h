@@ -3,8 +3,8 @@
  * Behind the log's name stands a number (PATH.1) or a date (PATH-20261124, PATH.2026-11-24): digits, with a
  * time and a number behind it where there are several a day, as kubelet has it too (kubernetes
  * pkg/kubelet/logs/container_log_manager.go: PATH.20060102-150405 as Go writes it). Or either stands before
- * the log's ending, behind one of `.-_`: app.2026-11-24.1.log is app.log's. Each may have .gz behind it; with .gz
- * alone (app.log.gz) it is the newest. A date is 2026-11-24, 20261124, 11-24-2026 or 2026-11, and may have a
+ * the log's ending, behind one of `.-_`: app.2026-11-24.1.log is app.log's. Each may have .gz or .zst behind it; with
+ * that alone (app.log.gz) it is the newest. A date is 2026-11-24, 20261124, 11-24-2026 or 2026-11, and may have a
  * time behind it, after a T too (lumberjack: 2026-11-24T13-00-00.000). */
 #ifndef SIDETAIL_SOURCE_LOG_ROTATION_NAME_H
 #define SIDETAIL_SOURCE_LOG_ROTATION_NAME_H
@@ -21,8 +21,8 @@ struct rotated_name {
     const char *ending;
     size_t ending_len; /* bytes; 0: not `inside` */
     bool inside;       /* before the ending. Other logs have such names, too: see ownership.h */
-    bool dated, gz;
-    unsigned parts;               /* 0: .gz alone */
+    bool dated, packed;
+    unsigned parts;               /* 0: .gz or .zst alone */
     uint64_t part[ROTATED_PARTS]; /* the number; or date, time and number, the larger the newer */
 };
 

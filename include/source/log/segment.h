@@ -1,4 +1,4 @@
-/* A segment: one file of a log, live, rotated or gzipped, held open until it is read. While it is open its
+/* A segment: one file of a log, live, rotated or compressed, held open until it is read. While it is open its
  * inode cannot be reused, and what Docker renames or deletes can still be read. */
 #ifndef SIDETAIL_SOURCE_LOG_SEGMENT_H
 #define SIDETAIL_SOURCE_LOG_SEGMENT_H
@@ -6,11 +6,11 @@
 #include <stdbool.h>
 #include <sys/stat.h>
 #include <uthash.h>
-#include <zlib.h>
 
 #include "base/buf.h"
 #include "base/error.h"
 #include "record/position.h"
+#include "source/log/archive.h"
 
 /* segment.c writes all of it but the first four, which are the chain's (chain.h), and `offset` where the
  * tail begins in the middle of a plain file. */
@@ -20,21 +20,21 @@ struct segment {
     struct chain *chain;  /* NULL: none */
     UT_hash_handle open;  /* see struct open_files */
     int fd;
-    gzFile gz;    /* NULL: a plain file. It owns fd then */
-    bool damaged; /* gzip only: it could not be unpacked to its end */
-    /* Gzip only: the bytes unpacked. The last ones consumed, and from `carried` on those not consumed yet. */
+    struct archive *archive; /* NULL: a plain file. It owns fd then */
+    bool damaged;            /* archives only: it could not be unpacked to its end */
+    /* Archives only: the bytes unpacked. The last ones consumed, and from `carried` on those not consumed yet. */
     struct buf carry;
     size_t carried;
     struct file_id id; /* head_len grows with the file, up to FILE_ID_HEAD */
-    uint64_t offset;   /* of the next unread byte (of what gzip holds, where it is one) */
-    uint64_t size;     /* as last seen; of gzip: what was unpacked so far */
+    uint64_t offset;   /* of the next unread byte (of what an archive holds) */
+    uint64_t size;     /* as last seen; of an archive: what was unpacked so far */
     int64_t mtime_ns;
     int64_t empty_ns;      /* its mtime when it was first seen to be empty; 0: it never was */
     struct file_tail tail; /* what stood before tail_at when it was noted */
     uint64_t tail_at;
 };
 
-/* Opens a regular file, gzip where its name ends in .gz; see plain_file_open. NULL: errno and err tell why
+/* Opens a regular file, an archive where its name says so (archive.h); see plain_file_open. NULL: errno and err tell why
  * (ENOENT: it is not there). */
 struct segment *segment_open(const char *path, struct error *err);
 void segment_close(struct segment *seg); /* NULL is fine */
@@ -66,29 +66,30 @@ bool segment_matches(struct segment *seg, const struct file_id *id, uint64_t off
 bool segment_is(struct segment *seg, const struct file_id *id);
 
 /* Is this the file in which the position was taken, by its beginning and by what stands before the offset?
- * Inodes are not compared. A gzip file is unpacked up to there, and stands there when it is. */
+ * Inodes are not compared. An archive is unpacked up to there, and stands there when it is. */
 enum segment_match {
     SEGMENT_OTHER,
     SEGMENT_SAME,
-    SEGMENT_DAMAGED, /* gzip: it begins so, but cannot be unpacked up to there */
+    SEGMENT_DAMAGED, /* archive: it begins so, but cannot be unpacked up to there */
 };
 enum segment_match segment_match_at(struct segment *seg, const struct file_pos *pos);
 
-/* Gzip: does it hold `size` bytes, by its own trailer (RFC 1952: ISIZE, modulo 2^32)? */
-bool segment_holds(const struct segment *gz, uint64_t size);
-/* Is this packed from what the plain file holds (CRC32 of the trailer)? Reads all of that. */
-bool segment_same_content(const struct segment *gz, const struct segment *plain);
+/* Is this an archive of the file that was read to `end`, and no further than that? May unpack it up to there,
+ * and goes back to its beginning. */
+bool segment_packs(struct segment *seg, const struct file_pos *end);
+/* Is this an archive of what the plain file holds now? Reads all of that, where it seems so. To its beginning. */
+bool segment_packs_file(struct segment *seg, const struct segment *plain);
 
 /* Is this copied from `live`, which is not truncated yet, or about to be (copytruncate)? Where one is merely
  * the older of two that are alike, it was made before the other. */
 bool segment_copies(struct segment *seg, struct segment *live);
 
-/* Goes to an offset; backwards in a gzip file it unpacks anew. 0; -1 when it cannot (gzip: fewer bytes, or
+/* Goes to an offset; backwards in an archive it unpacks anew. 0; -1 when it cannot (an archive: fewer bytes, or
  * damaged). */
 int segment_seek(struct segment *seg, uint64_t offset);
 
 /* Reads up to `cap` bytes from the offset on, which does not move. Bytes read, 0 at the end (which is where a
- * gzip file is damaged), -1 (errno). */
+ * archive is damaged), -1 (errno). */
 ssize_t segment_read(struct segment *seg, char *buf, size_t cap);
 
 /* The next `len` bytes (no more than segment_read gave) are dealt with: moves the offset. */

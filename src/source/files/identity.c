@@ -123,7 +123,7 @@ void identity_note(struct identities *ids, const char *path, const char *real)
         return;
     }
     struct segment *seg = segment_open(real, NULL);
-    struct place *place = seg && !seg->gz ? find_place(ids, path, seg) : NULL;
+    struct place *place = seg && !seg->archive ? find_place(ids, path, seg) : NULL;
     if (place && !place->stray) {
         place->stray = strdup(real);
     }
@@ -239,7 +239,7 @@ static bool was_left(const struct identities *ids, struct segment *seg, struct o
 static void find_out(const struct identities *ids, const char *path, struct segment *seg, struct origin *out)
 {
     const struct place *place;
-    if (seg->gz || seg->id.head_len == 0 || was_left(ids, seg, out) ||
+    if (seg->archive || seg->id.head_len == 0 || was_left(ids, seg, out) ||
         !(place = find_place(ids, path, seg))) {
         return;
     }

@@ -45,15 +45,14 @@ static struct file *log_of(const struct file_set *set, const char *path, bool *i
     return log;
 }
 
-/* Is it a rotated file of a log that is there or followed, or gzipped? Those are read by the log's own
+/* Is it a rotated file of a log that is there or followed, or compressed? Those are read by the log's own
  * follow. */
 static enum owner owner_among_logs(const struct file_set *set, const char *path, const char *real,
                                    struct file_pos *from)
 {
     bool inside = false;
-    size_t len = strlen(path);
     *from = (struct file_pos){0};
-    if (len > 3 && strcmp(path + len - 3, ".gz") == 0) {
+    if (archive_suffix(path) > 0) {
         return OWNER_LOG;
     }
     const struct file *log = log_of(set, path, &inside);

@@ -23,7 +23,7 @@ static ssize_t find_inode(struct listing *l, const struct file_pos *pos)
 {
     for (size_t i = 0; i < l->count; i++) {
         const struct generation *at = &l->files[i].at;
-        if (!at->name.gz && same_inode(&pos->file, at->dev, at->ino)) {
+        if (!at->name.packed && same_inode(&pos->file, at->dev, at->ino)) {
             struct segment *seg = listing_open(l, i);
             return seg && segment_match_at(seg, pos) == SEGMENT_SAME ? (ssize_t)i : -1;
         }
@@ -38,14 +38,14 @@ static ssize_t find_held(struct listing *l, const struct position *pos, ssize_t 
     ssize_t best = -1;
     for (size_t i = (size_t)at; i < l->count; i++) {
         struct segment *seg = listing_open(l, i);
-        if (seg && seg->gz) {
+        if (seg && seg->archive) {
             segment_seek(seg, 0);
         }
         if (!seg || !segment_matches(seg, &held->file, held->offset)) {
             continue;
         }
         bool here = (ssize_t)i == at && same_inode(&held->file, pos->at.file.file.dev, pos->at.file.file.ino);
-        bool inode = !seg->gz && same_inode(&held->file, seg->id.dev, seg->id.ino);
+        bool inode = !seg->archive && same_inode(&held->file, seg->id.dev, seg->id.ino);
         if (here || inode) {
             return (ssize_t)i;
         }
@@ -74,7 +74,8 @@ static bool find_cut(const struct intake *in, struct listing *l, const struct po
 {
     const struct file_pos *at = &pos->at.file;
     for (size_t i = 0; i < l->count; i++) {
-        bool same = !l->files[i].at.name.gz && same_inode(&at->file, l->files[i].at.dev, l->files[i].at.ino);
+        bool same =
+            !l->files[i].at.name.packed && same_inode(&at->file, l->files[i].at.dev, l->files[i].at.ino);
         struct segment *seg = same ? listing_open(l, i) : NULL;
         uint64_t end;
         if (seg && cut_find(seg, at, &end)) {
@@ -195,7 +196,8 @@ static void begin_at(struct begin *b, struct intake *in, struct listing *l, cons
     struct segment *head = in->chain->head;
     if (segment_seek(head, from.offset) < 0) {
         metrics.gaps++;
-        log_error("cannot go on inside a gzipped log, it is damaged", KV("path", in->path));
+        log_error("cannot go on inside a compressed log", KV("path", in->path),
+                  KV("error", archive_fault(head->archive)));
         chain_remember(in->chain, head);
         chain_drop_head(in->chain);
         return;
@@ -272,7 +274,7 @@ static uint64_t end_of_records(struct segment *seg, const struct decoder *decode
 
 static void seek_end(struct segment *seg, const struct decoder *decoder)
 {
-    if (seg->gz) {
+    if (seg->archive) {
         segment_seek(seg, UINT64_MAX); /* as far as it goes */
     } else {
         segment_seek(seg, decoder && decoder->framing ? end_of_records(seg, decoder) : end_of_lines(seg));
@@ -292,7 +294,7 @@ static enum intake_result begin_at_end(const struct begin *b, struct intake *in,
         return result;
     }
     struct segment *newest = l->files[0].seg;
-    if (newest && newest->gz) {
+    if (newest && newest->archive) {
         chain_remember(in->chain, newest);
     } else if (newest) {
         seek_end(newest, b->decoder);

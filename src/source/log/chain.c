@@ -1,3 +1,8 @@
+#include <xxhash.h>
+
+/* For uthash, whose own one looks to clang-tidy as if it read bytes that nobody has set. */
+#define HASH_FUNCTION(key, len, hash) ((hash) = (unsigned)XXH3_64bits(key, len))
+
 #include "chain.h"
 
 #define INODE_LEN (offsetof(struct file_id, ino) + sizeof(((struct file_id *)0)->ino)) /* dev and ino */
@@ -5,14 +10,14 @@
 static void enter(struct chain *c, struct segment *seg)
 {
     seg->chain = c;
-    if (!seg->gz) {
+    if (!seg->archive) {
         HASH_ADD(open, c->open->by_inode, id, INODE_LEN, seg);
     }
 }
 
 static void leave(struct segment *seg)
 {
-    if (!seg->gz) {
+    if (!seg->archive) {
         HASH_DELETE(open, seg->chain->open->by_inode, seg);
     }
     seg->chain = NULL;
@@ -101,23 +106,18 @@ struct file_pos chain_remember(struct chain *c, struct segment *seg)
  * used again. */
 static bool ended_at(struct segment *seg, const struct file_pos *end)
 {
-    if (end->file.head_len == 0 || (!same_inode(&end->file, seg->id.dev, seg->id.ino) &&
-                                    !(seg->gz && segment_holds(seg, end->offset)))) {
+    if (end->file.head_len == 0) {
         return false;
     }
-    return segment_match_at(seg, end) == SEGMENT_SAME;
-}
-
-/* Was this packed from the plain file that is held open? */
-static bool is_packed(struct segment *seg, const struct segment *plain)
-{
-    return !plain->gz && seg->gz && segment_holds(seg, plain->size) && segment_matches(seg, &plain->id, 0) &&
-           segment_same_content(seg, plain);
+    if (same_inode(&end->file, seg->id.dev, seg->id.ino)) {
+        return segment_match_at(seg, end) == SEGMENT_SAME;
+    }
+    return segment_packs(seg, end);
 }
 
 bool chain_knows(const struct chain *c, struct segment *seg)
 {
-    if (c->tail && (segment_is(seg, &c->tail->id) || is_packed(seg, c->tail))) {
+    if (c->tail && (segment_is(seg, &c->tail->id) || segment_packs_file(seg, c->tail))) {
         return true;
     }
     for (int i = 0; i < CHAIN_ENDS; i++) {
@@ -128,10 +128,10 @@ bool chain_knows(const struct chain *c, struct segment *seg)
     return false;
 }
 
-bool chain_knows_head(const struct chain *c, struct segment *gz)
+bool chain_knows_head(const struct chain *c, struct segment *packed)
 {
     for (int i = 0; i < CHAIN_ENDS; i++) {
-        if (segment_matches(gz, &c->ends[i].file, 0)) {
+        if (segment_matches(packed, &c->ends[i].file, 0)) {
             return true;
         }
     }
@@ -140,7 +140,7 @@ bool chain_knows_head(const struct chain *c, struct segment *gz)
 
 bool chain_has_left(const struct chain *c, struct segment *seg, struct file_pos *end)
 {
-    for (int i = 0; i < CHAIN_ENDS && !seg->gz; i++) {
+    for (int i = 0; i < CHAIN_ENDS && !seg->archive; i++) {
         if (ended_at(seg, &c->ends[i])) {
             *end = c->ends[i];
             return true;
@@ -152,7 +152,7 @@ bool chain_has_left(const struct chain *c, struct segment *seg, struct file_pos 
 bool chain_holds(const struct chain *c, dev_t dev, ino_t ino)
 {
     for (const struct segment *seg = c->head; seg; seg = seg->next) {
-        if (!seg->gz && same_inode(&seg->id, dev, ino)) {
+        if (!seg->archive && same_inode(&seg->id, dev, ino)) {
             return true;
         }
     }

@@ -48,10 +48,10 @@ void chain_restart(struct chain *c);
 struct file_pos chain_remember(struct chain *c, struct segment *seg);
 void chain_remember_end(struct chain *c, const struct file_pos *end);
 
-/* Does the chain end with this file, or was it read before? It may be gzipped by now. */
+/* Does the chain end with this file, or was it read before? It may be compressed by now. */
 bool chain_knows(const struct chain *c, struct segment *seg);
 /* Does an archive begin like a file that was read? It may still be packed. */
-bool chain_knows_head(const struct chain *c, struct segment *gz);
+bool chain_knows_head(const struct chain *c, struct segment *packed);
 /* Is this a plain file that was read and left, whatever it is called now? *end: up to where it was read. */
 bool chain_has_left(const struct chain *c, struct segment *seg, struct file_pos *end);
 /* Is this plain file one of the chain? */

@@ -19,7 +19,7 @@ static uint64_t behind_zeros(struct segment *seg)
 
 bool cut_find(struct segment *seg, const struct file_pos *pos, uint64_t *end)
 {
-    if (seg->gz || !same_inode(&pos->file, seg->id.dev, seg->id.ino) ||
+    if (seg->archive || !same_inode(&pos->file, seg->id.dev, seg->id.ino) ||
         !segment_matches(seg, &pos->file, 0)) {
         return false;
     }

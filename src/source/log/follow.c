@@ -57,7 +57,7 @@ static void fault(struct follow *f, const char *what)
 /* Is the one file of the chain being read, which may still be truncated in place? */
 static bool is_live(const struct follow *f)
 {
-    return f->chain.head == f->chain.tail && !f->chain.head->gz;
+    return f->chain.head == f->chain.tail && !f->chain.head->archive;
 }
 
 /* What was read of a truncated file is complete: reading goes on at the beginning of a line. */
@@ -96,7 +96,7 @@ static int was_truncated(struct segment *seg)
 /* Was any of the newer files written to? Rotated ones may be empty. */
 static bool written_to(struct segment *seg)
 {
-    while (seg && !seg->gz && (segment_refresh(seg) < 0 || seg->size == 0)) {
+    while (seg && !seg->archive && (segment_refresh(seg) < 0 || seg->size == 0)) {
         seg = seg->next;
     }
     return seg != NULL;
@@ -111,7 +111,7 @@ static bool may_leave(struct follow *f)
         f->grace_since_ns = 0;
         return false;
     }
-    if (head->gz || head->next->next || f->grace_ns == 0) {
+    if (head->archive || head->next->next || f->grace_ns == 0) {
         return true;
     }
     int64_t now = clock_monotonic();
@@ -128,11 +128,11 @@ static void leave_head(struct follow *f)
     struct segment *head = f->chain.head;
     if (head->damaged) {
         metrics.gaps++;
-        log_error("a gzipped log is damaged: what it held from here on is lost", KV("path", f->path),
-                  KN("offset", head->offset));
+        log_error("a compressed log could not be unpacked: what it held from here on is lost",
+                  KV("path", f->path), KN("offset", head->offset), KV("error", archive_fault(head->archive)));
     }
     struct file_pos end = chain_remember(&f->chain, head);
-    if (!head->gz) {
+    if (!head->archive) {
         f->env->others.left(f->env->others.arg, &end); /* while the position is still in it */
     }
     chain_drop_head(&f->chain);
@@ -349,7 +349,7 @@ void follow_report_lost(const struct follow *f)
         }
         bool here = at && same_inode(at, st.st_dev, st.st_ino);
         uint64_t delivered = here ? pos->at.file.offset : 0;
-        uint64_t size = seg->gz ? seg->size : (uint64_t)st.st_size;
+        uint64_t size = seg->archive ? seg->size : (uint64_t)st.st_size;
         if (here) {
             lost = 0; /* all before it is delivered */
         }

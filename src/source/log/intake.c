@@ -133,7 +133,7 @@ static bool is_packing(const struct listing *l)
 {
     const struct generation *at = &l->files[1].at;
     const struct segment *live = l->files[0].seg;
-    return at->name.gz && at->name.parts == 0 && at->birth_ns > fd_birth(live->fd) &&
+    return at->name.packed && at->name.parts == 0 && at->birth_ns > fd_birth(live->fd) &&
            segment_matches(l->files[1].seg, &live->id, 0);
 }
 

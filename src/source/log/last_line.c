@@ -16,7 +16,7 @@ static bool is_unfinished(const struct lines *lines, uint64_t size)
 static bool find_unfinished(const struct lines *lines, struct stat *st)
 {
     const struct segment *head = lines->progress->chain->head;
-    return head && !head->next && !head->gz && fstat(head->fd, st) == 0 &&
+    return head && !head->next && !head->archive && fstat(head->fd, st) == 0 &&
            is_unfinished(lines, (uint64_t)st->st_size);
 }
 

@@ -17,7 +17,7 @@
  * cannot be had: of an archive, or where it is very long. */
 static const struct decoder *guess_by_head(const struct segment *seg)
 {
-    char *head = seg->offset > 0 && !seg->gz ? calloc(1, FIRST_LINE_MAX + DECODE_PAD) : NULL;
+    char *head = seg->offset > 0 && !seg->archive ? calloc(1, FIRST_LINE_MAX + DECODE_PAD) : NULL;
     if (!head) {
         return NULL;
     }

@@ -26,7 +26,7 @@ static bool stat_live(const char *path, struct generation *live)
 /* A link to the newest file may be the log's name. */
 static bool is_live_file(const struct listing *l, const struct generation *gen)
 {
-    return l->live && !gen->name.gz && l->files[0].at.dev == gen->dev && l->files[0].at.ino == gen->ino;
+    return l->live && !gen->name.packed && l->files[0].at.dev == gen->dev && l->files[0].at.ino == gen->ino;
 }
 
 /* Is it unknown whether the log is there? Then its rotated files alone say little. */
@@ -157,7 +157,7 @@ size_t listing_newer(const struct listing *l, int64_t mtime_ns)
     size_t n = 0;
     for (; n < l->count; n++) {
         const struct generation *at = &l->files[n].at;
-        bool made_since = !at->name.gz && at->birth_ns >= mtime_ns;
+        bool made_since = !at->name.packed && at->birth_ns >= mtime_ns;
         if (at->mtime_ns < mtime_ns || (at->mtime_ns == mtime_ns && !made_since)) {
             break;
         }
@@ -167,7 +167,7 @@ size_t listing_newer(const struct listing *l, int64_t mtime_ns)
 
 /* Is the file, where it matches, a likelier one than the best up to now? Of several the oldest that was written
  * to since: those before it were complete by then. One that was last written to before the position was taken
- * may begin alike only: a copy is newer, and gzip keeps the time, some of it whole seconds. It is taken where
+ * may begin alike only: a copy is newer, and gzip and zstd keep the time, some of it whole seconds. It is taken where
  * there is no other, and may_be_older. */
 static bool is_likelier(const struct listing *l, size_t i, ssize_t best, int64_t noted_ns)
 {

@@ -11,7 +11,7 @@ static size_t count_newer(const struct chain *c, struct listing *l, bool *reache
     *reached = false;
     for (size_t i = l->live; i < l->count; i++) {
         const struct generation *at = &l->files[i].at;
-        *reached = c->tail && !at->name.gz && same_inode(&c->tail->id, at->dev, at->ino);
+        *reached = c->tail && !at->name.packed && same_inode(&c->tail->id, at->dev, at->ino);
         if (!*reached) {
             struct segment *seg = listing_open(l, i);
             *reached = seg && chain_knows(c, seg);
@@ -31,7 +31,7 @@ static size_t count_unmet(const struct intake *in, const struct listing *l, int6
     size_t n = 0;
     for (; n < l->count; n++) {
         const struct generation *at = &l->files[n].at;
-        bool is_new = !at->name.gz && !intake_has_seen(in, at);
+        bool is_new = !at->name.packed && !intake_has_seen(in, at);
         if (at->mtime_ns <= mtime_ns && !(is_new && (back || at->mtime_ns == mtime_ns))) {
             break;
         }
@@ -52,8 +52,8 @@ static bool follows_on(const struct intake *in, struct listing *l, size_t count)
         return count <= 1; /* deleted, and made anew */
     }
     struct segment *oldest = count > 0 ? listing_open(l, count - 1) : NULL;
-    return oldest &&
-           (segment_is(oldest, &in->next_up) || (oldest->gz && segment_matches(oldest, &in->next_up, 0)));
+    return oldest && (segment_is(oldest, &in->next_up) ||
+                      (oldest->archive && segment_matches(oldest, &in->next_up, 0)));
 }
 
 static enum intake_result take_once(struct intake *in, struct listing *l, size_t *taken)

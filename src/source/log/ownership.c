@@ -18,10 +18,10 @@ static const struct position *position_of(const struct ownership *o)
     return pos && pos->kind == POSITION_FILE ? pos : NULL;
 }
 
-/* Is it followed under its own name, or was it? A gzipped one: the file that it was packed from. */
+/* Is it followed under its own name, or was it? A compressed one: the file that it was packed from. */
 static bool is_known_itself(const struct ownership *o, const struct generation *gen)
 {
-    size_t len = strlen(gen->path) - (gen->name.gz ? 3 : 0);
+    size_t len = strlen(gen->path) - archive_suffix(gen->path);
     char *path = strndup(gen->path, len);
     if (!path) {
         die_out_of_memory();
@@ -77,7 +77,7 @@ static bool told_by_reading(const struct ownership *o, struct segment *seg, enum
         return true;
     }
     struct segment *tail = o->chain->tail;
-    bool alike = here || (tail && !tail->gz && segment_matches(tail, &seg->id, 0));
+    bool alike = here || (tail && !tail->archive && segment_matches(tail, &seg->id, 0));
     *owner = OWNER_UNKNOWN;
     return alike && clock_now() - seg->mtime_ns < COPYING_FOR;
 }
@@ -118,7 +118,8 @@ static enum owner owner_by_time(const struct ownership *o, const struct generati
 static enum owner owner_of(const struct ownership *o, const struct generation *gen, struct file_pos *from)
 {
     *from = (struct file_pos){0};
-    if (gen->name.gz || o->others.open(o->others.arg, gen->dev, gen->ino) || is_older(o->path, gen->path)) {
+    if (gen->name.packed || o->others.open(o->others.arg, gen->dev, gen->ino) ||
+        is_older(o->path, gen->path)) {
         return OWNER_LOG;
     }
     struct segment *seg = segment_open(gen->path, NULL);
@@ -138,13 +139,13 @@ static enum owner owner_of(const struct ownership *o, const struct generation *g
 /* Does another log read it? */
 static bool is_held_by_another(const struct ownership *o, const struct generation *gen)
 {
-    return !gen->name.gz && !chain_holds(o->chain, gen->dev, gen->ino) &&
+    return !gen->name.packed && !chain_holds(o->chain, gen->dev, gen->ino) &&
            o->others.open(o->others.arg, gen->dev, gen->ino);
 }
 
 bool ownership_read_before(const struct ownership *o, struct segment *seg, struct file_pos *to)
 {
-    return !seg->gz && o->others.read_before(o->others.arg, o->key, seg, to);
+    return !seg->archive && o->others.read_before(o->others.arg, o->key, seg, to);
 }
 
 char *ownership_find(const struct ownership *o, const struct file_pos *pos)

@@ -10,9 +10,10 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/plain_file.h"
+#include "source/log/archive.h"
 
 /* Newest first: numbers from the lowest, then dates from the last; of the same age the plain file before its
- * .gz. */
+ * archive. */
 static int compare(const void *a, const void *b)
 {
     const struct generation *ga = a, *gb = b;
@@ -26,13 +27,13 @@ static int compare(const void *a, const void *b)
             return (px < py) == x->dated ? 1 : -1;
         }
     }
-    return (int)x->gz - (int)y->gz;
+    return (int)x->packed - (int)y->packed;
 }
 
 /* Was `high` completed after `low`, and where both were renamed only, made after it? */
 static bool is_later(const struct generation *high, const struct generation *low)
 {
-    bool copied = low->name.gz || high->name.gz || high->birth_ns == 0;
+    bool copied = low->name.packed || high->name.packed || high->birth_ns == 0;
     return high->mtime_ns > low->mtime_ns && (copied || low->birth_ns < high->birth_ns);
 }
 
@@ -69,11 +70,11 @@ static void tell_direction(struct generation *list, size_t count, int64_t made_n
     }
 }
 
-static bool same_age(const struct generation *plain, const struct generation *gz)
+static bool same_age(const struct generation *plain, const struct generation *packed)
 {
     size_t len = strlen(plain->path);
-    return !plain->name.gz && gz->name.gz && strncmp(plain->path, gz->path, len) == 0 &&
-           strcmp(gz->path + len, ".gz") == 0;
+    return !plain->name.packed && packed->name.packed && strncmp(plain->path, packed->path, len) == 0 &&
+           strlen(packed->path + len) == archive_suffix(packed->path);
 }
 
 static int add(struct generation **list, size_t *count, const char *dir, int dir_len, const char *name)
@@ -106,7 +107,7 @@ static int add(struct generation **list, size_t *count, const char *dir, int dir
     return 0;
 }
 
-/* A plain file and its .gz side by side: the .gz is still being written. */
+/* A plain file and its archive side by side: that is still being written. */
 static void drop_unfinished(struct generation *list, size_t *count)
 {
     size_t kept = 0;

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "source/log/archive.h"
+
 /* A group of digits in a date. */
 struct group {
     uint64_t value;
@@ -135,8 +137,9 @@ static size_t find_ending(const char *name, size_t end)
 bool rotation_parse(const char *name, struct rotated_name *out)
 {
     size_t len = strlen(name);
-    *out = (struct rotated_name){.ending = "", .gz = len > 3 && strcmp(name + len - 3, ".gz") == 0};
-    len -= out->gz ? 3 : 0;
+    size_t suffix = archive_suffix(name);
+    *out = (struct rotated_name){.ending = "", .packed = suffix > 0};
+    len -= suffix;
     if (find_stamp(name, len, out)) {
         return true;
     }
@@ -147,8 +150,8 @@ bool rotation_parse(const char *name, struct rotated_name *out)
     if (ending > 0 && find_stamp(name, ending, out)) {
         return true;
     }
-    *out = (struct rotated_name){.stem = len, .ending = "", .gz = out->gz};
-    return out->gz && len > 0;
+    *out = (struct rotated_name){.stem = len, .ending = "", .packed = out->packed};
+    return out->packed && len > 0;
 }
 
 bool rotation_belongs(const struct rotated_name *rotated, const char *name, const char *log)

@@ -10,12 +10,6 @@
 #include "base/metrics.h"
 #include "base/plain_file.h"
 
-static bool is_gzip_name(const char *path)
-{
-    size_t len = strlen(path);
-    return len > 3 && strcmp(path + len - 3, ".gz") == 0;
-}
-
 /* Up to `len` bytes at an absolute offset of a plain file; short only at its end. */
 static ssize_t read_at(int fd, char *buf, size_t len, uint64_t offset)
 {
@@ -55,14 +49,9 @@ static int unpack(struct segment *seg, size_t want)
             errno = ENOMEM;
             return -1;
         }
-        int n = gzread(seg->gz, seg->carry.data + seg->carry.len, (unsigned)more);
-        int why = Z_OK;
-        if (n == 0) {
-            gzerror(seg->gz, &why);
-        }
-        if (n < 0 || why == Z_BUF_ERROR) { /* Z_BUF_ERROR: its end is missing */
-            seg->damaged = true;
-            errno = EBADMSG;
+        ssize_t n = archive_read(seg->archive, seg->carry.data + seg->carry.len, more);
+        if (n < 0) {
+            seg->damaged = errno == EBADMSG;
             return -1;
         }
         if (n == 0) {
@@ -77,7 +66,7 @@ static int unpack(struct segment *seg, size_t want)
 /* The file's first bytes, as many of FILE_ID_HEAD as there are; -1 when they cannot be read. */
 static ssize_t read_head(struct segment *seg, char head[FILE_ID_HEAD])
 {
-    if (!seg->gz) {
+    if (!seg->archive) {
         return read_at(seg->fd, head, FILE_ID_HEAD, 0);
     }
     if (seg->offset > 0) {
@@ -88,6 +77,7 @@ static ssize_t read_head(struct segment *seg, char head[FILE_ID_HEAD])
     }
     size_t len = seg->carry.len < FILE_ID_HEAD ? seg->carry.len : FILE_ID_HEAD;
     memcpy(head, seg->carry.data, len);
+    archive_rest(seg->archive); /* it may be held for long before it is read */
     return (ssize_t)len;
 }
 
@@ -100,7 +90,7 @@ int segment_refresh(struct segment *seg)
     seg->mtime_ns = clock_of_timespec(st.st_mtim);
     seg->id.dev = st.st_dev;
     seg->id.ino = st.st_ino;
-    if (seg->gz) {
+    if (seg->archive) {
         if (seg->id.head_len > 0 || seg->offset > 0) {
             return 0;
         }
@@ -147,10 +137,10 @@ struct segment *segment_open(const char *path, struct error *err)
     if (seg->fd < 0) {
         goto fail;
     }
-    if (is_gzip_name(path)) {
-        seg->gz = gzdopen(seg->fd, "rb");
-        if (!seg->gz) {
-            errno = ENOMEM;
+    if (archive_suffix(path) > 0) {
+        seg->archive = archive_open(seg->fd, path);
+        if (!seg->archive) {
+            seg->fd = -1;
             goto fail;
         }
     }
@@ -179,8 +169,8 @@ void segment_close(struct segment *seg)
     if (!seg) {
         return;
     }
-    if (seg->gz) {
-        gzclose(seg->gz);
+    if (seg->archive) {
+        archive_close(seg->archive);
     } else {
         close(seg->fd);
     }
@@ -205,16 +195,16 @@ static int head_is(struct segment *seg, const struct file_id *id)
     if (id->head_len > FILE_ID_HEAD) {
         return 0;
     }
-    ssize_t len = seg->gz ? read_head(seg, head) : read_at(seg->fd, head, id->head_len, 0);
+    ssize_t len = seg->archive ? read_head(seg, head) : read_at(seg->fd, head, id->head_len, 0);
     return len < 0 ? -1 : len >= (ssize_t)id->head_len && XXH3_64bits(head, id->head_len) == id->head_hash;
 }
 
-/* The hash of `len` bytes before an offset (of gzip: where it stands). 1; 0 when they are not there; -1
+/* The hash of `len` bytes before an offset (of an archive: where it stands). 1; 0 when they are not there; -1
  * (errno) when they cannot be read. */
 static int hash_before(struct segment *seg, uint64_t offset, uint32_t len, uint64_t *hash)
 {
     char bytes[FILE_TAIL_MAX];
-    if (seg->gz) {
+    if (seg->archive) {
         if (offset != seg->offset || len > seg->carried) {
             return 0;
         }
@@ -253,8 +243,8 @@ struct file_pos segment_note(struct segment *seg)
 
 int segment_intact(struct segment *seg)
 {
-    int same = seg->gz ? 1 : head_is(seg, &seg->id);
-    return same == 1 && !seg->gz ? tail_is(seg, seg->tail_at, &seg->tail) : same;
+    int same = seg->archive ? 1 : head_is(seg, &seg->id);
+    return same == 1 && !seg->archive ? tail_is(seg, seg->tail_at, &seg->tail) : same;
 }
 
 bool segment_was_empty(struct segment *seg)
@@ -272,7 +262,7 @@ void segment_reset_empty(struct segment *seg)
 
 bool segment_matches(struct segment *seg, const struct file_id *id, uint64_t offset)
 {
-    return id->head_len > 0 && (seg->gz || seg->size >= offset) && head_is(seg, id) == 1;
+    return id->head_len > 0 && (seg->archive || seg->size >= offset) && head_is(seg, id) == 1;
 }
 
 bool segment_is(struct segment *seg, const struct file_id *id)
@@ -285,7 +275,7 @@ enum segment_match segment_match_at(struct segment *seg, const struct file_pos *
     if (!segment_matches(seg, &pos->file, pos->offset)) {
         return SEGMENT_OTHER;
     }
-    if (seg->gz && segment_seek(seg, pos->offset) < 0) {
+    if (seg->archive && segment_seek(seg, pos->offset) < 0) {
         enum segment_match match = seg->damaged ? SEGMENT_DAMAGED : SEGMENT_OTHER;
         segment_seek(seg, 0);
         return match;
@@ -293,42 +283,43 @@ enum segment_match segment_match_at(struct segment *seg, const struct file_pos *
     if (tail_is(seg, pos->offset, &pos->tail) == 1) {
         return SEGMENT_SAME;
     }
-    if (seg->gz) {
+    if (seg->archive) {
         segment_seek(seg, 0);
     }
     return SEGMENT_OTHER;
 }
 
-/* The last eight bytes of a gzip file: CRC32 and length of what it holds (RFC 1952). */
-static int read_trailer(const struct segment *gz, uint32_t *crc, uint32_t *size)
+/* An archive: to its beginning. */
+static int rewind_archive(struct segment *seg)
 {
-    unsigned char t[8];
-    struct stat st;
-    if (fstat(gz->fd, &st) < 0 || st.st_size < (off_t)sizeof(t) ||
-        pread(gz->fd, t, sizeof(t), st.st_size - (off_t)sizeof(t)) != (ssize_t)sizeof(t)) {
+    if (archive_rewind(seg->archive) < 0) {
         return -1;
     }
-    *crc = t[0] | (uint32_t)t[1] << 8 | (uint32_t)t[2] << 16 | (uint32_t)t[3] << 24;
-    *size = t[4] | (uint32_t)t[5] << 8 | (uint32_t)t[6] << 16 | (uint32_t)t[7] << 24;
+    seg->carry.len = seg->carried = 0;
+    seg->offset = seg->size = 0;
+    seg->damaged = false;
     return 0;
 }
 
-bool segment_holds(const struct segment *gz, uint64_t size)
+bool segment_packs(struct segment *seg, const struct file_pos *end)
 {
-    uint32_t crc, held;
-    return read_trailer(gz, &crc, &held) == 0 && held == (uint32_t)size;
+    char more;
+    if (!seg->archive || !archive_may_hold(seg->archive, end->offset) ||
+        segment_match_at(seg, end) != SEGMENT_SAME) {
+        return false;
+    }
+    bool whole = segment_read(seg, &more, 1) == 0 && !seg->damaged;
+    return rewind_archive(seg) == 0 && whole;
 }
 
-bool segment_same_content(const struct segment *gz, const struct segment *plain)
+bool segment_packs_file(struct segment *seg, const struct segment *plain)
 {
-    uint32_t crc, size;
-    char block[16384];
-    uLong sum = crc32(0, NULL, 0);
-    ssize_t n;
-    for (uint64_t at = 0; (n = read_at(plain->fd, block, sizeof(block), at)) > 0; at += (uint64_t)n) {
-        sum = crc32(sum, (const Bytef *)block, (uInt)n);
+    if (!seg->archive || plain->archive || !archive_may_hold(seg->archive, plain->size) ||
+        !segment_matches(seg, &plain->id, 0)) {
+        return false;
     }
-    return n == 0 && read_trailer(gz, &crc, &size) == 0 && crc == (uint32_t)sum;
+    bool same = archive_same_content(seg->archive, plain->fd);
+    return rewind_archive(seg) == 0 && same;
 }
 
 /* When it was made. Where the file system does not know: when it was last written to, which was before a file
@@ -341,7 +332,7 @@ static int64_t made_ns(const struct segment *seg)
 
 bool segment_copies(struct segment *seg, struct segment *live)
 {
-    if (seg->gz || live->gz || live->size == 0 || made_ns(seg) <= made_ns(live)) {
+    if (seg->archive || live->archive || live->size == 0 || made_ns(seg) <= made_ns(live)) {
         return false;
     }
     uint64_t offset = seg->offset;
@@ -353,18 +344,12 @@ bool segment_copies(struct segment *seg, struct segment *live)
 
 int segment_seek(struct segment *seg, uint64_t offset)
 {
-    if (!seg->gz) {
+    if (!seg->archive) {
         seg->offset = offset;
         return 0;
     }
-    if (offset < seg->offset) {
-        gzclearerr(seg->gz);
-        if (gzrewind(seg->gz) < 0) {
-            return -1;
-        }
-        seg->carry.len = seg->carried = 0;
-        seg->offset = seg->size = 0;
-        seg->damaged = false;
+    if (offset < seg->offset && rewind_archive(seg) < 0) {
+        return -1;
     }
     char drop[16384];
     while (seg->offset < offset) {
@@ -380,7 +365,7 @@ int segment_seek(struct segment *seg, uint64_t offset)
 
 ssize_t segment_read(struct segment *seg, char *buf, size_t cap)
 {
-    if (!seg->gz) {
+    if (!seg->archive) {
         return read_at(seg->fd, buf, cap, seg->offset);
     }
     if (unpacked(seg) < cap && unpack(seg, cap) < 0 && errno != EBADMSG) {
@@ -396,7 +381,7 @@ ssize_t segment_read(struct segment *seg, char *buf, size_t cap)
 void segment_consume(struct segment *seg, size_t len)
 {
     seg->offset += len;
-    if (seg->gz) {
+    if (seg->archive) {
         seg->carried += len;
     }
 }

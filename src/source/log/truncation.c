@@ -31,7 +31,7 @@ static ssize_t find_own(const struct listing *l, const struct segment *seg)
  * into its last name. */
 static bool may_be_in_the_making(const struct chain *c, const struct generation *at, struct segment *seg)
 {
-    return at->name.gz && (!seg || chain_knows_head(c, seg));
+    return at->name.packed && (!seg || chain_knows_head(c, seg));
 }
 
 /* copytruncate leaves a copy behind in which reading can go on, and more of them where it was done more than

@@ -45,7 +45,7 @@ static int64_t seek_back(struct segment *seg, int64_t lines, uint64_t *offset)
     return found + (seg->size > 0);
 }
 
-/* Lines of a gzip file. */
+/* Lines of an archive. */
 static int64_t count_lines(struct segment *seg)
 {
     char block[BLOCK];
@@ -113,7 +113,7 @@ static int64_t begin_in(struct segment **seg, const char *path, const struct dec
         return begin_in_records(seg, path, decoder, lines);
     }
     uint64_t offset;
-    if (!(*seg)->gz) {
+    if (!(*seg)->archive) {
         int64_t found = seek_back(*seg, lines, &offset);
         (*seg)->offset = offset;
         return found < 0 || found >= lines ? 0 : lines - found;
@@ -255,7 +255,7 @@ static bool move_on(struct tail_log *log)
 /* The live file was truncated in place: it is read anew. */
 static void check_truncated(struct tail_log *log)
 {
-    if (!log->seg->gz && segment_refresh(log->seg) == 0 && log->seg->size < log->seg->offset) {
+    if (!log->seg->archive && segment_refresh(log->seg) == 0 && log->seg->size < log->seg->offset) {
         log->seg->offset = 0;
     }
 }
