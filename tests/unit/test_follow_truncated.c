@@ -60,6 +60,66 @@ static void test_copytruncate(void **state)
     world_free(&w);
 }
 
+/* As pm2-logrotate does it, under a name that the pattern matches as well. */
+static void test_copied_by_pm2(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new_plain(&w);
+    world_write(&w, "web/a.log", "1\n");
+    world_start(&w);
+    world_settle(&w);
+    world_write(&w, "web/a.log", "2\n");
+    world_copy(&w, "web/a.log", "web/a__2026-11-24_13-00-00.log");
+    world_truncate_to(&w, "web/a.log", "3\n");
+    world_await(&w, "1\n2\n3\n");
+    world_save(&w);
+    world_kill(&w);
+    world_write(&w, "web/a.log", "4\n");
+    world_copy(&w, "web/a.log", "web/a__2026-11-24_14-00-00.log");
+    world_truncate_to(&w, "web/a.log", "5\n");
+    world_start(&w);
+    world_await(&w, "1\n2\n3\n4\n5\n");
+    world_write(&w, "web/a.log", "6\n");
+    world_copy(&w, "web/a.log", "web/a__2026-11-24_15-00-00.log");
+    world_truncate_to(&w, "web/a.log", "7\n");
+    world_pack(&w, "web/a__2026-11-24_15-00-00.log");
+    world_await(&w, "1\n2\n3\n4\n5\n6\n7\n");
+    world_run(&w, 2500);
+    world_expect(&w, "1\n2\n3\n4\n5\n6\n7\n");
+    world_free(&w);
+}
+
+/* By hand, under any name: what was unread is in the copy. */
+static void test_copied_to_any_name(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new_plain(&w);
+    world_write(&w, "web/alike", "1\n2\n9\n"); /* older, and no copy */
+    usleep(200000);
+    world_write(&w, "web/a.log", "1\n");
+    world_start(&w);
+    world_settle(&w);
+    world_write(&w, "web/a.log", "2\n");
+    world_copy(&w, "web/a.log", "web/before-the-update");
+    world_truncate_to(&w, "web/a.log", "3\n");
+    world_await(&w, "1\n2\n3\n");
+    world_save(&w);
+    world_kill(&w);
+    world_write(&w, "web/a.log", "4\n");
+    world_copy(&w, "web/a.log", "web/a.log.bak");
+    world_truncate_to(&w, "web/a.log", "5\n");
+    uint64_t gaps = metrics.gaps, lost = metrics.lost_bytes;
+    world_start(&w);
+    world_await(&w, "1\n2\n3\n4\n5\n");
+    world_run(&w, 1500);
+    world_expect(&w, "1\n2\n3\n4\n5\n");
+    assert_int_equal(metrics.gaps, gaps);
+    assert_int_equal(metrics.lost_bytes, lost);
+    world_free(&w);
+}
+
 /* As copytruncate does it; then the log goes on with `text`. */
 static void rotate(struct world *w, const char *text)
 {
@@ -175,6 +235,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_truncation),
         cmocka_unit_test(test_copytruncate),
+        WORLD_TEST_ARCHIVES(test_copied_by_pm2),
+        cmocka_unit_test(test_copied_to_any_name),
         cmocka_unit_test(test_several_copies_between_two_looks),
         WORLD_TEST_ARCHIVES(test_damaged_copy),
         cmocka_unit_test(test_copied_when_last_seen_empty),

@@ -75,6 +75,8 @@ static void test_rotated_names(void **state)
         {"2026-11-24.log", NULL},
         {"a.log", NULL},
         {"a.log.gz", "a.log"},
+        {"app-out__2026-11-24_13-00-00.log", "app-out.log"},
+        {"app-out__2026-11-24_13-00-00.log.gz", "app-out.log"},
         {"a.log.zst", "a.log"},
         {"a.log.12.zst", "a.log"},
         {"a-2026-11-24.log.zst", "a.log"},

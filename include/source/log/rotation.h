@@ -2,7 +2,7 @@
 #ifndef SIDETAIL_SOURCE_LOG_ROTATION_H
 #define SIDETAIL_SOURCE_LOG_ROTATION_H
 
-#include <sys/types.h>
+#include <sys/stat.h>
 
 #include "source/log/rotation_name.h"
 
@@ -26,6 +26,10 @@ void rotation_free(struct generation *list, size_t count);
 /* The plain file of that inode in the directory of the log at `path`, whatever it is called. Its path, to be
  * freed; NULL: it is not there. */
 char *rotation_find(const char *path, dev_t dev, ino_t ino);
+/* Calls `each` for the regular files in the directory of the log at `path`, whatever they are called, until it
+ * returns true. */
+void rotation_each_beside(const char *path, bool (*each)(void *arg, const char *path, const struct stat *st),
+                          void *arg);
 /* Is it the same file, under the same name? */
 bool generation_same(const struct generation *a, const struct generation *b);
 

@@ -3,7 +3,7 @@
  * Behind the log's name stands a number (PATH.1) or a date (PATH-20261124, PATH.2026-11-24): digits, with a
  * time and a number behind it where there are several a day, as kubelet has it too (kubernetes
  * pkg/kubelet/logs/container_log_manager.go: PATH.20060102-150405 as Go writes it). Or either stands before
- * the log's ending, behind one of `.-_`: app.2026-11-24.1.log is app.log's. Each may have .gz or .zst behind it; with
+ * the log's ending, behind one of `.-_` or two of `_`: app.2026-11-24.1.log is app.log's. Each may have .gz or .zst behind it; with
  * that alone (app.log.gz) it is the newest. A date is 2026-11-24, 20261124, 11-24-2026 or 2026-11, and may have a
  * time behind it, after a T too (lumberjack: 2026-11-24T13-00-00.000). */
 #ifndef SIDETAIL_SOURCE_LOG_ROTATION_NAME_H

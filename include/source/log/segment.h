@@ -12,13 +12,14 @@
 #include "record/position.h"
 #include "source/log/archive.h"
 
-/* segment.c writes all of it but the first four, which are the chain's (chain.h), and `offset` where the
- * tail begins in the middle of a plain file. */
+/* segment.c writes all of it but the first four, which are the chain's (chain.h), `inside`, which is the listing's, and
+ * `offset` where the tail begins in the middle of a plain file. */
 struct segment {
     struct segment *next; /* the newer one */
     uint64_t order;       /* grows from older to newer within one log */
     struct chain *chain;  /* NULL: none */
     UT_hash_handle open;  /* see struct open_files */
+    bool inside;          /* its name has a number or date before its ending */
     int fd;
     struct archive *archive; /* NULL: a plain file. It owns fd then */
     bool damaged;            /* archives only: it could not be unpacked to its end */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/plain_file.h"
@@ -143,10 +144,11 @@ static void keep(struct file *file, struct origin *origin, const struct stat *st
 }
 
 /* For the tailer: a log has left a file, which may have a name that it is met under. */
-static void on_left(void *arg, const struct file_pos *end)
+static void on_left(void *arg, const struct file_pos *end, const char *copied)
 {
     struct identities *ids = arg;
-    struct tags *tags = NULL;
+    const struct file *log = copied ? find(ids->set, copied) : NULL;
+    struct tags *tags = log ? log->tags : NULL;
     for (struct file *file = ids->set->by_path; file; file = file->hh.next) {
         if (file->of && same_inode(&end->file, file->dev, file->ino)) {
             file->read = end->offset;
@@ -287,6 +289,23 @@ static void add(struct file *file, struct target *at, bool first_look)
     origin_free(&origin);
 }
 
+/* A log's rotated file, by its name. Where it is a copy, made while the log itself stays, neither its name nor the times
+ * tell that at the next start: keeps it in mind. */
+static bool keep_copy(struct file *file, const struct target *at)
+{
+    bool inside = false, kept = false;
+    struct origin origin = {0};
+    const struct file *log = log_of(file->set, file->path, &inside);
+    if (log && inside && log->real && at->verdict == TARGET_GOOD && archive_suffix(file->path) == 0 &&
+        clock_of_timespec(at->st.st_mtim) >= file_birth(log->real) && is_part(file, at, &origin)) {
+        HASH_ADD_KEYPTR(hh, file->set->by_path, file->path, strlen(file->path), file);
+        keep(file, &origin, &at->st);
+        kept = true;
+    }
+    origin_free(&origin);
+    return kept;
+}
+
 void file_set_note(struct file_set *set, const char *path, const char *base)
 {
     struct target at = target_find(path, base, set->cfg->files_follow_links);
@@ -324,8 +343,11 @@ bool file_set_add(struct file_set *set, const char *path, const char *base, cons
         add(file, &at, first_look);
         return true;
     }
+    bool kept = wanted && owner == OWNER_LOG && keep_copy(file, &at);
     target_free(&at);
-    file_free(file);
+    if (!kept) {
+        file_free(file);
+    }
     return owner != OWNER_UNKNOWN;
 }
 

@@ -100,7 +100,7 @@ static enum intake_result locate(struct intake *in, struct listing *l, const str
     const struct file_pos *at = &pos->at.file;
     start->at = find_inode(l, at);
     start->at = start->at >= 0 ? start->at : listing_find_content(l, 0, at);
-    if (start->at < 0 && find_stray(in, l, at)) {
+    if (start->at < 0 && (find_stray(in, l, at) || intake_add_copy(in, l, at))) {
         return INTAKE_AGAIN;
     }
     if (start->at < 0 && find_cut(in, l, pos, start)) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metrics.h"
@@ -123,6 +124,13 @@ static bool may_leave(struct follow *f)
     return left <= 0;
 }
 
+/* Was it copied, under a name that may be that of another log, while the file that it was copied from goes on? */
+static bool is_copy(const struct segment *head)
+{
+    const struct segment *next = head->next;
+    return head->inside && next && !next->archive && fd_birth(head->fd) > fd_birth(next->fd);
+}
+
 static void leave_head(struct follow *f)
 {
     struct segment *head = f->chain.head;
@@ -132,8 +140,8 @@ static void leave_head(struct follow *f)
                   KV("path", f->path), KN("offset", head->offset), KV("error", archive_fault(head->archive)));
     }
     struct file_pos end = chain_remember(&f->chain, head);
-    if (!head->archive) {
-        f->env->others.left(f->env->others.arg, &end); /* while the position is still in it */
+    if (!head->archive) { /* while the position is still in it */
+        f->env->others.left(f->env->others.arg, &end, is_copy(head) ? follow_key(f) : NULL);
     }
     chain_drop_head(&f->chain);
     progress_start_line(&f->progress);

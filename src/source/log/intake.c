@@ -22,6 +22,18 @@ bool intake_add_stray(struct intake *in, char *path)
     return true;
 }
 
+bool intake_add_copy(struct intake *in, const struct listing *l, const struct file_pos *pos)
+{
+    char *path = ownership_find_copy(in->ownership, pos);
+    for (size_t i = 0; path && i < l->count; i++) {
+        if (strcmp(l->files[i].at.path, path) == 0) {
+            free(path);
+            path = NULL;
+        }
+    }
+    return path && intake_add_stray(in, path);
+}
+
 bool intake_has_seen(const struct intake *in, const struct generation *at)
 {
     for (size_t i = 0; i < in->seen_count; i++) {

@@ -42,6 +42,9 @@ void intake_free(struct intake *in);
 /* The log has another file, which its name does not tell: lists that too from now on. Takes the path over.
  * False: there are too many of them. */
 bool intake_add_stray(struct intake *in, char *path);
+/* Likewise one that was copied from the log when that had been read to `pos`, where it is not in the listing and
+ * there is one. */
+bool intake_add_copy(struct intake *in, const struct listing *l, const struct file_pos *pos);
 void intake_drop_strays(struct intake *in);
 
 /* How many more files may be held open. */

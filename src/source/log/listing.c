@@ -125,6 +125,9 @@ struct segment *listing_open(struct listing *l, size_t i)
     make_room(l, i);
     file->seg = segment_open(file->at.path, &err);
     file->fault = file->seg ? 0 : errno;
+    if (file->seg) {
+        file->seg->inside = file->at.name.inside;
+    }
     if (file->seg && !same_inode(&file->seg->id, file->at.dev, file->at.ino)) {
         segment_close(file->seg); /* another file has the name by now */
         file->seg = NULL;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/memory.h"
 #include "base/plain_file.h"
 
@@ -158,6 +159,51 @@ char *ownership_find(const struct ownership *o, const struct file_pos *pos)
         path = NULL;
     }
     return path;
+}
+
+/* For how long so many bytes may be copied: the log may be written to meanwhile. */
+static int64_t copying_ns(uint64_t bytes)
+{
+    return 50 * NS_PER_MS + (int64_t)(bytes / 1000 * 100) * 1000; /* 10 MB/s */
+}
+
+struct copies {
+    const struct ownership *o;
+    const struct file_pos *pos;
+    char *best;
+    uint64_t size; /* of the best: of several, the one that goes furthest */
+};
+
+static bool may_copy(const struct copies *c, const char *path, const struct stat *st)
+{
+    const struct followed_logs *others = &c->o->others;
+    return (uint64_t)st->st_size >= c->pos->offset && (uint64_t)st->st_size > c->size &&
+           (!c->o->shared || st->st_mode & S_IROTH) && archive_suffix(path) == 0 &&
+           strcmp(path, c->o->path) != 0 &&
+           file_birth(path) > c->pos->mtime_ns - copying_ns(c->pos->offset) &&
+           !others->open(others->arg, st->st_dev, st->st_ino) && !others->known(others->arg, path);
+}
+
+static bool take_copy(void *arg, const char *path, const struct stat *st)
+{
+    struct copies *c = arg;
+    struct segment *seg = may_copy(c, path, st) ? segment_open(path, NULL) : NULL;
+    if (seg && segment_match_at(seg, c->pos) == SEGMENT_SAME) {
+        free(c->best);
+        c->best = strdup(path);
+        c->size = c->best ? (uint64_t)st->st_size : 0;
+    }
+    segment_close(seg);
+    return false;
+}
+
+char *ownership_find_copy(const struct ownership *o, const struct file_pos *pos)
+{
+    struct copies c = {.o = o, .pos = pos};
+    if (pos->tail.len > 0) {
+        rotation_each_beside(o->path, take_copy, &c);
+    }
+    return c.best;
 }
 
 bool ownership_wanted(void *arg, const struct generation *gen)

@@ -30,8 +30,9 @@ struct followed_logs {
     char *(*stray)(void *arg, const char *key);
     /* How far was the plain file read as a log's other than that of the key? False: not at all. */
     bool (*read_before)(void *arg, const char *key, struct segment *seg, struct file_pos *to);
-    /* A plain file was read to its end and is about to be closed; it may have a name that is followed. */
-    void (*left)(void *arg, const struct file_pos *end);
+    /* A plain file was read to its end and is about to be closed; it may have a name that is followed. `copied`:
+     * the key of its log, of which it is a copy with a number or date before its ending; NULL: it is none. */
+    void (*left)(void *arg, const struct file_pos *end, const char *copied);
     void *arg;
 };
 
@@ -56,5 +57,10 @@ bool ownership_read_before(const struct ownership *o, struct segment *seg, struc
 /* Where the file of the log's position is, whatever it is called: in the log's directory, or where the source
  * knows it to be. To be freed; NULL: nowhere. */
 char *ownership_find(const struct ownership *o, const struct file_pos *pos);
+
+/* The plain file beside the log that was copied from it when it had been read to `pos` or further, as before it is
+ * truncated, whatever the copy is called. To be freed; NULL: there is none. One that begins alike is no copy: it was
+ * made since, has what stood before the position, too, and is followed as no other log. */
+char *ownership_find_copy(const struct ownership *o, const struct file_pos *pos);
 
 #endif

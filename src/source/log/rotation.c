@@ -173,26 +173,48 @@ int rotation_list(const char *path, const char *alias, struct generation **out, 
     return 0;
 }
 
-char *rotation_find(const char *path, dev_t dev, ino_t ino)
+void rotation_each_beside(const char *path, bool (*each)(void *arg, const char *path, const struct stat *st),
+                          void *arg)
 {
     int dir_len = (int)(strrchr(path, '/') - path);
     DIR *dir = open_parent(path, dir_len);
     struct dirent *entry;
-    char *found = NULL;
-    while (dir && !found && (entry = readdir(dir))) {
+    bool done = false;
+    while (dir && !done && (entry = readdir(dir))) {
+        char *name;
         struct stat st;
-        if (entry->d_ino != ino || asprintf(&found, "%.*s/%s", dir_len, path, entry->d_name) < 0) {
-            continue;
+        if (asprintf(&name, "%.*s/%s", dir_len, path, entry->d_name) < 0) {
+            break;
         }
-        if (lstat(found, &st) < 0 || !S_ISREG(st.st_mode) || st.st_ino != ino || st.st_dev != dev) {
-            free(found);
-            found = NULL;
-        }
+        done = plain_file_stat(name, &st) && each(arg, name, &st);
+        free(name);
     }
     if (dir) {
         closedir(dir);
     }
-    return found;
+}
+
+struct wanted {
+    dev_t dev;
+    ino_t ino;
+    char *path;
+};
+
+static bool is_wanted(void *arg, const char *path, const struct stat *st)
+{
+    struct wanted *wanted = arg;
+    if (st->st_ino == wanted->ino && st->st_dev == wanted->dev) {
+        wanted->path = strdup(path);
+        return true;
+    }
+    return false;
+}
+
+char *rotation_find(const char *path, dev_t dev, ino_t ino)
+{
+    struct wanted wanted = {dev, ino, NULL};
+    rotation_each_beside(path, is_wanted, &wanted);
+    return wanted.path;
 }
 
 void rotation_free(struct generation *list, size_t count)

@@ -116,7 +116,8 @@ static bool find_stamp(const char *name, size_t end, struct rotated_name *out)
     for (size_t at = digits + 1; at + 1 < end; at++) {
         if (strchr("-_.", name[at]) && read_stamp(name + at + 1, end - at - 1, out) &&
             (out->inside || out->dated || name[at] == '.')) {
-            out->stem = at;
+            out->stem =
+                at - (name[at] == '_' && name[at - 1] == '_'); /* app__2026-11-24.log: pm2-logrotate */
             return true;
         }
     }

@@ -129,12 +129,12 @@ static bool was_read_before(void *arg, const char *key, struct segment *seg, str
            (t->calls.read_before && t->calls.read_before(t->calls.arg, key, seg, to));
 }
 
-static void on_left(void *arg, const struct file_pos *end)
+static void on_left(void *arg, const struct file_pos *end, const char *copied)
 {
     struct tailer *t = arg;
     t->any_left = true;
     if (t->calls.left) {
-        t->calls.left(t->calls.arg, end);
+        t->calls.left(t->calls.arg, end, copied);
     }
 }
 

@@ -10,7 +10,7 @@
 struct tailer_calls {
     char *(*stray)(void *arg, const char *key);
     bool (*read_before)(void *arg, const char *key, struct segment *seg, struct file_pos *to);
-    void (*left)(void *arg, const struct file_pos *end);
+    void (*left)(void *arg, const struct file_pos *end, const char *copied);
     void *arg;
 };
 

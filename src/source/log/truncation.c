@@ -68,6 +68,9 @@ static enum intake_result take_copies_once(struct intake *in, struct listing *l,
     }
     ssize_t copy = -1, own = find_own(l, truncated);
     size_t count = own >= 0 ? count_copies(in->chain, l, (size_t)own, was, &copy) : 0;
+    if (own >= 0 && copy < 0 && intake_add_copy(in, l, was)) {
+        return INTAKE_AGAIN;
+    }
     enum intake_result result = intake_prepare(in, l, count);
     if (result == INTAKE_DONE && !seek_copy(l, copy, was->offset)) {
         intake_give_up(in, &l->files[copy]);
@@ -96,6 +99,7 @@ static enum intake_result take_copies(struct truncation *t, struct intake *in, c
         result = take_copies_once(in, &l, live, was, goes_on);
         listing_free(&l);
     }
+    intake_drop_strays(in);
     *taken = in->chain->head != NULL;
     *goes_on &= *taken;
     t->undecided = result != INTAKE_DONE;
