@@ -56,6 +56,16 @@ static ssize_t find_held(struct listing *l, const struct position *pos, ssize_t 
     return best;
 }
 
+/* Was the position taken in it? Its inode may have been used again. */
+static bool is_it(const char *path, const struct file_pos *pos)
+{
+    uint64_t end;
+    struct segment *seg = segment_open(path, NULL);
+    bool same = seg && (segment_match_at(seg, pos) == SEGMENT_SAME || cut_find(seg, pos, &end));
+    segment_close(seg);
+    return same;
+}
+
 /* It has a name that tells nothing: looks for it by its inode. True: it was found, and is to be listed too. */
 static bool find_stray(struct intake *in, const struct listing *l, const struct file_pos *pos)
 {
@@ -65,6 +75,10 @@ static bool find_stray(struct intake *in, const struct listing *l, const struct 
         }
     }
     char *path = ownership_find(in->ownership, pos);
+    if (path && !is_it(path, pos)) {
+        free(path);
+        path = NULL;
+    }
     return path && intake_add_stray(in, path);
 }
 
@@ -225,9 +239,11 @@ static enum intake_result begin_once(struct begin *b, struct intake *in, struct 
         begin_at(b, in, l, pos, &start);
         return INTAKE_DONE;
     }
-    if (pos && pos->at.file.file.head_len > 0) { /* else it was empty, and nothing is missed */
+    bool missed = pos && pos->at.file.file.head_len > 0; /* else it was empty, and nothing is missed */
+    if (missed && !(b->complete && start.count <= 1)) {
         report_lost(in, l, pos);
     }
+    b->complete = false;
     intake_take(in, l, start.count);
     return INTAKE_DONE;
 }

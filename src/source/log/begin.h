@@ -14,6 +14,10 @@ struct begin {
     struct position initial;
     const struct decoder *decoder; /* of the log; NULL: not known yet, it has lines. Set by its follow */
 
+    /* What was seen of the position's file was read: where it is gone, nothing is known to be lost. Set by the follow,
+     * taken back by begin.c. */
+    bool complete;
+
     bool done; /* found; else it is to be tried again at the next look */
     struct replay replay;
     bool cut;      /* it begins in a file that was cut off: the position is to be marked at once */

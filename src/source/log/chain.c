@@ -18,12 +18,13 @@ static void leave(struct segment *seg)
     seg->chain = NULL;
 }
 
-const struct chain *chain_of(const struct open_files *open, dev_t dev, ino_t ino)
+const struct chain *chain_of(const struct open_files *open, dev_t dev, ino_t ino, const char *path)
 {
     struct segment *seg;
     struct file_id id = {.dev = dev, .ino = ino};
     HASH_FIND(open, open->by_inode, &id, INODE_LEN, seg);
-    return seg ? seg->chain : NULL;
+    /* one that is closed may be gone, and its inode used again */
+    return seg && (!segment_shelved(seg) || segment_met(seg, path)) ? seg->chain : NULL;
 }
 
 void chain_append(struct chain *c, struct segment *seg)

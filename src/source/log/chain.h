@@ -13,9 +13,11 @@ struct chain_offset {
     uint64_t offset;
 };
 
-/* The plain files that are open in any chain, by device and inode. Only chain.c writes this. */
+/* The plain files that are open in any chain, or closed for now, by device and inode. Only chain.c writes this, but
+ * for `most`. */
 struct open_files {
     struct segment *by_inode;
+    uint64_t most; /* log files that there are descriptors for; 0: any number */
 };
 
 /* Only chain.c writes this, but for `open` and `follow`, which are set up with it. */
@@ -29,8 +31,9 @@ struct chain {
     unsigned next_end;
 };
 
-/* The chain that the plain file is open in; NULL: none. */
-const struct chain *chain_of(const struct open_files *open, dev_t dev, ino_t ino);
+/* The chain that the plain file at `path` is in, which has that inode; NULL: none. Of one that
+ * is closed, the path is remembered. */
+const struct chain *chain_of(const struct open_files *open, dev_t dev, ino_t ino, const char *path);
 
 /* Takes the segment over. */
 void chain_append(struct chain *c, struct segment *seg);

@@ -118,7 +118,8 @@ static enum owner owner_by_time(const struct ownership *o, const struct generati
 static enum owner owner_of(const struct ownership *o, const struct generation *gen, struct file_pos *from)
 {
     *from = (struct file_pos){0};
-    if (gen->name.gz || o->others.open(o->others.arg, gen->dev, gen->ino) || is_older(o->path, gen->path)) {
+    if (gen->name.gz || o->others.open(o->others.arg, gen->dev, gen->ino, gen->path) ||
+        is_older(o->path, gen->path)) {
         return OWNER_LOG;
     }
     struct segment *seg = segment_open(gen->path, NULL);
@@ -139,7 +140,7 @@ static enum owner owner_of(const struct ownership *o, const struct generation *g
 static bool is_held_by_another(const struct ownership *o, const struct generation *gen)
 {
     return !gen->name.gz && !chain_holds(o->chain, gen->dev, gen->ino) &&
-           o->others.open(o->others.arg, gen->dev, gen->ino);
+           o->others.open(o->others.arg, gen->dev, gen->ino, gen->path ? gen->path : o->path);
 }
 
 bool ownership_read_before(const struct ownership *o, struct segment *seg, struct file_pos *to)

@@ -28,7 +28,15 @@ void progress_mark(struct progress *p)
         }
     }
     p->moved = false;
+    p->marked = true;
     feed_mark(p->feed, &pos);
+}
+
+void progress_keep(struct progress *p)
+{
+    if (p->moved || !p->marked) {
+        progress_mark(p);
+    }
 }
 
 static void on_released(void *arg, enum stream stream)
@@ -125,6 +133,15 @@ bool progress_holds(const struct progress *p)
         holds |= p->holds[s].joining;
     }
     return holds;
+}
+
+bool progress_pending(const struct progress *p)
+{
+    bool any = p->replay.active;
+    for (int s = 0; s < STREAM_COUNT; s++) {
+        any |= pending_any(&p->holds[s]);
+    }
+    return any;
 }
 
 void progress_flush(struct progress *p)

@@ -18,6 +18,7 @@ struct progress {
     int64_t run_end_ns;            /* when what writes the log had ended last; 0: never, or unknown */
     bool mid_line; /* the head's offset lies inside a line too long for the buffer, which is being cut */
     bool moved;    /* something was put since the last mark */
+    bool marked;   /* there is a mark, of whenever */
 };
 
 /* `p` stays where it is until progress_close. `key`: the log's name in the checkpoint. The chain's head is
@@ -44,6 +45,10 @@ bool progress_holds(const struct progress *p);
 void progress_flush(struct progress *p);
 /* Marks the position: all before the head's offset is put, but for what the pipeline holds. */
 void progress_mark(struct progress *p);
+/* Does the pipeline hold any of its lines? */
+bool progress_pending(const struct progress *p);
+/* Sees to it that there is a mark of where the head stands. */
+void progress_keep(struct progress *p);
 /* The log is gone: emits what the pipeline holds and forgets the position. */
 void progress_forget(struct progress *p);
 
