@@ -4,8 +4,6 @@
 
 #include "set.h"
 
-/* Gives it a service, where its path names none. */
-void file_default_service(struct file *file);
 /* Tags it, and follows it where it is wanted; not where its name leads nowhere yet. */
 void file_tag(struct file *file);
 /* Stops following it. It is in no table any more. */

@@ -362,8 +362,9 @@ static enum intake_result try_listing(struct begin *b, struct intake *in, const 
 void begin_try(struct begin *b, struct intake *in, const struct position *known)
 {
     const struct position *pos = known && known->kind == POSITION_FILE ? known : NULL;
-    if (!known && b->initial.kind == POSITION_FILE) {
-        pos = &b->initial;
+    struct position initial = {.kind = POSITION_FILE, .at.file = b->initial};
+    if (!known && b->initial.file.head_len > 0) {
+        pos = &initial;
     }
     enum intake_result result = INTAKE_AGAIN;
     for (int i = 0; i < INTAKE_TRIES && result == INTAKE_AGAIN; i++) {

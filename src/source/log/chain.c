@@ -1,5 +1,9 @@
 #include "chain.h"
 
+#include <stdlib.h>
+
+#include "base/memory.h"
+
 #define INODE_LEN (offsetof(struct file_id, ino) + sizeof(((struct file_id *)0)->ino)) /* dev and ino */
 
 static void enter(struct chain *c, struct segment *seg)
@@ -60,6 +64,14 @@ void chain_close(struct chain *c)
     }
 }
 
+void chain_free(struct chain *c)
+{
+    chain_close(c);
+    free(c->ends);
+    c->ends = NULL;
+    c->end_count = c->next_end = 0;
+}
+
 struct segment *chain_detach(struct chain *c)
 {
     struct segment *seg = c->head;
@@ -84,7 +96,16 @@ void chain_restart(struct chain *c)
 
 void chain_remember_end(struct chain *c, const struct file_pos *end)
 {
-    c->ends[c->next_end++ % CHAIN_ENDS] = *end;
+    if (c->end_count < CHAIN_ENDS) {
+        struct file_pos *grown = realloc(c->ends, (c->end_count + 1) * sizeof(*grown));
+        if (!grown) {
+            die_out_of_memory();
+        }
+        c->ends = grown;
+        c->end_count++;
+    }
+    c->ends[c->next_end] = *end;
+    c->next_end = (c->next_end + 1) % CHAIN_ENDS;
 }
 
 struct file_pos chain_remember(struct chain *c, struct segment *seg)
@@ -121,7 +142,7 @@ bool chain_knows(const struct chain *c, struct segment *seg)
     if (c->tail && (segment_is(seg, &c->tail->id) || is_packed(seg, c->tail))) {
         return true;
     }
-    for (int i = 0; i < CHAIN_ENDS; i++) {
+    for (unsigned i = 0; i < c->end_count; i++) {
         if (ended_at(seg, &c->ends[i])) {
             return true;
         }
@@ -131,7 +152,7 @@ bool chain_knows(const struct chain *c, struct segment *seg)
 
 bool chain_knows_head(const struct chain *c, struct segment *gz)
 {
-    for (int i = 0; i < CHAIN_ENDS; i++) {
+    for (unsigned i = 0; i < c->end_count; i++) {
         if (segment_matches(gz, &c->ends[i].file, 0)) {
             return true;
         }
@@ -141,7 +162,7 @@ bool chain_knows_head(const struct chain *c, struct segment *gz)
 
 bool chain_has_left(const struct chain *c, struct segment *seg, struct file_pos *end)
 {
-    for (int i = 0; i < CHAIN_ENDS && !seg->gz; i++) {
+    for (unsigned i = 0; i < c->end_count && !seg->gz; i++) {
         if (ended_at(seg, &c->ends[i])) {
             *end = c->ends[i];
             return true;

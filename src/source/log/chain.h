@@ -27,7 +27,8 @@ struct chain {
     struct segment *head, *tail; /* being read … newest; NULL: none */
     unsigned count;
     uint64_t next_order;
-    struct file_pos ends[CHAIN_ENDS]; /* a ring; unused ones are 0 */
+    struct file_pos *ends; /* a ring; NULL: there are none */
+    unsigned end_count;    /* of those, up to CHAIN_ENDS */
     unsigned next_end;
 };
 
@@ -40,6 +41,7 @@ void chain_append(struct chain *c, struct segment *seg);
 /* Closes the head. The one behind it, if any, is the head then. */
 void chain_drop_head(struct chain *c);
 void chain_close(struct chain *c);
+void chain_free(struct chain *c); /* closes it, and forgets the ends */
 
 /* A chain of one file: takes it out, or back in with the order that it had. */
 struct segment *chain_detach(struct chain *c);

@@ -251,7 +251,7 @@ static void set_up(struct follow *f, const struct follow_env *env, const struct 
     f->begin.from_end = options->from_end;
     f->begin.decoder = options->decoder;
     if (options->from) {
-        f->begin.initial = (struct position){.kind = POSITION_FILE, .at.file = *options->from};
+        f->begin.initial = *options->from;
     }
 }
 
@@ -269,7 +269,7 @@ struct follow *follow_open(const struct follow_env *env, const struct follow_opt
 
 void follow_close(struct follow *f)
 {
-    chain_close(&f->chain);
+    chain_free(&f->chain);
     intake_free(&f->intake);
     progress_close(&f->progress);
     free(f->path);

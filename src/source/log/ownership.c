@@ -44,7 +44,7 @@ static bool is_in_live_file(const struct ownership *o, const struct file_pos *po
 static bool told_by_ends(const struct ownership *o, struct segment *seg, enum owner *owner,
                          struct file_pos *from)
 {
-    for (int i = 0; i < CHAIN_ENDS; i++) {
+    for (unsigned i = 0; i < o->chain->end_count; i++) {
         const struct file_pos *end = &o->chain->ends[i];
         bool same = same_inode(&end->file, seg->id.dev, seg->id.ino);
         if (end->file.head_len == 0 || (!same && seg->size != end->offset) ||

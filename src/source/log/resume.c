@@ -21,7 +21,7 @@ void resume_fault(struct follow *f, const char *what)
 static void try_to_begin(struct follow *f)
 {
     const struct position *known = pipeline_position(f->env->pipeline, feed_key(f->progress.feed));
-    bool amid = !known && (f->begin.from_end || f->begin.initial.kind == POSITION_FILE);
+    bool amid = !known && (f->begin.from_end || f->begin.initial.file.head_len > 0);
     begin_try(&f->begin, &f->intake, known);
     struct segment *head = f->chain.head;
     if (f->begin.done) {
@@ -47,7 +47,7 @@ void resume_begin(struct follow *f)
     }
     struct file_pos end;
     if (f->begin.from_end && begin_note_end(f->path, f->begin.decoder, &end)) {
-        f->begin.initial = (struct position){.kind = POSITION_FILE, .at.file = end};
+        f->begin.initial = end;
     }
     f->begin.from_end = false;
     follow_ready(f);
