@@ -27,6 +27,10 @@ struct stats *metrics_service(const char *service);
     X(lost_bytes, counter, "Bytes known to exist that could not be read")                                    \
     X(gaps, counter, "Times that files were gone, damaged or unreadable before they were read")              \
     X(truncations, counter, "Files truncated in place")                                                      \
+    X(cut_logs, counter, "Logs that a loss of power cut off before what was read of them")                   \
+    X(holes, counter, "Holes of NUL bytes in logs, passed over")                                             \
+    X(hole_bytes, counter, "Bytes of those holes")                                                           \
+    X(output_shortened, counter, "Times that the output file was cut or deleted by somebody else")           \
     X(rotations, counter, "Rotations followed")                                                              \
     X(read_errors, counter, "Reads that failed")                                                             \
     X(refused_links, counter, "Links, and what is no regular file, that were found and are not followed")    \

@@ -94,7 +94,7 @@ static bool find_cut(const struct intake *in, struct listing *l, const struct po
         if (seg && cut_find(seg, at, &end)) {
             log_warn("a log was cut off before its position, as after a loss of power: going on behind that",
                      KV("path", in->path), KN("offset", at->offset), KN("going_on_at", end));
-            metrics.truncations++;
+            metrics.cut_logs++;
             start->cut = (struct position){.kind = POSITION_FILE, .at.file = *at};
             start->cut.at.file.offset = end;
             start->cut.at.file.tail.len = 0;

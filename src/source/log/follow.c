@@ -10,6 +10,7 @@
 #include "base/metrics.h"
 #include "base/plain_file.h"
 #include "deleted.h"
+#include "hole.h"
 #include "newer.h"
 #include "resume.h"
 #include "shelf.h"
@@ -200,12 +201,21 @@ enum follow_state follow_read(struct follow *f)
     if (got < 0) {
         return state;
     }
+    uint64_t hole = lines_pass_hole(&f->lines, b, (size_t)got);
+    if (hole > 0 && hole != HOLE_OPEN) {
+        progress_mark(&f->progress);
+        return FOLLOW_MORE;
+    }
+    got = hole == HOLE_OPEN ? 0 : got;
     bool full = (size_t)got == b->cap;
     size_t used = lines_put(&f->lines, b, (size_t)got, leave || f->gone);
     if (f->progress.moved) {
         progress_mark(&f->progress);
     }
     if (!pipeline_room(f->env->pipeline)) {
+        return FOLLOW_MORE;
+    }
+    if (used < (size_t)got && hole_begins(b->data + used, b->data + got)) {
         return FOLLOW_MORE;
     }
     if (!full) {
