@@ -1,7 +1,7 @@
 /* What has been delivered: the positions of all feeds, and how far the output file reached with them.
  *
  * Kept in memory, and (unless the sink keeps it: Kafka) in one local file of two lines:
- *     {"sidetail":"checkpoint","version":1,"xxh3":"SUM"}
+ *     {"sidetail":"checkpoint","version":2,"xxh3":"SUM"}
  *     {"output":POSITION,"feeds":{"KEY":{"seen":<unix seconds>,"at":POSITION},…}}
  * SUM is the XXH3-64 of the second line without its newline, in 16 hex digits. POSITION is as in position.h;
  * output is null where there is none. In a KEY, bytes outside printable ASCII, and `"`, `\` and `%`, are

@@ -8,7 +8,7 @@
 #include "entries.h"
 #include "record/position.h"
 
-#define TEXT_VERSION 1 /* of the file, the newest that we know */
+#define TEXT_VERSION 2 /* of the file, the newest that we know. 1: positions had no `newest` */
 
 /* Puts the whole text into `out`, in place of what that held. `output` is of the kind POSITION_NONE where
  * there is none; `now_s` (unix seconds) is written for entries in use. 0 or -1 (memory). */

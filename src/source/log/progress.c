@@ -15,7 +15,9 @@ void progress_mark(struct progress *p)
     if (p->replay.active) {
         return;
     }
-    struct position pos = {.kind = POSITION_FILE, .mid_line = p->mid_line};
+    int64_t newest = feed_newest(p->feed);
+    p->newest_ns = newest > 0 ? newest : p->newest_ns;
+    struct position pos = {.kind = POSITION_FILE, .mid_line = p->mid_line, .newest_ns = p->newest_ns};
     struct segment *head = p->chain->head;
     if (head->id.head_len < FILE_ID_HEAD) {
         segment_refresh(head); /* the file grew: the more of it is known, the surer it is found again */
@@ -60,8 +62,9 @@ void progress_close(struct progress *p)
     feed_close(p->feed);
 }
 
-void progress_begin(struct progress *p, const struct replay *replay, bool mid_line)
+void progress_begin(struct progress *p, const struct replay *replay, bool mid_line, int64_t newest_ns)
 {
+    p->newest_ns = newest_ns;
     p->replay = *replay;
     p->mid_line = mid_line;
 }

@@ -15,6 +15,7 @@ struct progress {
     struct pending holds[STREAM_COUNT];
     struct replay replay;
     int64_t held_ns[STREAM_COUNT]; /* the time of the unfinished line's first piece; 0: unknown */
+    int64_t newest_ns;             /* as of struct position */
     int64_t run_end_ns;            /* when what writes the log had ended last; 0: never, or unknown */
     bool mid_line; /* the head's offset lies inside a line too long for the buffer, which is being cut */
     bool moved;    /* something was put since the last mark */
@@ -27,8 +28,8 @@ void progress_open(struct progress *p, struct pipeline *pipeline, const char *ke
                    const struct chain *chain);
 void progress_close(struct progress *p);
 
-/* Reading begins at the head's offset, as the position said. */
-void progress_begin(struct progress *p, const struct replay *replay, bool mid_line);
+/* Reading begins at the head's offset, as the position said; `newest_ns` as there. */
+void progress_begin(struct progress *p, const struct replay *replay, bool mid_line, int64_t newest_ns);
 /* What comes next is in another file: it begins with a line. */
 void progress_start_line(struct progress *p);
 

@@ -22,11 +22,12 @@ static void try_to_begin(struct follow *f)
 {
     const struct position *known = pipeline_position(f->env->pipeline, feed_key(f->progress.feed));
     bool amid = !known && (f->begin.from_end || f->begin.initial.file.head_len > 0);
+    int64_t newest = known && known->kind == POSITION_FILE ? known->newest_ns : 0;
     begin_try(&f->begin, &f->intake, known);
     struct segment *head = f->chain.head;
     if (f->begin.done) {
         f->unread = false;
-        progress_begin(&f->progress, &f->begin.replay, f->begin.mid_line);
+        progress_begin(&f->progress, &f->begin.replay, f->begin.mid_line, newest);
         bool own = f->mark_at_open && !known && head && head->id.head_len > 0;
         /* What begins amid a log: the next start goes on here, though nothing should be written till then. */
         if (head && (f->begin.cut || amid || own)) {
