@@ -216,6 +216,13 @@ bool file_is_settled(const struct file *file)
                                       : file->verdict == TARGET_DANGLING;
 }
 
+bool file_is_in_place(const struct file *file)
+{
+    struct stat st;
+    return !file->linked && file->verdict == TARGET_GOOD && lstat(file->path, &st) == 0 &&
+           S_ISREG(st.st_mode) && is_there(file, &st);
+}
+
 /* Has all that was followed lost its names? A link that is gone is not followed any more, wherever it led. */
 bool file_is_gone(const struct file *file, uint64_t *size)
 {

@@ -19,6 +19,8 @@ void file_find_again(struct file *file);
 void file_go_to(struct file *file, char *real, char *alias);
 /* Does its name lead where it led, as far as one look can tell? */
 bool file_is_settled(const struct file *file);
+/* Is its name that of the regular file which it was, and no link led there? */
+bool file_is_in_place(const struct file *file);
 /* Has all that was followed lost its names? A link that is gone is not followed any more, wherever it led. *size as of
  * follow_deleted. */
 bool file_is_gone(const struct file *file, uint64_t *size);

@@ -304,7 +304,7 @@ bool file_set_add(struct file_set *set, const char *path, const char *base, cons
         return true;
     }
     if (file) {
-        if (strcmp(file->base, base) == 0) {
+        if (strcmp(file->base, base) == 0 && !file_is_in_place(file)) {
             file_find_again(file);
         }
         if (file->follow) {

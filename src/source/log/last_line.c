@@ -12,11 +12,12 @@ static bool is_unfinished(const struct lines *lines, uint64_t size)
     return (size > head->offset && !framed) || progress_holds(lines->progress);
 }
 
-/* The one file that is read, where it ends with something unfinished. False: there is no such. */
+/* The one file that is read, where it ends with something unfinished. False: there is no such. As of the last look
+ * first: most have nothing, and are asked each second. */
 static bool find_unfinished(const struct lines *lines, struct stat *st)
 {
     const struct segment *head = lines->progress->chain->head;
-    return head && !head->next && !head->gz && fstat(head->fd, st) == 0 &&
+    return head && !head->next && !head->gz && is_unfinished(lines, head->size) && fstat(head->fd, st) == 0 &&
            is_unfinished(lines, (uint64_t)st->st_size);
 }
 
