@@ -109,6 +109,7 @@ bench: $(BUILD)/sidetail $(BUILD)/bench/bench_codec $(BUILD)/bench/bench_lines $
 	$(BUILD)/bench/bench_codec
 	$(BUILD)/bench/bench_shape
 	/usr/bin/python3 tests/bench/run.py $(BUILD)
+	/usr/bin/python3 tests/bench/files.py $(BUILD)
 	/usr/bin/python3 tests/bench/docker_api.py $(BUILD)
 	/usr/bin/python3 tests/bench/tail.py $(BUILD)
 

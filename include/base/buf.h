@@ -17,6 +17,9 @@ struct buf {
 /* Makes room for `more` further bytes. 0, or -1 when memory is out (the buffer is as it was). */
 int buf_reserve(struct buf *b, size_t more);
 
+/* Gives back what room there is beyond `spare` further bytes. */
+void buf_fit(struct buf *b, size_t spare);
+
 /* Appends; 0, or -1 when memory is out (nothing was appended). */
 int buf_add(struct buf *b, const void *bytes, size_t len);
 int buf_addf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -13,6 +13,10 @@ bool fd_can_wait(int fd);
  * held open. */
 void fd_raise_limit(void);
 
+/* For how many logs there are descriptors now, with some left for connections and for looking around. 0: for any
+ * number. */
+uint64_t fd_room(void);
+
 /* When the file was made, in ns since 1970. 0: its file system does not know. */
 int64_t fd_birth(int fd);
 int64_t file_birth(const char *path);

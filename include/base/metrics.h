@@ -27,12 +27,18 @@ struct stats *metrics_service(const char *service);
     X(lost_bytes, counter, "Bytes known to exist that could not be read")                                    \
     X(gaps, counter, "Times that files were gone, damaged or unreadable before they were read")              \
     X(truncations, counter, "Files truncated in place")                                                      \
+    X(cut_logs, counter, "Logs that a loss of power cut off before what was read of them")                   \
+    X(holes, counter, "Holes of NUL bytes in logs, passed over")                                             \
+    X(hole_bytes, counter, "Bytes of those holes")                                                           \
+    X(output_shortened, counter, "Times that the output file was cut or deleted by somebody else")           \
     X(rotations, counter, "Rotations followed")                                                              \
     X(read_errors, counter, "Reads that failed")                                                             \
     X(refused_links, counter, "Links, and what is no regular file, that were found and are not followed")    \
     X(metadata_errors, counter, "Containers whose metadata could not be read")                               \
     X(feeds, gauge, "Containers and files followed now")                                                     \
     X(open_files, gauge, "Log files held open now")                                                          \
+    X(waiting_logs, gauge, "Logs that wait to be opened: all file descriptors are taken")                    \
+    X(closed_logs, counter, "Times that a silent log was closed, so that another could be opened")           \
     X(lag_bytes, gauge, "Bytes written by containers and not yet read, as of the last look")                 \
     X(batches, counter, "Batches submitted to the sink")                                                     \
     X(batches_acked, counter, "Batches acknowledged by the sink")                                            \
@@ -68,7 +74,8 @@ extern struct metrics metrics;
 struct standing {
     /* Monotonic: since then batches wait and the sink has acknowledged none; 0: none waits. */
     int64_t sink_since_ns;
-    bool checkpoint_failing; /* it could not be saved, and has not been since */
+    bool checkpoint_failing;    /* it could not be saved, and has not been since */
+    int64_t logs_wait_since_ns; /* monotonic: since then logs wait for a file descriptor; 0: none does */
     /* A directory to be followed, or the Engine, could not be read, and has not been since. */
     bool source_failing;
 };

@@ -22,6 +22,11 @@ struct captures {
     char text[CAPTURE_COUNT][256];
 };
 
+/* The same in as few bytes as it takes, to be kept and freed by free(). Never NULL: memory that is out ends the
+ * process. NULL unpacks as nothing captured. */
+char *captures_pack(const struct captures *caps);
+void captures_unpack(struct captures *caps, const char *packed);
+
 /* A glob without alternatives. Its components from the first one with a wildcard on, or the last one, are
  * numbered from 0. */
 struct pattern;

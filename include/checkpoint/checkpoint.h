@@ -1,7 +1,7 @@
 /* What has been delivered: the positions of all feeds, and how far the output file reached with them.
  *
  * Kept in memory, and (unless the sink keeps it: Kafka) in one local file of two lines:
- *     {"sidetail":"checkpoint","version":1,"xxh3":"SUM"}
+ *     {"sidetail":"checkpoint","version":2,"xxh3":"SUM"}
  *     {"output":POSITION,"feeds":{"KEY":{"seen":<unix seconds>,"at":POSITION},…}}
  * SUM is the XXH3-64 of the second line without its newline, in 16 hex digits. POSITION is as in position.h;
  * output is null where there is none. In a KEY, bytes outside printable ASCII, and `"`, `\` and `%`, are
@@ -39,7 +39,7 @@ int checkpoint_save(struct checkpoint *c, struct error *err);
 /* Did something change since the last save, or is each `seen` in the file an hour old? */
 bool checkpoint_dirty(const struct checkpoint *c);
 
-/* The position of a feed. NULL: there is none. Valid until the next change. */
+/* The position of a feed. NULL: there is none, or memory is out. Valid until the next change. */
 const struct position *checkpoint_get(struct checkpoint *c, const char *key);
 
 /* Sets the position of a feed; one of the kind POSITION_NONE forgets the feed. 0 or -1 (memory). */

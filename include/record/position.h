@@ -53,6 +53,9 @@ struct position {
     enum position_kind kind; /* NONE: forget this feed */
     bool held_set[STREAM_COUNT];
     bool mid_line; /* file: `at` lies inside a line that was too long and is being cut */
+    /* File: the time of the last line before `at`; 0: not known. It tells where to go on in a file whose end never
+     * reached the disk. */
+    int64_t newest_ns;
     union source_offset at, held[STREAM_COUNT];
 };
 
@@ -61,13 +64,13 @@ bool position_same(const struct position *a, const struct position *b);
 
 /* As JSON, the only text form there is:
  *
- *     {"kind":"file","at":OFFSET,"held":{"stdout":OFFSET,"stderr":OFFSET},"mid_line":true}
+ *     {"kind":"file","at":OFFSET,"held":{"stdout":OFFSET,"stderr":OFFSET},"mid_line":true,"newest":<ns>}
  *
  * A file's OFFSET: {"dev":"fe00","ino":"1a2b","head":"<16 hex digits>","head_len":1024,
  *                   "offset":9,"mtime":<ns>,"tail":"<16 hex digits>","tail_len":9}
  * The API's OFFSET: {"time":<ns>,"lines":1}
  *
- * `held` and what is in it, `mid_line`, and `tail` with its length stand only where they are set; kind "none"
+ * `held` and what is in it, `mid_line`, `newest`, and `tail` with its length stand only where they are set; kind "none"
  * has nothing else. Hashes, inodes and devices are hex strings, since JSON readers keep no unsigned 64-bit
  * integers. Offsets and times are integers up to INT64_MAX. */
 #define POSITION_TEXT_MAX 1024 /* bytes that one takes at the most */

@@ -26,6 +26,15 @@ int buf_reserve(struct buf *b, size_t more)
     return 0;
 }
 
+void buf_fit(struct buf *b, size_t spare)
+{
+    char *data = b->len + spare > 0 && b->cap > b->len + spare ? realloc(b->data, b->len + spare) : NULL;
+    if (data) {
+        b->data = data;
+        b->cap = b->len + spare;
+    }
+}
+
 int buf_add(struct buf *b, const void *bytes, size_t len)
 {
     if (len == 0) {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "process.h"
 
 bool fd_can_wait(int fd)
 {
@@ -26,6 +27,24 @@ void fd_raise_limit(void)
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit); /* or it stays as it is: what cannot be opened is said then */
     }
+}
+
+/* Besides one in 16: two lists of directories at a time, a log's files while they are compared, the checkpoint, clients
+ * that ask for metrics, a broker that is connected to anew. */
+#define SPARE     10
+#define SPARE_MAX 64
+
+uint64_t fd_room(void)
+{
+    struct rlimit limit;
+    struct process_usage use;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY) {
+        return 0;
+    }
+    process_usage(&use);
+    uint64_t more = limit.rlim_cur / 16,
+             used = (uint64_t)use.open_fds + SPARE + (more < SPARE_MAX ? more : SPARE_MAX);
+    return limit.rlim_cur > used + 1 ? limit.rlim_cur - used : 1;
 }
 
 static int64_t birth(int fd, const char *path, int flags)

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/distance.h"
+#include "base/memory.h"
 #include "glob.h"
 
 #define MAX_PARTS 8 /* named parts in one component */
@@ -343,4 +344,31 @@ static bool match_from(const struct pattern *p, size_t depth, const char *rest)
 bool pattern_match_rest(const struct pattern *p, const char *rest)
 {
     return match_from(p, 0, rest);
+}
+
+char *captures_pack(const struct captures *caps)
+{
+    size_t len[CAPTURE_COUNT], room = 0;
+    for (int i = 0; i < CAPTURE_COUNT; i++) {
+        len[i] = strlen(caps->text[i]) + 1;
+        room += len[i];
+    }
+    char *packed = malloc(room), *to = packed;
+    if (!packed) {
+        die_out_of_memory();
+    }
+    for (int i = 0; i < CAPTURE_COUNT; i++) {
+        memcpy(to, caps->text[i], len[i]);
+        to += len[i];
+    }
+    return packed;
+}
+
+void captures_unpack(struct captures *caps, const char *packed)
+{
+    for (int i = 0; i < CAPTURE_COUNT; i++) {
+        size_t len = packed ? strlen(packed) + 1 : 1;
+        memcpy(caps->text[i], packed ? packed : "", len);
+        packed = packed ? packed + len : NULL;
+    }
 }

@@ -19,7 +19,6 @@ struct checkpoint {
     int64_t retention_ns;
     int64_t loaded_ns, saved_ns; /* monotonic */
     bool changed;                /* since the last save */
-    struct buf text;             /* of the last save; its room is used again */
 };
 
 /* -- in memory --------------------------------------------------------------------------------- */
@@ -39,7 +38,6 @@ void checkpoint_free(struct checkpoint *c)
 {
     if (c) {
         clear(c);
-        buf_free(&c->text);
         if (c->path) {
             own_files_remove(c->path);
         }
@@ -55,7 +53,7 @@ const struct position *checkpoint_get(struct checkpoint *c, const char *key)
         return NULL;
     }
     e->in_use = true;
-    return &e->pos;
+    return entry_position(e);
 }
 
 int checkpoint_set(struct checkpoint *c, const char *key, const struct position *pos)
@@ -69,14 +67,17 @@ int checkpoint_set(struct checkpoint *c, const char *key, const struct position 
         }
         return 0;
     }
-    struct entry *e = entries_add(&c->entries, key, len);
-    if (!e) {
+    struct position before = {0};
+    struct entry *e = entries_find(&c->entries, key, len);
+    if (e) {
+        entry_copy(e, &before);
+    } else if (!(e = entries_add(&c->entries, key, len))) {
         return -1;
     }
     e->in_use = true;
-    if (!position_same(&e->pos, pos)) {
-        e->pos = *pos;
+    if (!position_same(&before, pos)) {
         c->changed = true;
+        return entry_set(e, pos);
     }
     return 0;
 }
@@ -122,7 +123,9 @@ void checkpoint_each(struct checkpoint *c, void (*fn)(void *arg, const char *key
                      void *arg)
 {
     for (const struct entry *e = c->entries.first; e; e = e->hh.next) {
-        fn(arg, e->key, &e->pos);
+        struct position pos;
+        entry_copy(e, &pos);
+        fn(arg, e->key, &pos);
     }
 }
 
@@ -143,6 +146,18 @@ static void drop_expired(struct checkpoint *c, int64_t now_s)
     entries_expire(&c->entries, now_s - c->retention_ns / NS_PER_S, NULL, NULL);
 }
 
+struct content {
+    const struct entries *entries;
+    const struct position *output;
+    int64_t now_s;
+};
+
+static int write_content(void *arg, int fd)
+{
+    const struct content *what = arg;
+    return text_write(fd, what->entries, what->output, what->now_s);
+}
+
 int checkpoint_save(struct checkpoint *c, struct error *err)
 {
     if (!c->path) {
@@ -154,10 +169,8 @@ int checkpoint_save(struct checkpoint *c, struct error *err)
     }
     int64_t now_s = clock_now() / NS_PER_S;
     drop_expired(c, now_s);
-    if (text_write(&c->text, &c->entries, &c->output, now_s) < 0) {
-        return error_set(err, "no memory to write the checkpoint");
-    }
-    if (store_write(c->path, &c->text, err) < 0) {
+    struct content what = {&c->entries, &c->output, now_s};
+    if (store_write(c->path, write_content, &what, err) < 0) {
         return -1;
     }
     c->changed = false;
@@ -202,15 +215,15 @@ static int load_text(struct checkpoint *c, struct slice text, struct error *err)
 
 static int load(struct checkpoint *c, struct error *err)
 {
-    struct buf text = {0};
+    struct slice text;
     if (store_check(c->path, err) < 0) {
         return -1;
     }
-    int result = store_read(c->path, &text, err);
+    int result = store_map(c->path, &text, err);
     if (result == 1) {
-        result = load_text(c, slice_of(text.data, text.len), err);
+        result = load_text(c, text, err);
+        store_unmap(text);
     }
-    buf_free(&text);
     return result;
 }
 

@@ -24,10 +24,63 @@ struct entry *entries_add(struct entries *entries, const char *key, size_t len)
     return e;
 }
 
+void entry_copy(const struct entry *e, struct position *out)
+{
+    *out = e->whole ? *e->whole
+                    : (struct position){.kind = POSITION_FILE, .at.file = e->file, .newest_ns = e->newest_ns};
+}
+
+static bool is_plain(const struct position *pos)
+{
+    bool held = false;
+    for (int s = 0; s < STREAM_COUNT; s++) {
+        held |= pos->held_set[s];
+    }
+    return pos->kind == POSITION_FILE && !held && !pos->mid_line;
+}
+
+static int make_whole(struct entry *e, const struct position *pos)
+{
+    if (!e->whole) {
+        e->whole = malloc(sizeof(*e->whole));
+    }
+    if (!e->whole) {
+        return -1;
+    }
+    *e->whole = *pos;
+    return 0;
+}
+
+const struct position *entry_position(struct entry *e)
+{
+    struct position pos;
+    if (e->whole) {
+        return e->whole;
+    }
+    entry_copy(e, &pos);
+    return make_whole(e, &pos) < 0 ? NULL : e->whole;
+}
+
+int entry_set(struct entry *e, const struct position *pos)
+{
+    if (e->whole || !is_plain(pos)) {
+        return make_whole(e, pos);
+    }
+    e->file = pos->at.file;
+    e->newest_ns = pos->newest_ns;
+    return 0;
+}
+
+static void entry_free(struct entry *e)
+{
+    free(e->whole);
+    free(e);
+}
+
 void entries_remove(struct entries *entries, struct entry *e)
 {
     HASH_DEL(entries->first, e);
-    free(e);
+    entry_free(e);
 }
 
 void entries_expire(struct entries *entries, int64_t before, void (*fn)(void *arg, const char *key),
@@ -43,7 +96,7 @@ void entries_expire(struct entries *entries, int64_t before, void (*fn)(void *ar
         if (fn) {
             fn(arg, e->key);
         }
-        free(e);
+        entry_free(e);
     }
 }
 

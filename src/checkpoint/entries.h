@@ -6,8 +6,11 @@
 
 #include "record/position.h"
 
+/* There may be 100,000 of them, most of logs that are gone: a plain position takes as little room as it can. */
 struct entry {
-    struct position pos;
+    struct position *whole; /* NULL: it is a file's, with nothing held and not amid a line: */
+    struct file_pos file;
+    int64_t newest_ns;
     int64_t seen; /* unix seconds; when last in use; means nothing while in_use */
     bool in_use;  /* somebody asked for it in this process: it was seen just now */
     UT_hash_handle hh;
@@ -24,6 +27,12 @@ struct entry *entries_find(const struct entries *entries, const char *key, size_
 
 /* The same; where there is none, a zeroed one is made. NULL: memory. */
 struct entry *entries_add(struct entries *entries, const char *key, size_t len);
+
+/* Its position; entry_position points to it until the entry is set or removed. NULL: memory. */
+void entry_copy(const struct entry *e, struct position *out);
+const struct position *entry_position(struct entry *e);
+/* 0 or -1 (memory). */
+int entry_set(struct entry *e, const struct position *pos);
 
 /* Takes the entry out and frees it. */
 void entries_remove(struct entries *entries, struct entry *e);

@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,21 +14,6 @@
 #define SIZE_LIMIT (256L << 20) /* bytes; what is larger was not written by us */
 
 /* -- writing ----------------------------------------------------------------------------------- */
-
-static int write_all(int fd, const char *data, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, data, len);
-        if (n < 0 && errno != EINTR) {
-            return -1;
-        }
-        if (n > 0) {
-            data += n;
-            len -= (size_t)n;
-        }
-    }
-    return 0;
-}
 
 static int sync_directory(const char *path)
 {
@@ -47,13 +34,13 @@ static void new_path(const char *path, char out[PATH_MAX])
     snprintf(out, PATH_MAX, "%s.new", path);
 }
 
-static int write_new(const char *path, const struct buf *text)
+static int write_new(const char *path, int (*write)(void *arg, int fd), void *arg)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0) {
         return -1;
     }
-    if (write_all(fd, text->data, text->len) < 0 || fsync(fd) < 0) {
+    if (write(arg, fd) < 0 || fsync(fd) < 0) {
         int why = errno;
         close(fd);
         errno = why;
@@ -62,11 +49,11 @@ static int write_new(const char *path, const struct buf *text)
     return close(fd);
 }
 
-int store_write(const char *path, const struct buf *text, struct error *err)
+int store_write(const char *path, int (*write)(void *arg, int fd), void *arg, struct error *err)
 {
     char fresh[PATH_MAX];
     new_path(path, fresh);
-    if (write_new(fresh, text) < 0 || rename(fresh, path) < 0) {
+    if (write_new(fresh, write, arg) < 0 || rename(fresh, path) < 0) {
         int why = errno;
         unlink(fresh); /* half of it is of no use, and takes room on a full disk */
         return error_set(err, "cannot write the checkpoint %s: %s", fresh, strerror(why));
@@ -79,28 +66,43 @@ int store_write(const char *path, const struct buf *text, struct error *err)
 
 /* -- reading ----------------------------------------------------------------------------------- */
 
-int store_read(const char *path, struct buf *text, struct error *err)
+int store_map(const char *path, struct slice *text, struct error *err)
 {
     struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int result = -1, fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
         return errno == ENOENT ? 0
                                : error_set(err, "cannot open the checkpoint %s: %s", path, strerror(errno));
     }
-    int result = -1;
     if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > SIZE_LIMIT) {
         error_set(err, "the checkpoint %s is not a file of ours: set checkpoint.path", path);
-    } else if (buf_reserve(text, (size_t)st.st_size + 1) < 0) {
-        error_set(err, "no memory to read the checkpoint %s", path);
+    } else if (st.st_size == 0) {
+        *text = SLICE("");
+        result = 1;
     } else {
-        ssize_t n = 1;
-        while (text->len < text->cap && (n = read(fd, text->data + text->len, text->cap - text->len)) > 0) {
-            text->len += (size_t)n;
-        }
-        result = n < 0 ? error_set(err, "cannot read the checkpoint %s: %s", path, strerror(errno)) : 1;
+        void *at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        *text = slice_of(at, (size_t)st.st_size);
+        result =
+            at == MAP_FAILED ? error_set(err, "cannot read the checkpoint %s: %s", path, strerror(errno)) : 1;
     }
     close(fd);
     return result;
+}
+
+void store_passed(struct slice text, const char *at)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = (uintptr_t)text.ptr & ~(page - 1);
+    uintptr_t to = (uintptr_t)at & ~(page - 1);
+    if (to > from) {
+        madvise((void *)from, to - from, MADV_DONTNEED);
+    }
+}
+
+void store_unmap(struct slice text)
+{
+    if (text.len > 0) {
+        munmap((void *)text.ptr, text.len);
+    }
 }
 
 int store_set_aside(const char *path, char aside[PATH_MAX], struct error *err)
@@ -116,6 +118,12 @@ int store_set_aside(const char *path, char aside[PATH_MAX], struct error *err)
     return 0;
 }
 
+static int write_nothing(void *arg, int fd)
+{
+    (void)arg, (void)fd;
+    return 0;
+}
+
 int store_check(const char *path, struct error *err)
 {
     char copy[PATH_MAX], probe[PATH_MAX];
@@ -125,7 +133,7 @@ int store_check(const char *path, struct error *err)
         return error_set(err, "cannot make the directory %s of checkpoint.path: %s", dir, strerror(errno));
     }
     new_path(path, probe);
-    if (write_new(probe, &(struct buf){0}) < 0 && errno != ENOSPC && errno != EDQUOT) {
+    if (write_new(probe, write_nothing, NULL) < 0 && errno != ENOSPC && errno != EDQUOT) {
         return error_set(err, "cannot write %s: %s; make its directory writable, or set checkpoint.path",
                          probe, strerror(errno));
     }

@@ -5,8 +5,8 @@
 
 #include <limits.h>
 
-#include "base/buf.h"
 #include "base/error.h"
+#include "base/slice.h"
 
 #define STORE_PATH_MAX (PATH_MAX - 64) /* leaves room for what is put behind it */
 
@@ -14,15 +14,18 @@
  * files: better to hear that now than when positions are lost. A full disk is no fault. 0 or -1. */
 int store_check(const char *path, struct error *err);
 
-/* Appends the file's text to an empty buffer. 1: done; 0: there is no file; -1. */
-int store_read(const char *path, struct buf *text, struct error *err);
+/* Maps the file's text, which is replaced only as a whole. 1: done, store_unmap is owed; 0: there is no file; -1. */
+int store_map(const char *path, struct slice *text, struct error *err);
+void store_unmap(struct slice text);
+/* All before `at` is read, and takes no memory any more. It can be read again all the same. */
+void store_passed(struct slice text, const char *at);
 
 /* Renames the file to a name that is free, PATH.corrupt-<unix time>, and puts that name into `aside`. 0 or
  * -1. */
 int store_set_aside(const char *path, char aside[PATH_MAX], struct error *err);
 
-/* Replaces the file: writes PATH.new, fsync, rename, fsync of the directory. 0, or -1: what is at PATH is one
- * of the two texts, whole. */
-int store_write(const char *path, const struct buf *text, struct error *err);
+/* Replaces the file: writes PATH.new by `write` (0 or -1 (errno)), fsync, rename, fsync of the directory. 0, or -1: what
+ * is at PATH is one of the two texts, whole. */
+int store_write(const char *path, int (*write)(void *arg, int fd), void *arg, struct error *err);
 
 #endif

@@ -8,11 +8,11 @@
 #include "entries.h"
 #include "record/position.h"
 
-#define TEXT_VERSION 1 /* of the file, the newest that we know */
+#define TEXT_VERSION 2 /* of the file, the newest that we know. 1: positions had no `newest` */
 
-/* Puts the whole text into `out`, in place of what that held. `output` is of the kind POSITION_NONE where
- * there is none; `now_s` (unix seconds) is written for entries in use. 0 or -1 (memory). */
-int text_write(struct buf *out, const struct entries *entries, const struct position *output, int64_t now_s);
+/* Writes the whole text into an empty file. `output` is of the kind POSITION_NONE where there is none; `now_s` (unix
+ * seconds) is written for entries in use. 0 or -1 (errno). */
+int text_write(int fd, const struct entries *entries, const struct position *output, int64_t now_s);
 
 enum text_result {
     TEXT_READ,

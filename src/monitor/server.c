@@ -21,6 +21,7 @@
 #define BACKLOG 128
 /* Twice the longest kafka.commit_age, before which nothing is acknowledged. */
 #define SINK_PATIENCE (10 * NS_PER_S)
+#define LOGS_PATIENCE (2 * NS_PER_S) /* logs may take turns for so long */
 
 struct monitor {
     struct evhttp *http;
@@ -74,6 +75,11 @@ static int find_fault(const struct monitor *m, char *why, size_t cap)
     if (waiting > SINK_PATIENCE) {
         return snprintf(why, cap, "the sink has acknowledged nothing for %lld s",
                         (long long)(waiting / NS_PER_S));
+    }
+    int64_t logs_wait = standing.logs_wait_since_ns > 0 ? clock_monotonic() - standing.logs_wait_since_ns : 0;
+    if (logs_wait > LOGS_PATIENCE) {
+        return snprintf(why, cap, "%llu logs wait to be read: there are not enough file descriptors",
+                        (unsigned long long)metrics.waiting_logs);
     }
     if (standing.source_failing) {
         return snprintf(why, cap, "the source cannot be read");

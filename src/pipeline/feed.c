@@ -65,13 +65,17 @@ static void note_time(struct feed *feed, struct slice time)
     }
 }
 
-static void tell_time(struct feed *feed)
+int64_t feed_newest(const struct feed *feed)
 {
     int64_t ns;
+    return clock_parse(slice_of(feed->newest, feed->newest_len), &ns) == 0 ? ns : 0;
+}
+
+static void tell_time(struct feed *feed)
+{
+    int64_t ns = feed_newest(feed);
     struct stats *stats = feed->batcher.tags->stats;
-    if (clock_parse(slice_of(feed->newest, feed->newest_len), &ns) == 0 && ns > stats->newest_ns) {
-        stats->newest_ns = ns;
-    }
+    stats->newest_ns = ns > stats->newest_ns ? ns : stats->newest_ns;
 }
 
 unsigned feed_put(struct feed *feed, struct record *rec)

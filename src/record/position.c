@@ -100,7 +100,14 @@ int position_write(struct buf *out, const struct position *pos)
         pos->kind == POSITION_API ? SLICE("{\"kind\":\"api\",\"at\":") : SLICE("{\"kind\":\"file\",\"at\":"));
     put_offset(out, pos->kind, &pos->at);
     put_held(out, pos);
-    put(out, pos->mid_line ? SLICE(",\"mid_line\":true}") : SLICE("}"));
+    if (pos->mid_line) {
+        put(out, SLICE(",\"mid_line\":true"));
+    }
+    if (pos->newest_ns != 0) {
+        put(out, SLICE(",\"newest\":"));
+        put_number(out, pos->newest_ns);
+    }
+    put(out, SLICE("}"));
     return 0;
 }
 
@@ -143,7 +150,7 @@ bool position_same(const struct position *a, const struct position *b)
             return false;
         }
     }
-    return a->mid_line == b->mid_line && same_offset(a->kind, &a->at, &b->at);
+    return a->mid_line == b->mid_line && a->newest_ns == b->newest_ns && same_offset(a->kind, &a->at, &b->at);
 }
 
 /* -- reading ----------------------------------------------------------------------------------- */
@@ -233,18 +240,20 @@ int position_from_json(const json_t *json, struct position *pos)
     const char *kind;
     json_t *at, *held = NULL;
     int mid_line = 0;
+    json_int_t newest = 0;
     memset(pos, 0, sizeof(*pos));
     if (json_unpack(root, "{s:s!}", "kind", &kind) == 0 && !strcmp(kind, "none")) {
         return 0;
     }
-    if (json_unpack(root, "{s:s,s:o,s?o,s?b!}", "kind", &kind, "at", &at, "held", &held, "mid_line",
-                    &mid_line) < 0 ||
+    if (json_unpack(root, "{s:s,s:o,s?o,s?b,s?I!}", "kind", &kind, "at", &at, "held", &held, "mid_line",
+                    &mid_line, "newest", &newest) < 0 ||
         read_kind(kind, &pos->kind) < 0 || read_offset(at, pos->kind, &pos->at) < 0 ||
         (held && read_held(held, pos) < 0)) {
         memset(pos, 0, sizeof(*pos));
         return -1;
     }
     pos->mid_line = mid_line;
+    pos->newest_ns = newest;
     return 0;
 }
 

@@ -22,5 +22,6 @@ int tags_pad(struct buf *piece)
         return -1;
     }
     memset(piece->data + piece->len, 0, TAGS_PAD);
+    buf_fit(piece, TAGS_PAD); /* there may be thousands */
     return 0;
 }

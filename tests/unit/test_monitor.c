@@ -151,6 +151,14 @@ static void test_ready(void **state)
     job = ask("/readyz");
     assert_non_null(strstr(job.err.text, "checkpoint"));
     standing.checkpoint_failing = false;
+    standing.logs_wait_since_ns = clock_monotonic();
+    assert_int_equal(ask("/readyz").result, 0);
+    standing.logs_wait_since_ns -= 7 * NS_PER_S;
+    metrics.waiting_logs = 3;
+    job = ask("/readyz");
+    assert_non_null(strstr(job.err.text, "3 logs wait"));
+    standing.logs_wait_since_ns = 0;
+    metrics.waiting_logs = 0;
     assert_int_equal(ask("/readyz").result, 0);
 }
 

@@ -22,6 +22,7 @@ static void assert_same(const struct position *a, const struct position *b)
 {
     assert_int_equal(a->kind, b->kind);
     assert_int_equal(a->mid_line, b->mid_line);
+    assert_true(a->newest_ns == b->newest_ns);
     for (int s = 0; s < STREAM_COUNT; s++) {
         assert_int_equal(a->held_set[s], b->held_set[s]);
     }
@@ -68,7 +69,10 @@ static void test_files_survive(void **state)
     const uint64_t seeds[] = {0, 1, 255, 1ull << 32, INT64_MAX, UINT64_MAX, 0xfedcba9876543210u};
     for (size_t i = 0; i < sizeof(seeds) / sizeof(seeds[0]); i++) {
         for (int flags = 0; flags < 8; flags++) {
-            struct position pos = {.kind = POSITION_FILE, .at = file_place(seeds[i]), .mid_line = flags & 1};
+            struct position pos = {.kind = POSITION_FILE,
+                                   .at = file_place(seeds[i]),
+                                   .mid_line = flags & 1,
+                                   .newest_ns = flags & 4 ? (int64_t)seeds[i] : 0};
             for (int s = 0; s < STREAM_COUNT; s++) {
                 pos.held_set[s] = flags & (2 << s);
                 pos.held[s] = file_place(seeds[i] ^ (uint64_t)s);

@@ -84,8 +84,10 @@ static void test_goes_on_when_the_output_is_gone(void **state)
     bench_close();
     bench_expect_file(bench.out, 301, 400);
 
+    uint64_t shortened = metrics.output_shortened;
     assert_int_equal(truncate(bench.out, 50 * LINE_BYTES + 5), 0); /* shortened, in the middle of a line */
     bench_open(&sink_file);
+    assert_int_equal(metrics.output_shortened, shortened + 1);
     submit_all(1, 1);
     save();
     bench_close();

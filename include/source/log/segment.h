@@ -15,12 +15,12 @@
 /* segment.c writes all of it but the first four, which are the chain's (chain.h), `inside`, which is the listing's, and
  * `offset` where the tail begins in the middle of a plain file. */
 struct segment {
-    struct segment *next; /* the newer one */
-    uint64_t order;       /* grows from older to newer within one log */
-    struct chain *chain;  /* NULL: none */
-    UT_hash_handle open;  /* see struct open_files */
-    bool inside;          /* its name has a number or date before its ending */
-    int fd;
+    struct segment *next;    /* the newer one */
+    uint64_t order;          /* grows from older to newer within one log */
+    struct chain *chain;     /* NULL: none */
+    UT_hash_handle open;     /* see struct open_files */
+    bool inside;             /* its name has a number or date before its ending */
+    int fd;                  /* -1: closed for now, see segment_shelve */
     struct archive *archive; /* NULL: a plain file. It owns fd then */
     bool damaged;            /* archives only: it could not be unpacked to its end */
     /* Archives only: the bytes unpacked. The last ones consumed, and from `carried` on those not consumed yet. */
@@ -33,12 +33,29 @@ struct segment {
     int64_t empty_ns;      /* its mtime when it was first seen to be empty; 0: it never was */
     struct file_tail tail; /* what stood before tail_at when it was noted */
     uint64_t tail_at;
+    /* While it is closed: another name that it was met under; owned; NULL: none is known. See chain_of, shelf.h. */
+    char *met_at;
 };
 
 /* Opens a regular file, an archive where its name says so (archive.h); see plain_file_open. NULL: errno and err tell why
  * (ENOENT: it is not there). */
 struct segment *segment_open(const char *path, struct error *err);
 void segment_close(struct segment *seg); /* NULL is fine */
+
+/* Closes the descriptor of a plain file; all that is known of the file stays. Until it is open again, its inode may
+ * be used again, and fd is -1. */
+void segment_shelve(struct segment *seg);
+/* Opens it again, where `path` leads to that inode. 1; 0: it does not; -1 (errno): it cannot be opened. */
+int segment_unshelve(struct segment *seg, const char *path);
+/* Is what the path leads to this closed file? Then `met_at` is the path. */
+bool segment_met(struct segment *seg, const char *path);
+/* Does the path lead to that inode? NULL leads nowhere. */
+bool segment_is_named(const struct segment *seg, const char *path);
+/* Is it closed for now? */
+static inline bool segment_shelved(const struct segment *seg)
+{
+    return seg->fd < 0;
+}
 
 /* Looks at size and time again, and takes more of the file's head into its identity. 0, or -1 (errno). */
 int segment_refresh(struct segment *seg);
@@ -49,6 +66,9 @@ bool segment_look(struct segment *seg, const struct stat *st);
 /* Does the file still begin as it did, and is what was noted by segment_note still there? 1: yes; 0: no, it
  * was truncated and written anew; -1 (errno): that cannot be read, so nobody knows. */
 int segment_intact(struct segment *seg);
+
+/* Is what was read of it still in it, as far as anything was? */
+bool segment_is_itself(struct segment *seg);
 
 /* Was it written to since it was found empty, and nothing of it read? It may be empty again. */
 bool segment_was_empty(struct segment *seg);

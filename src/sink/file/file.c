@@ -129,6 +129,7 @@ static int notice_length(struct file_sink *s, uint64_t found)
         }
         send_queue_restart(&s->queue);
     }
+    metrics.output_shortened += found < expected;
     log_warn(found < expected ? "somebody truncated the output file: what it held is gone"
                               : "somebody else writes into the output file",
              KV("file", s->at.path), KN("length", found), KN("expected_length", expected));
@@ -147,6 +148,7 @@ static int notice_changes(struct file_sink *s)
         return -1;
     }
     if (st.st_nlink == 0) {
+        metrics.output_shortened++;
         log_warn("the output file was deleted, with all that was in it; going on in a new one",
                  KV("file", s->at.path), KN("bytes", s->out.length));
         if (begin_anew(s, &err) < 0) {

@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/metrics.h"
 
 #define HEAD_SURE 64 /* bytes of content that make a file known by them alone */
 
@@ -32,6 +33,7 @@ static int cut(const struct location *at, const char *name, int fd, uint64_t len
         return error_set(err, "cannot look at %s/%s: %s", at->dir, name, strerror(errno));
     }
     if ((uint64_t)st.st_size < length) {
+        metrics.output_shortened++;
         log_error("the output file was shortened: bytes that were delivered are gone from it, and do not "
                   "come again",
                   KV("file", name), KN("bytes", length - (uint64_t)st.st_size));
@@ -114,6 +116,7 @@ static int recover_known(const struct location *at, const struct file_pos *known
         found = recover_moved(at, known, err);
     }
     if (found == 0) {
+        metrics.output_shortened++;
         log_error("the output file that was written last is gone; going on in a new one. What it got after "
                   "the last checkpoint comes again",
                   KV("file", at->path), KN("bytes", known->offset));

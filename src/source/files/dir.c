@@ -48,7 +48,9 @@ static void descend(struct dir *dir, const struct interest *why, const char *nam
     }
     char *path = join_path(dir->path, name);
     if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
-        dir_add(dir->source, path, why, first_look);
+        struct captures caps;
+        captures_unpack(&caps, why->caps);
+        dir_add(dir->source, path, why, &caps, first_look);
     }
     free(path);
 }
@@ -57,6 +59,7 @@ static void descend(struct dir *dir, const struct interest *why, const char *nam
 static void visit(struct dir *dir, const struct interest *why, const char *name, bool first_look)
 {
     struct interest next = *why;
+    struct captures caps;
     struct stat st;
     if (pattern_any_depth(why->pattern, why->depth)) {
         next.depth++;
@@ -64,7 +67,8 @@ static void visit(struct dir *dir, const struct interest *why, const char *name,
         descend(dir, why, name, first_look);
         return;
     }
-    if (!pattern_match(why->pattern, why->depth, name, &next.caps)) {
+    captures_unpack(&caps, why->caps);
+    if (!pattern_match(why->pattern, why->depth, name, &caps)) {
         return;
     }
     char *path = join_path(dir->path, name);
@@ -76,9 +80,9 @@ static void visit(struct dir *dir, const struct interest *why, const char *name,
     } else if (next.depth == pattern_depth(why->pattern)) {
         visit_log_of(dir, why, name, first_look);
         dir->undecided |=
-            !file_set_add(&dir->source->set, path, pattern_base(why->pattern), &next.caps, first_look);
+            !file_set_add(&dir->source->set, path, pattern_base(why->pattern), &caps, first_look);
     } else if (stat(path, &st) == 0 ? S_ISDIR(st.st_mode) : lstat(path, &st) == 0 && S_ISLNK(st.st_mode)) {
-        dir_add(dir->source, path, &next, first_look);
+        dir_add(dir->source, path, &next, &caps, first_look);
     }
     free(path);
 }
@@ -114,6 +118,9 @@ void dir_free(struct dir *dir)
 {
     HASH_DEL(dir->source->dirs, dir);
     watch_close(dir->watch);
+    for (size_t i = 0; i < dir->count; i++) {
+        free(dir->interests[i].caps);
+    }
     free(dir->interests);
     free(dir->real);
     free(dir->path);
@@ -257,7 +264,8 @@ static bool has_interest(const struct dir *dir, const struct interest *why)
     return false;
 }
 
-void dir_add(struct files *src, const char *path, const struct interest *why, bool first_look)
+void dir_add(struct files *src, const char *path, const struct interest *why, const struct captures *caps,
+             bool first_look)
 {
     struct dir *dir;
     HASH_FIND_STR(src->dirs, path, dir);
@@ -276,11 +284,13 @@ void dir_add(struct files *src, const char *path, const struct interest *why, bo
             die_out_of_memory();
         }
         dir->interests = grown;
-        grown[dir->count++] = *why;
+        grown[dir->count++] =
+            (struct interest){.pattern = why->pattern, .depth = why->depth, .caps = captures_pack(caps)};
     }
     if (dir_find(dir)) {
         dir_look(dir, first_look);
     } else if (!known && dir->real) {
-        dir_scan(dir, why, first_look);
+        struct interest new = dir->interests[dir->count - 1];
+        dir_scan(dir, &new, first_look);
     }
 }

@@ -11,7 +11,7 @@
 struct interest {
     const struct pattern *pattern;
     size_t depth;
-    struct captures caps; /* of the components before */
+    char *caps; /* of the components before, packed; owned where it is in a dir */
 };
 
 struct dir {
@@ -33,9 +33,10 @@ struct dir {
     UT_hash_handle hh;
 };
 
-/* A pattern has met a directory, or begins there: watches it, and looks at all that is in it; at one that is known, where
+/* A pattern has met a directory, having captured this, or begins there: watches it, and looks at all that is in it; at one that is known, where
  * it is another one by now. `first_look`: it was there before we were. */
-void dir_add(struct files *src, const char *path, const struct interest *why, bool first_look);
+void dir_add(struct files *src, const char *path, const struct interest *why, const struct captures *caps,
+             bool first_look);
 /* Looks where the path leads. True: to another directory than before, or to none any more. */
 bool dir_find(struct dir *dir);
 /* Watches it, and looks at all that is in it. */

@@ -19,29 +19,30 @@ void file_free(struct file *file)
     free(file->path);
     free(file->real);
     free(file->alias);
+    free(file->caps);
     free(file);
 }
 
 /* The service of a file whose path names none: as configured, else the container that the path names (by
  * tags.c), else the file's name without its ending. */
-void file_default_service(struct file *file)
+static void default_service(const struct file *file, struct captures *caps)
 {
     const char *configured = file->set->cfg->service;
-    if (!*configured && *file->caps.text[CAPTURE_CONTAINER]) {
+    if (!*configured && *caps->text[CAPTURE_CONTAINER]) {
         return;
     }
-    char *service = file->caps.text[CAPTURE_SERVICE];
+    char *service = caps->text[CAPTURE_SERVICE];
     const char *name = *configured ? configured : strrchr(file->path, '/') + 1;
-    snprintf(service, sizeof(file->caps.text[0]), "%s", name);
+    snprintf(service, sizeof(caps->text[0]), "%s", name);
     char *dot = strrchr(service, '.');
     if (!*configured && dot && dot != service) {
         *dot = '\0';
     }
 }
 
-static const char *captured(const struct file *file, enum capture which)
+static const char *captured(const struct captures *caps, enum capture which)
 {
-    return *file->caps.text[which] ? file->caps.text[which] : NULL;
+    return *caps->text[which] ? caps->text[which] : NULL;
 }
 
 static void file_follow(struct file *file)
@@ -79,11 +80,16 @@ void file_tag(struct file *file)
     if (!file->real) {
         return;
     }
+    struct captures caps;
+    captures_unpack(&caps, file->caps);
+    if (!*caps.text[CAPTURE_SERVICE]) {
+        default_service(file, &caps);
+    }
     struct identity who = {
-        .service = captured(file, CAPTURE_SERVICE),
-        .name = captured(file, CAPTURE_CONTAINER),
-        .namespace_ = captured(file, CAPTURE_NAMESPACE),
-        .pod = captured(file, CAPTURE_POD),
+        .service = captured(&caps, CAPTURE_SERVICE),
+        .name = captured(&caps, CAPTURE_CONTAINER),
+        .namespace_ = captured(&caps, CAPTURE_NAMESPACE),
+        .pod = captured(&caps, CAPTURE_POD),
     };
     struct tags *tags = tags_new(&who, set->cfg);
     if (!tags) {
@@ -213,6 +219,13 @@ bool file_is_settled(const struct file *file)
     }
     return stat(file->path, &st) == 0 ? file->verdict > TARGET_DANGLING && is_there(file, &st)
                                       : file->verdict == TARGET_DANGLING;
+}
+
+bool file_is_in_place(const struct file *file)
+{
+    struct stat st;
+    return !file->linked && file->verdict == TARGET_GOOD && lstat(file->path, &st) == 0 &&
+           S_ISREG(st.st_mode) && is_there(file, &st);
 }
 
 /* Has all that was followed lost its names? A link that is gone is not followed any more, wherever it led. */

@@ -4,8 +4,6 @@
 
 #include "set.h"
 
-/* Gives it a service, where its path names none. */
-void file_default_service(struct file *file);
 /* Tags it, and follows it where it is wanted; not where its name leads nowhere yet. */
 void file_tag(struct file *file);
 /* Stops following it. It is in no table any more. */
@@ -21,6 +19,8 @@ void file_find_again(struct file *file);
 void file_go_to(struct file *file, char *real, char *alias);
 /* Does its name lead where it led, as far as one look can tell? */
 bool file_is_settled(const struct file *file);
+/* Is its name that of the regular file which it was, and no link led there? */
+bool file_is_in_place(const struct file *file);
 /* Has all that was followed lost its names? A link that is gone is not followed any more, wherever it led. *size as of
  * follow_deleted. */
 bool file_is_gone(const struct file *file, uint64_t *size);

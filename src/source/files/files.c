@@ -27,9 +27,10 @@ static void look_for_bases(struct files *src, bool first_look)
     for (size_t i = 0; i < src->patterns.count; i++) {
         const char *base = pattern_base(src->patterns.items[i]);
         struct interest why = {.pattern = src->patterns.items[i]};
+        const struct captures none = {0};
         struct stat st;
         if (stat(base, &st) == 0) {
-            dir_add(src, base, &why, first_look);
+            dir_add(src, base, &why, &none, first_look);
             src->missing_logged[i] = false;
         } else if (!src->missing_logged[i]) {
             if (!said_missing(src, base)) {

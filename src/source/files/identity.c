@@ -260,7 +260,7 @@ void identity_of(struct identities *ids, const char *path, const char *real, con
                  struct origin *out)
 {
     *out = (struct origin){.who = WHO_NEW};
-    const struct follow *holder = tailer_holder(ids->tailer, st->st_dev, st->st_ino);
+    const struct follow *holder = tailer_holder(ids->tailer, st->st_dev, st->st_ino, real);
     if (holder) {
         out->who = WHO_PART;
         set_of(out, follow_key(holder));

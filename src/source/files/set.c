@@ -107,10 +107,7 @@ static struct file *file_new(struct file_set *set, const char *path, const char 
     }
     file->set = set;
     file->base = base;
-    file->caps = *caps;
-    if (!*file->caps.text[CAPTURE_SERVICE]) {
-        file_default_service(file);
-    }
+    file->caps = captures_pack(caps);
     return file;
 }
 
@@ -167,7 +164,8 @@ static void on_left(void *arg, const struct file_pos *end, const char *copied)
 static void ask_again(struct file *file)
 {
     struct file_set *set = file->set;
-    struct captures caps = file->caps;
+    struct captures caps;
+    captures_unpack(&caps, file->caps);
     const char *base = file->base;
     char *path = strdup(file->path);
     if (!path) {
@@ -324,7 +322,7 @@ bool file_set_add(struct file_set *set, const char *path, const char *base, cons
         return true;
     }
     if (file) {
-        if (strcmp(file->base, base) == 0) {
+        if (strcmp(file->base, base) == 0 && !file_is_in_place(file)) {
             file_find_again(file);
         }
         if (file->follow) {

@@ -25,9 +25,9 @@ struct file {
     char *alias;  /* the name itself, where it is a link, in its directory without links; else NULL */
     dev_t at_dev; /* of what was there then */
     ino_t at_ino;
-    bool linked; /* by a link */
-    bool shared; /* by one for which the rights count, which may change: see struct target */
-    struct captures caps;
+    bool linked;           /* by a link */
+    bool shared;           /* by one for which the rights count, which may change: see struct target */
+    char *caps;            /* what its pattern captured, packed */
     struct follow *follow; /* NULL: not collected, or nothing to be followed yet */
     struct tags *tags;     /* of `of`, where that is set */
     /* Is it a part of the log at this path, under another name? Then it is not followed itself. NULL: no. */

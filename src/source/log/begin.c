@@ -56,21 +56,38 @@ static ssize_t find_held(struct listing *l, const struct position *pos, ssize_t 
     return best;
 }
 
+/* Was the position taken in it? Its inode may have been used again. */
+static bool is_it(const struct begin *b, const char *path, const struct position *pos,
+                  const struct file_pos *at)
+{
+    uint64_t end;
+    struct segment *seg = segment_open(path, NULL);
+    bool same = seg && (segment_match_at(seg, at) == SEGMENT_SAME ||
+                        (at == &pos->at.file && cut_find(seg, pos, b->decoder, &end)));
+    segment_close(seg);
+    return same;
+}
+
 /* It has a name that tells nothing: looks for it by its inode. True: it was found, and is to be listed too. */
-static bool find_stray(struct intake *in, const struct listing *l, const struct file_pos *pos)
+static bool find_stray(const struct begin *b, struct intake *in, const struct listing *l,
+                       const struct position *pos, const struct file_pos *at)
 {
     for (size_t i = 0; i < l->count; i++) {
-        if (same_inode(&pos->file, l->files[i].at.dev, l->files[i].at.ino)) {
+        if (same_inode(&at->file, l->files[i].at.dev, l->files[i].at.ino)) {
             return false; /* listed already, and another file by now */
         }
     }
-    char *path = ownership_find(in->ownership, pos);
+    char *path = ownership_find(in->ownership, at);
+    if (path && !is_it(b, path, pos, at)) {
+        free(path);
+        path = NULL;
+    }
     return path && intake_add_stray(in, path);
 }
 
 /* The file of the position, where it was cut by a power failure: what is read of it begins behind that. */
-static bool find_cut(const struct intake *in, struct listing *l, const struct position *pos,
-                     struct start *start)
+static bool find_cut(const struct begin *b, const struct intake *in, struct listing *l,
+                     const struct position *pos, struct start *start)
 {
     const struct file_pos *at = &pos->at.file;
     for (size_t i = 0; i < l->count; i++) {
@@ -78,10 +95,10 @@ static bool find_cut(const struct intake *in, struct listing *l, const struct po
             !l->files[i].at.name.packed && same_inode(&at->file, l->files[i].at.dev, l->files[i].at.ino);
         struct segment *seg = same ? listing_open(l, i) : NULL;
         uint64_t end;
-        if (seg && cut_find(seg, at, &end)) {
+        if (seg && cut_find(seg, pos, b->decoder, &end)) {
             log_warn("a log was cut off before its position, as after a loss of power: going on behind that",
                      KV("path", in->path), KN("offset", at->offset), KN("going_on_at", end));
-            metrics.truncations++;
+            metrics.cut_logs++;
             start->cut = (struct position){.kind = POSITION_FILE, .at.file = *at};
             start->cut.at.file.offset = end;
             start->cut.at.file.tail.len = 0;
@@ -94,16 +111,16 @@ static bool find_cut(const struct intake *in, struct listing *l, const struct po
 }
 
 /* Finds the position in the listing. A file that cannot be opened may be the one: then it is waited for. */
-static enum intake_result locate(struct intake *in, struct listing *l, const struct position *pos,
-                                 struct start *start)
+static enum intake_result locate(const struct begin *b, struct intake *in, struct listing *l,
+                                 const struct position *pos, struct start *start)
 {
     const struct file_pos *at = &pos->at.file;
     start->at = find_inode(l, at);
     start->at = start->at >= 0 ? start->at : listing_find_content(l, 0, at);
-    if (start->at < 0 && (find_stray(in, l, at) || intake_add_copy(in, l, at))) {
+    if (start->at < 0 && (find_stray(b, in, l, pos, at) || intake_add_copy(in, l, at))) {
         return INTAKE_AGAIN;
     }
-    if (start->at < 0 && find_cut(in, l, pos, start)) {
+    if (start->at < 0 && find_cut(b, in, l, pos, start)) {
         return INTAKE_DONE;
     }
     if (start->at < 0) {
@@ -116,7 +133,7 @@ static enum intake_result locate(struct intake *in, struct listing *l, const str
     for (int s = 0; s < STREAM_COUNT; s++) {
         start->held[s] = pos->held_set[s] ? find_held(l, pos, start->at, &pos->held[s].file) : -1;
         if (pos->held_set[s] && start->held[s] < 0) {
-            if (find_stray(in, l, &pos->held[s].file)) {
+            if (find_stray(b, in, l, pos, &pos->held[s].file)) {
                 return INTAKE_AGAIN;
             }
             missing = true;
@@ -210,7 +227,7 @@ static enum intake_result begin_once(struct begin *b, struct intake *in, struct 
                                      const struct position *pos)
 {
     struct start start = {.count = l->count, .at = -1, .held = {-1, -1}};
-    enum intake_result result = pos ? locate(in, l, pos, &start) : INTAKE_DONE;
+    enum intake_result result = pos ? locate(b, in, l, pos, &start) : INTAKE_DONE;
     if (result == INTAKE_DONE) {
         result = intake_prepare(in, l, start.count);
     }
@@ -227,9 +244,11 @@ static enum intake_result begin_once(struct begin *b, struct intake *in, struct 
         begin_at(b, in, l, pos, &start);
         return INTAKE_DONE;
     }
-    if (pos && pos->at.file.file.head_len > 0) { /* else it was empty, and nothing is missed */
+    bool missed = pos && pos->at.file.file.head_len > 0; /* else it was empty, and nothing is missed */
+    if (missed && !(b->complete && start.count <= 1)) {
         report_lost(in, l, pos);
     }
+    b->complete = false;
     intake_take(in, l, start.count);
     return INTAKE_DONE;
 }
@@ -348,8 +367,9 @@ static enum intake_result try_listing(struct begin *b, struct intake *in, const 
 void begin_try(struct begin *b, struct intake *in, const struct position *known)
 {
     const struct position *pos = known && known->kind == POSITION_FILE ? known : NULL;
-    if (!known && b->initial.kind == POSITION_FILE) {
-        pos = &b->initial;
+    struct position initial = {.kind = POSITION_FILE, .at.file = b->initial};
+    if (!known && b->initial.file.head_len > 0) {
+        pos = &initial;
     }
     enum intake_result result = INTAKE_AGAIN;
     for (int i = 0; i < INTAKE_TRIES && result == INTAKE_AGAIN; i++) {

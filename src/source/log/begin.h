@@ -7,12 +7,16 @@
 #include "replay.h"
 
 struct begin {
-    /* Where no position is known: behind what is there now, or at this position, or else (NONE) at the
+    /* Where no position is known: behind what is there now, or at this position, or else (no head) at the
      * beginning. The log's follow sets both. begin.c clears from_end once reading has begun, for what appears
      * later is new. */
     bool from_end;
-    struct position initial;
+    struct file_pos initial;
     const struct decoder *decoder; /* of the log; NULL: not known yet, it has lines. Set by its follow */
+
+    /* What was seen of the position's file was read: where it is gone, nothing is known to be lost. Set by the follow,
+     * taken back by begin.c. */
+    bool complete;
 
     bool done; /* found; else it is to be tried again at the next look */
     struct replay replay;

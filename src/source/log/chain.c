@@ -5,6 +5,10 @@
 
 #include "chain.h"
 
+#include <stdlib.h>
+
+#include "base/memory.h"
+
 #define INODE_LEN (offsetof(struct file_id, ino) + sizeof(((struct file_id *)0)->ino)) /* dev and ino */
 
 static void enter(struct chain *c, struct segment *seg)
@@ -23,12 +27,13 @@ static void leave(struct segment *seg)
     seg->chain = NULL;
 }
 
-const struct chain *chain_of(const struct open_files *open, dev_t dev, ino_t ino)
+const struct chain *chain_of(const struct open_files *open, dev_t dev, ino_t ino, const char *path)
 {
     struct segment *seg;
     struct file_id id = {.dev = dev, .ino = ino};
     HASH_FIND(open, open->by_inode, &id, INODE_LEN, seg);
-    return seg ? seg->chain : NULL;
+    /* one that is closed may be gone, and its inode used again */
+    return seg && (!segment_shelved(seg) || segment_met(seg, path)) ? seg->chain : NULL;
 }
 
 void chain_append(struct chain *c, struct segment *seg)
@@ -64,6 +69,14 @@ void chain_close(struct chain *c)
     }
 }
 
+void chain_free(struct chain *c)
+{
+    chain_close(c);
+    free(c->ends);
+    c->ends = NULL;
+    c->end_count = c->next_end = 0;
+}
+
 struct segment *chain_detach(struct chain *c)
 {
     struct segment *seg = c->head;
@@ -88,7 +101,16 @@ void chain_restart(struct chain *c)
 
 void chain_remember_end(struct chain *c, const struct file_pos *end)
 {
-    c->ends[c->next_end++ % CHAIN_ENDS] = *end;
+    if (c->end_count < CHAIN_ENDS) {
+        struct file_pos *grown = realloc(c->ends, (c->end_count + 1) * sizeof(*grown));
+        if (!grown) {
+            die_out_of_memory();
+        }
+        c->ends = grown;
+        c->end_count++;
+    }
+    c->ends[c->next_end] = *end;
+    c->next_end = (c->next_end + 1) % CHAIN_ENDS;
 }
 
 struct file_pos chain_remember(struct chain *c, struct segment *seg)
@@ -120,7 +142,7 @@ bool chain_knows(const struct chain *c, struct segment *seg)
     if (c->tail && (segment_is(seg, &c->tail->id) || segment_packs_file(seg, c->tail))) {
         return true;
     }
-    for (int i = 0; i < CHAIN_ENDS; i++) {
+    for (unsigned i = 0; i < c->end_count; i++) {
         if (ended_at(seg, &c->ends[i])) {
             return true;
         }
@@ -130,7 +152,7 @@ bool chain_knows(const struct chain *c, struct segment *seg)
 
 bool chain_knows_head(const struct chain *c, struct segment *packed)
 {
-    for (int i = 0; i < CHAIN_ENDS; i++) {
+    for (unsigned i = 0; i < c->end_count; i++) {
         if (segment_matches(packed, &c->ends[i].file, 0)) {
             return true;
         }
@@ -140,7 +162,7 @@ bool chain_knows_head(const struct chain *c, struct segment *packed)
 
 bool chain_has_left(const struct chain *c, struct segment *seg, struct file_pos *end)
 {
-    for (int i = 0; i < CHAIN_ENDS && !seg->archive; i++) {
+    for (unsigned i = 0; i < c->end_count && !seg->archive; i++) {
         if (ended_at(seg, &c->ends[i])) {
             *end = c->ends[i];
             return true;

@@ -13,9 +13,11 @@ struct chain_offset {
     uint64_t offset;
 };
 
-/* The plain files that are open in any chain, by device and inode. Only chain.c writes this. */
+/* The plain files that are open in any chain, or closed for now, by device and inode. Only chain.c writes this, but
+ * for `most`. */
 struct open_files {
     struct segment *by_inode;
+    uint64_t most; /* log files that there are descriptors for; 0: any number */
 };
 
 /* Only chain.c writes this, but for `open` and `follow`, which are set up with it. */
@@ -25,18 +27,21 @@ struct chain {
     struct segment *head, *tail; /* being read … newest; NULL: none */
     unsigned count;
     uint64_t next_order;
-    struct file_pos ends[CHAIN_ENDS]; /* a ring; unused ones are 0 */
+    struct file_pos *ends; /* a ring; NULL: there are none */
+    unsigned end_count;    /* of those, up to CHAIN_ENDS */
     unsigned next_end;
 };
 
-/* The chain that the plain file is open in; NULL: none. */
-const struct chain *chain_of(const struct open_files *open, dev_t dev, ino_t ino);
+/* The chain that the plain file at `path` is in, which has that inode; NULL: none. Of one that
+ * is closed, the path is remembered. */
+const struct chain *chain_of(const struct open_files *open, dev_t dev, ino_t ino, const char *path);
 
 /* Takes the segment over. */
 void chain_append(struct chain *c, struct segment *seg);
 /* Closes the head. The one behind it, if any, is the head then. */
 void chain_drop_head(struct chain *c);
 void chain_close(struct chain *c);
+void chain_free(struct chain *c); /* closes it, and forgets the ends */
 
 /* A chain of one file: takes it out, or back in with the order that it had. */
 struct segment *chain_detach(struct chain *c);

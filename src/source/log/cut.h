@@ -2,10 +2,14 @@
 #ifndef SIDETAIL_SOURCE_LOG_CUT_H
 #define SIDETAIL_SOURCE_LOG_CUT_H
 
+#include "decode/decode.h"
 #include "source/log/segment.h"
 
-/* Is this plain file the one that the position was taken in, by its beginning, and shorter than that, or filled
- * up with zeros? *end: where what was written since begins, behind its end as it was then, or behind the zeros. */
-bool cut_find(struct segment *seg, const struct file_pos *pos, uint64_t *end);
+/* Is this plain file the one that the position was taken in, by its beginning, and was it cut off before the offset?
+ * It is shorter than that, or filled up with zeros; or something else stands there by now, which the times of its lines
+ * tell. *end: where what was written since begins: at the first line that is newer than those that were read, where
+ * lines have times and those are known; else behind its end as it is now, or behind the zeros. `decoder`: NULL: by its
+ * first line. */
+bool cut_find(struct segment *seg, const struct position *pos, const struct decoder *decoder, uint64_t *end);
 
 #endif

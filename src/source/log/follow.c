@@ -10,50 +10,13 @@
 #include "base/memory.h"
 #include "base/metrics.h"
 #include "base/plain_file.h"
-#include "begin.h"
-#include "last_line.h"
-#include "lines.h"
+#include "deleted.h"
+#include "hole.h"
 #include "newer.h"
-#include "truncation.h"
-
-struct follow {
-    const struct follow_env *env;
-    struct turn turn;
-    char *path, *alias; /* see struct follow_options */
-
-    struct chain chain;         /* the files that are held open */
-    struct ownership ownership; /* which files are this log's */
-    struct intake intake;       /* from those to the chain */
-    struct begin begin;
-    struct truncation truncation;
-    struct progress progress; /* from the chain to the pipeline */
-    struct lines lines;
-    struct last_line last_line;
-
-    int64_t grace_ns;       /* see struct follow_options */
-    int64_t grace_since_ns; /* monotonic: since then the next file is written to; 0: it is not */
-    bool failing;           /* a fault was logged and has not gone since */
-    bool gone;              /* deleted: see follow_finish */
-    void (*finished)(void *arg);
-    void *finished_arg;
-};
-
-static void ready(struct follow *f)
-{
-    f->env->ready(f->env->arg, &f->turn);
-}
+#include "resume.h"
+#include "shelf.h"
 
 /* -- the live file ----------------------------------------------------------------------------- */
-
-/* Logs a fault of reading once, until it has gone. */
-static void fault(struct follow *f, const char *what)
-{
-    metrics.read_errors++;
-    if (!f->failing) {
-        log_error(what, KV("path", f->path), KV("error", strerror(errno)));
-    }
-    f->failing = true;
-}
 
 /* Is the one file of the chain being read, which may still be truncated in place? */
 static bool is_live(const struct follow *f)
@@ -78,7 +41,7 @@ static bool look_at_live(struct follow *f)
         truncation_note(&f->truncation, live);
     }
     if (segment_refresh(live) < 0) {
-        fault(f, "cannot look at a log file");
+        resume_fault(f, "cannot look at a log file");
         return false;
     }
     return !segment_was_empty(live) || went_on(f, truncation_of_empty(&f->truncation, &f->intake));
@@ -155,13 +118,13 @@ static void leave_head(struct follow *f)
 
 static enum follow_state finish(struct follow *f)
 {
-    if (f->intake.behind) {
+    if (f->intake.behind || f->unread) {
         metrics.gaps++;
         log_error("a log was deleted before all of its files could be read", KV("path", f->path));
     }
     progress_forget(&f->progress);
     f->finished(f->finished_arg);
-    return FOLLOW_IDLE;
+    return FOLLOW_DONE;
 }
 
 /* Nobody will go on with what stands there unfinished: it is a line as it is. */
@@ -216,7 +179,7 @@ static ssize_t read_chunk(struct follow *f, enum follow_state *state)
     int truncated = got >= 0 && is_live(f) ? was_truncated(head) : 0;
     *state = FOLLOW_IDLE; /* tried again at the next look */
     if (got < 0 || truncated < 0) {
-        fault(f, "cannot read a log file");
+        resume_fault(f, "cannot read a log file");
         return -1;
     }
     if (truncated) {
@@ -232,7 +195,10 @@ enum follow_state follow_read(struct follow *f)
 {
     struct read_buffer *b = f->env->buffer;
     enum follow_state state;
-    if (!f->chain.head) {
+    if ((f->deferred || shelf_holds(&f->chain)) && !resume_open(f)) {
+        return FOLLOW_WAITS;
+    }
+    if (!f->chain.head || shelf_holds(&f->chain)) {
         return f->gone ? finish(f) : FOLLOW_IDLE;
     }
     if (is_live(f) && !look_at_live(f)) {
@@ -243,12 +209,21 @@ enum follow_state follow_read(struct follow *f)
     if (got < 0) {
         return state;
     }
+    uint64_t hole = lines_pass_hole(&f->lines, b, (size_t)got);
+    if (hole > 0 && hole != HOLE_OPEN) {
+        progress_mark(&f->progress);
+        return FOLLOW_MORE;
+    }
+    got = hole == HOLE_OPEN ? 0 : got;
     bool full = (size_t)got == b->cap;
     size_t used = lines_put(&f->lines, b, (size_t)got, leave || f->gone);
     if (f->progress.moved) {
         progress_mark(&f->progress);
     }
     if (!pipeline_room(f->env->pipeline)) {
+        return FOLLOW_MORE;
+    }
+    if (used < (size_t)got && hole_begins(b->data + used, b->data + got)) {
         return FOLLOW_MORE;
     }
     if (!full) {
@@ -261,26 +236,6 @@ enum follow_state follow_read(struct follow *f)
 }
 
 /* -- opening and closing ----------------------------------------------------------------------- */
-
-static void try_to_begin(struct follow *f)
-{
-    const struct position *known = pipeline_position(f->env->pipeline, feed_key(f->progress.feed));
-    bool amid = !known && (f->begin.from_end || f->begin.initial.kind == POSITION_FILE);
-    begin_try(&f->begin, &f->intake, known);
-    if (f->begin.done) {
-        progress_begin(&f->progress, &f->begin.replay, f->begin.mid_line);
-        if (f->begin.cut && f->chain.head) {
-            progress_mark(&f->progress);
-        }
-    }
-    if (f->begin.done && f->chain.head && amid) {
-        progress_mark(
-            &f->progress); /* the next start goes on here, though nothing should be written till then */
-    }
-    if (f->chain.head) {
-        ready(f);
-    }
-}
 
 void follow_move(struct follow *f, const char *path, const char *alias, bool shared)
 {
@@ -315,7 +270,7 @@ static void set_up(struct follow *f, const struct follow_env *env, const struct 
     f->begin.from_end = options->from_end;
     f->begin.decoder = options->decoder;
     if (options->from) {
-        f->begin.initial = (struct position){.kind = POSITION_FILE, .at.file = *options->from};
+        f->begin.initial = *options->from;
     }
 }
 
@@ -326,18 +281,14 @@ struct follow *follow_open(const struct follow_env *env, const struct follow_opt
         return NULL;
     }
     set_up(f, env, options);
-    try_to_begin(f);
-    const struct segment *head = f->chain.head;
-    if (options->mark_at_open && head && head->id.head_len > 0 &&
-        !pipeline_position(env->pipeline, options->key)) {
-        progress_mark(&f->progress);
-    }
+    f->mark_at_open = options->mark_at_open;
+    resume_begin(f);
     return f;
 }
 
 void follow_close(struct follow *f)
 {
-    chain_close(&f->chain);
+    chain_free(&f->chain);
     intake_free(&f->intake);
     progress_close(&f->progress);
     free(f->path);
@@ -348,23 +299,7 @@ void follow_close(struct follow *f)
 void follow_report_lost(const struct follow *f)
 {
     const struct position *pos = checkpoint_get(f->env->checkpoint, feed_key(f->progress.feed));
-    const struct file_id *at = pos && pos->kind == POSITION_FILE ? &pos->at.file.file : NULL;
-    uint64_t lost = 0;
-    for (const struct segment *seg = f->chain.head; seg; seg = seg->next) {
-        struct stat st;
-        if (fstat(seg->fd, &st) < 0) {
-            continue;
-        }
-        bool here = at && same_inode(at, st.st_dev, st.st_ino);
-        uint64_t delivered = here ? pos->at.file.offset : 0;
-        uint64_t size = seg->archive ? seg->size : (uint64_t)st.st_size;
-        if (here) {
-            lost = 0; /* all before it is delivered */
-        }
-        if (st.st_nlink == 0 && size > delivered) {
-            lost += size - delivered;
-        }
-    }
+    uint64_t lost = deleted_undelivered(&f->chain, pos && pos->kind == POSITION_FILE ? &pos->at.file : NULL);
     if (lost > 0) {
         metrics.lost_bytes += lost;
         log_error("a log was deleted before all of it was delivered, and sidetail ends: the rest is lost",
@@ -376,22 +311,23 @@ void follow_report_lost(const struct follow *f)
 
 void follow_wake(struct follow *f)
 {
-    ready(f);
+    f->stirred |= shelf_holds(&f->chain) && segment_is_named(f->chain.head, f->path);
+    follow_ready(f);
 }
 
 void follow_look(struct follow *f)
 {
-    if (!f->begin.done) {
-        try_to_begin(f);
+    if (!f->begin.done || shelf_holds(&f->chain)) {
+        resume_look(f);
     } else if (newer_look(&f->intake)) {
-        ready(f);
+        follow_ready(f);
     }
     uint64_t lag = chain_unread(&f->chain);
     feed_set_lag(f->progress.feed, lag);
     bool due = last_line_look(&f->last_line, &f->lines);
     if (due || lag > 0 || f->chain.count > 1 || f->truncation.undecided || f->gone ||
         (f->chain.head && segment_was_empty(f->chain.head))) {
-        ready(f);
+        follow_ready(f);
     }
 }
 
@@ -415,7 +351,7 @@ void follow_finish(struct follow *f, void (*done)(void *arg), void *arg)
     f->gone = true;
     f->finished = done;
     f->finished_arg = arg;
-    ready(f);
+    follow_ready(f);
 }
 
 void follow_keep(struct follow *f)
@@ -455,14 +391,7 @@ bool follow_deleted(const struct follow *f, uint64_t *size)
     if (f->intake.behind || plain_file_stat(f->path, &path) || errno != ENOENT) {
         return false; /* it is there, but could not be opened yet */
     }
-    for (const struct segment *seg = f->chain.head; seg; seg = seg->next) {
-        struct stat st;
-        if (fstat(seg->fd, &st) < 0 || st.st_nlink > 0) {
-            return false;
-        }
-        *size += (uint64_t)st.st_size;
-    }
-    return true;
+    return deleted_all(&f->chain, size);
 }
 
 struct turn *follow_turn(struct follow *f)

@@ -69,8 +69,10 @@ bool follow_deleted(const struct follow *f, uint64_t *size);
 /* A follow's place in the tailer's queue. Only tailer.c writes it, but for `follow`. */
 struct turn {
     struct follow *follow;
-    bool queued;
-    TAILQ_ENTRY(turn) queue_link, all_link;
+    bool queued, waiting; /* in the queue, or among those that wait for a descriptor: in queue_link */
+    bool open;            /* its follow has a file open */
+    int64_t opened_ns;    /* monotonic: since then */
+    TAILQ_ENTRY(turn) queue_link, all_link, open_link;
 };
 
 /* What all follows of a tailer share. */
@@ -81,11 +83,13 @@ struct follow_env {
     struct read_buffer *buffer;
     struct followed_logs others;
     struct open_files *open;
+    /* May one more file be opened? Closes that of a silent log, where need be. */
+    bool (*room)(void *arg);
     /* There is something to read: follow_read is due. */
     void (*ready)(void *arg, struct turn *turn);
     /* follow_read is due again in `ns`, where follow_in_grace is true then. */
     void (*ready_later)(void *arg, int64_t ns);
-    void *arg; /* of both */
+    void *arg; /* of all three */
 };
 
 /* Opens what there is to read and calls `ready`. The env outlives it. NULL: memory. */
@@ -93,9 +97,18 @@ struct follow *follow_open(const struct follow_env *env, const struct follow_opt
 /* Stops reading where it is; the position stays in the checkpoint. */
 void follow_close(struct follow *f);
 
-enum follow_state { FOLLOW_MORE, FOLLOW_IDLE };
-/* Reads one chunk; only while the pipeline has room. IDLE: it may be closed by now, see follow_finish. */
+enum follow_state {
+    FOLLOW_MORE,
+    FOLLOW_IDLE,
+    FOLLOW_DONE,  /* it is closed, see follow_finish */
+    FOLLOW_WAITS, /* for a descriptor: there is no room for another open file */
+};
+/* Reads one chunk; only while the pipeline has room. */
 enum follow_state follow_read(struct follow *f);
+
+/* Closes its file, which is opened again when it is written to or looked for. False: it has to stay open. */
+bool follow_shelve(struct follow *f);
+bool follow_has_open(const struct follow *f);
 
 struct turn *follow_turn(struct follow *f);
 const char *follow_key(const struct follow *f);

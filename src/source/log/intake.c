@@ -70,15 +70,27 @@ void intake_drop_strays(struct intake *in)
     }
 }
 
-/* The rotated ones that are allowed, and the newest. */
+/* The rotated ones that are allowed, and the newest; as far as there are descriptors, but one behind the head there
+ * always is. */
+void intake_measure(struct intake *in)
+{
+    uint64_t allowed = in->chain->open->most, taken = metrics.open_files;
+    in->most = (size_t)in->cfg->hold_files + 1;
+    if (allowed > 0) {
+        uint64_t left = allowed > taken ? allowed - taken : 0, most = in->chain->count + left;
+        most = most > 2 ? most : 2;
+        in->most = most < in->most ? (size_t)most : in->most;
+    }
+}
+
 size_t intake_room(const struct intake *in)
 {
-    size_t most = (size_t)in->cfg->hold_files + 1;
-    return in->chain->count < most ? most - in->chain->count : 0;
+    return in->chain->count < in->most ? in->most - in->chain->count : 0;
 }
 
 int intake_list(struct intake *in, struct listing *l)
 {
+    intake_measure(in);
     size_t most = intake_room(in);
     struct listing_filter filter = {ownership_wanted, (void *)in->ownership};
     int result = listing_read(l, in->path, in->alias, most > 0 ? most : 1, filter, &in->strays);

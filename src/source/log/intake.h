@@ -29,6 +29,7 @@ struct intake {
     struct file_id foreign;
     struct file_id *seen; /* device and inode of the files of the last listing that was acted on */
     size_t seen_count;
+    size_t most;            /* that may be held open */
     bool behind;            /* newer files are there than the chain holds */
     struct file_id next_up; /* the oldest of those, where that is known */
     int64_t waiting_since;  /* monotonic: a file could not be opened since then; 0: none */
@@ -47,7 +48,8 @@ bool intake_add_stray(struct intake *in, char *path);
 bool intake_add_copy(struct intake *in, const struct listing *l, const struct file_pos *pos);
 void intake_drop_strays(struct intake *in);
 
-/* How many more files may be held open. */
+/* How many more files may be held open, as it was measured last: by this, or by intake_list. */
+void intake_measure(struct intake *in);
 size_t intake_room(const struct intake *in);
 
 /* As listing_read. A failure is counted, and logged once. */

@@ -12,12 +12,13 @@ static bool is_unfinished(const struct lines *lines, uint64_t size)
     return (size > head->offset && !framed) || progress_holds(lines->progress);
 }
 
-/* The one file that is read, where it ends with something unfinished. False: there is no such. */
+/* The one file that is read, where it ends with something unfinished. False: there is no such. As of the last look
+ * first: most have nothing, and are asked each second. */
 static bool find_unfinished(const struct lines *lines, struct stat *st)
 {
     const struct segment *head = lines->progress->chain->head;
-    return head && !head->next && !head->archive && fstat(head->fd, st) == 0 &&
-           is_unfinished(lines, (uint64_t)st->st_size);
+    return head && !head->next && !head->archive && is_unfinished(lines, head->size) &&
+           fstat(head->fd, st) == 0 && is_unfinished(lines, (uint64_t)st->st_size);
 }
 
 bool last_line_owed(const struct last_line *l, const struct lines *lines)

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/metrics.h"
 #include "base/utf8.h"
+#include "hole.h"
 
 #define UTF8_MARK      "\xef\xbb\xbf" /* U+FEFF */
 #define UTF8_MARK_LEN  3
@@ -94,7 +95,7 @@ size_t lines_put(struct lines *l, struct read_buffer *b, size_t len, bool last)
     const char *p = b->data + take_mark(l, b->data, len), *end = b->data + len;
     struct record rec;
     memset(b->data + len, 0, DECODE_PAD); /* decoders look ahead: at nothing, not at what was there before */
-    while (p < end) {
+    while (p < end && !hole_begins(p, end)) {
         const struct decoder *decoder = decoder_at(l, p, end, full ? p == b->data : last);
         size_t used = decoder ? decoder->next(p, end, &rec, &b->scratch) : 0;
         if (used == 0) {
@@ -114,6 +115,32 @@ size_t lines_put(struct lines *l, struct read_buffer *b, size_t len, bool last)
         }
     }
     return (size_t)(p - b->data);
+}
+
+uint64_t lines_pass_hole(struct lines *l, const struct read_buffer *b, size_t len)
+{
+    struct segment *head = l->progress->chain->head;
+    struct chain_offset here = {head->order, head->offset};
+    if (len == 0 || *b->data || l->progress->mid_line || (l->decoder && l->decoder->framing)) {
+        return 0;
+    }
+    uint64_t hole = hole_length(head, b->data, len, len == b->cap);
+    if (hole == 0 || hole == HOLE_OPEN) {
+        return hole;
+    }
+    if (!progress_rereads(l->progress)) {
+        bool more = chain_offset_compare(here, l->hole_end) == 0 && head->offset > 0;
+        metrics.hole_bytes += hole;
+        if (!more) {
+            metrics.holes++;
+            log_warn("a log has a hole: passing over NUL bytes that nobody wrote", KV("path", l->path),
+                     KN("offset", head->offset), KN("bytes", hole),
+                     KV("hint", "its writer has to append (O_APPEND) where it is truncated in place"));
+        }
+        l->hole_end = (struct chain_offset){here.order, here.offset + hole};
+    }
+    progress_skip(l->progress, hole);
+    return hole;
 }
 
 /* The raw text of a line, or of a piece of one. */

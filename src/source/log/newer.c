@@ -11,7 +11,9 @@ static size_t count_newer(const struct chain *c, struct listing *l, bool *reache
     *reached = false;
     for (size_t i = l->live; i < l->count; i++) {
         const struct generation *at = &l->files[i].at;
-        *reached = c->tail && !at->name.packed && same_inode(&c->tail->id, at->dev, at->ino);
+        bool open =
+            c->tail && !segment_shelved(c->tail); /* else it is gone, and its inode may be used again */
+        *reached = open && !at->name.packed && same_inode(&c->tail->id, at->dev, at->ino);
         if (!*reached) {
             struct segment *seg = listing_open(l, i);
             *reached = seg && chain_knows(c, seg);
@@ -90,9 +92,10 @@ size_t newer_take(struct intake *in)
 {
     size_t taken = 0;
     enum intake_result result = INTAKE_AGAIN;
-    if (in->chain->tail) {
+    if (in->chain->tail && !segment_shelved(in->chain->tail)) {
         segment_refresh(in->chain->tail);
     }
+    intake_measure(in);
     if (intake_room(in) == 0 && in->behind) {
         return 0;
     }

@@ -45,7 +45,7 @@ static bool is_in_live_file(const struct ownership *o, const struct file_pos *po
 static bool told_by_ends(const struct ownership *o, struct segment *seg, enum owner *owner,
                          struct file_pos *from)
 {
-    for (int i = 0; i < CHAIN_ENDS; i++) {
+    for (unsigned i = 0; i < o->chain->end_count; i++) {
         const struct file_pos *end = &o->chain->ends[i];
         bool same = same_inode(&end->file, seg->id.dev, seg->id.ino);
         if (end->file.head_len == 0 || (!same && seg->size != end->offset) ||
@@ -119,7 +119,7 @@ static enum owner owner_by_time(const struct ownership *o, const struct generati
 static enum owner owner_of(const struct ownership *o, const struct generation *gen, struct file_pos *from)
 {
     *from = (struct file_pos){0};
-    if (gen->name.packed || o->others.open(o->others.arg, gen->dev, gen->ino) ||
+    if (gen->name.packed || o->others.open(o->others.arg, gen->dev, gen->ino, gen->path) ||
         is_older(o->path, gen->path)) {
         return OWNER_LOG;
     }
@@ -141,7 +141,7 @@ static enum owner owner_of(const struct ownership *o, const struct generation *g
 static bool is_held_by_another(const struct ownership *o, const struct generation *gen)
 {
     return !gen->name.packed && !chain_holds(o->chain, gen->dev, gen->ino) &&
-           o->others.open(o->others.arg, gen->dev, gen->ino);
+           o->others.open(o->others.arg, gen->dev, gen->ino, gen->path ? gen->path : o->path);
 }
 
 bool ownership_read_before(const struct ownership *o, struct segment *seg, struct file_pos *to)
@@ -181,7 +181,7 @@ static bool may_copy(const struct copies *c, const char *path, const struct stat
            (!c->o->shared || st->st_mode & S_IROTH) && archive_suffix(path) == 0 &&
            strcmp(path, c->o->path) != 0 &&
            file_birth(path) > c->pos->mtime_ns - copying_ns(c->pos->offset) &&
-           !others->open(others->arg, st->st_dev, st->st_ino) && !others->known(others->arg, path);
+           !others->open(others->arg, st->st_dev, st->st_ino, path) && !others->known(others->arg, path);
 }
 
 static bool take_copy(void *arg, const char *path, const struct stat *st)

@@ -23,8 +23,9 @@ enum owner {
 
 /* What is known of all logs that are followed. */
 struct followed_logs {
-    bool (*known)(void *arg, const char *path);    /* is the log followed, or was it? */
-    bool (*open)(void *arg, dev_t dev, ino_t ino); /* is the plain file in any chain? */
+    bool (*known)(void *arg, const char *path); /* is the log followed, or was it? */
+    /* Is the plain file in any chain? See chain_of. */
+    bool (*open)(void *arg, dev_t dev, ino_t ino, const char *path);
     /* Where the file lies in which the position of that key was taken, where neither its name nor its directory
      * tells; to be freed. NULL: nobody knows. */
     char *(*stray)(void *arg, const char *key);

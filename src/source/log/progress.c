@@ -15,7 +15,9 @@ void progress_mark(struct progress *p)
     if (p->replay.active) {
         return;
     }
-    struct position pos = {.kind = POSITION_FILE, .mid_line = p->mid_line};
+    int64_t newest = feed_newest(p->feed);
+    p->newest_ns = newest > 0 ? newest : p->newest_ns;
+    struct position pos = {.kind = POSITION_FILE, .mid_line = p->mid_line, .newest_ns = p->newest_ns};
     struct segment *head = p->chain->head;
     if (head->id.head_len < FILE_ID_HEAD) {
         segment_refresh(head); /* the file grew: the more of it is known, the surer it is found again */
@@ -28,7 +30,15 @@ void progress_mark(struct progress *p)
         }
     }
     p->moved = false;
+    p->marked = true;
     feed_mark(p->feed, &pos);
+}
+
+void progress_keep(struct progress *p)
+{
+    if (p->moved || !p->marked) {
+        progress_mark(p);
+    }
 }
 
 static void on_released(void *arg, enum stream stream)
@@ -52,8 +62,9 @@ void progress_close(struct progress *p)
     feed_close(p->feed);
 }
 
-void progress_begin(struct progress *p, const struct replay *replay, bool mid_line)
+void progress_begin(struct progress *p, const struct replay *replay, bool mid_line, int64_t newest_ns)
 {
+    p->newest_ns = newest_ns;
     p->replay = *replay;
     p->mid_line = mid_line;
 }
@@ -125,6 +136,15 @@ bool progress_holds(const struct progress *p)
         holds |= p->holds[s].joining;
     }
     return holds;
+}
+
+bool progress_pending(const struct progress *p)
+{
+    bool any = p->replay.active;
+    for (int s = 0; s < STREAM_COUNT; s++) {
+        any |= pending_any(&p->holds[s]);
+    }
+    return any;
 }
 
 void progress_flush(struct progress *p)

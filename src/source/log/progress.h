@@ -15,9 +15,11 @@ struct progress {
     struct pending holds[STREAM_COUNT];
     struct replay replay;
     int64_t held_ns[STREAM_COUNT]; /* the time of the unfinished line's first piece; 0: unknown */
+    int64_t newest_ns;             /* as of struct position */
     int64_t run_end_ns;            /* when what writes the log had ended last; 0: never, or unknown */
     bool mid_line; /* the head's offset lies inside a line too long for the buffer, which is being cut */
     bool moved;    /* something was put since the last mark */
+    bool marked;   /* there is a mark, of whenever */
 };
 
 /* `p` stays where it is until progress_close. `key`: the log's name in the checkpoint. The chain's head is
@@ -26,8 +28,8 @@ void progress_open(struct progress *p, struct pipeline *pipeline, const char *ke
                    const struct chain *chain);
 void progress_close(struct progress *p);
 
-/* Reading begins at the head's offset, as the position said. */
-void progress_begin(struct progress *p, const struct replay *replay, bool mid_line);
+/* Reading begins at the head's offset, as the position said; `newest_ns` as there. */
+void progress_begin(struct progress *p, const struct replay *replay, bool mid_line, int64_t newest_ns);
 /* What comes next is in another file: it begins with a line. */
 void progress_start_line(struct progress *p);
 
@@ -44,6 +46,10 @@ bool progress_holds(const struct progress *p);
 void progress_flush(struct progress *p);
 /* Marks the position: all before the head's offset is put, but for what the pipeline holds. */
 void progress_mark(struct progress *p);
+/* Does the pipeline hold any of its lines? */
+bool progress_pending(const struct progress *p);
+/* Sees to it that there is a mark of where the head stands. */
+void progress_keep(struct progress *p);
 /* The log is gone: emits what the pipeline holds and forgets the position. */
 void progress_forget(struct progress *p);
 

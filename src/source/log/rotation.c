@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/plain_file.h"
+#include "dir_names.h"
 #include "source/log/archive.h"
 
 /* Newest first: numbers from the lowest, then dates from the last; of the same age the plain file before its
@@ -121,10 +122,15 @@ static void drop_unfinished(struct generation *list, size_t *count)
     *count = kept;
 }
 
+static char *parent_of(const char *path, int dir_len)
+{
+    return strndup(path, dir_len > 0 ? (size_t)dir_len : 1);
+}
+
 /* The directory of a file. NULL: errno. */
 static DIR *open_parent(const char *path, int dir_len)
 {
-    char *parent = strndup(path, dir_len > 0 ? (size_t)dir_len : 1);
+    char *parent = parent_of(path, dir_len);
     DIR *dir = parent ? opendir(parent) : NULL;
     free(parent);
     return dir;
@@ -135,22 +141,23 @@ static int list_beside(const char *path, struct generation **out, size_t *count)
 {
     const char *name = strrchr(path, '/') + 1;
     int dir_len = (int)(name - 1 - path);
-    DIR *dir = open_parent(path, dir_len);
-    if (!dir) {
-        return errno == ENOENT || errno == ENOTDIR ? 0 : -1; /* gone, with all that was in it */
+    char *dir = parent_of(path, dir_len);
+    size_t len;
+    const char *names = dir ? dir_names_rotated(dir, &len) : NULL;
+    int why = names ? 0 : errno;
+    free(dir);
+    if (!names) {
+        errno = why;
+        return why == ENOENT || why == ENOTDIR ? 0 : -1; /* gone, with all that was in it */
     }
-    struct dirent *entry;
-    int failed = 0;
-    while (!failed && (errno = 0, entry = readdir(dir))) {
+    for (const char *it = names; it < names + len; it += strlen(it) + 1) {
         struct rotated_name rotated;
-        if (rotation_parse(entry->d_name, &rotated) && rotation_belongs(&rotated, entry->d_name, name)) {
-            failed = add(out, count, path, dir_len, entry->d_name);
+        if (rotation_parse(it, &rotated) && rotation_belongs(&rotated, it, name) &&
+            add(out, count, path, dir_len, it) < 0) {
+            return -1;
         }
     }
-    int why = errno; /* of readdir as well, which may end early */
-    closedir(dir);
-    errno = why;
-    return failed || why ? -1 : 0;
+    return 0;
 }
 
 int rotation_list(const char *path, const char *alias, struct generation **out, size_t *count)

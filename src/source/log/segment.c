@@ -171,12 +171,58 @@ void segment_close(struct segment *seg)
     }
     if (seg->archive) {
         archive_close(seg->archive);
-    } else {
+    } else if (seg->fd >= 0) {
         close(seg->fd);
     }
-    metrics.open_files--;
+    metrics.open_files -= seg->fd >= 0;
     buf_free(&seg->carry);
+    free(seg->met_at);
     free(seg);
+}
+
+void segment_shelve(struct segment *seg)
+{
+    segment_note(seg); /* by which it is known again */
+    close(seg->fd);
+    seg->fd = -1;
+    metrics.open_files--;
+}
+
+int segment_unshelve(struct segment *seg, const char *path)
+{
+    struct stat st;
+    int fd = plain_file_open(path);
+    if (fd < 0) {
+        return errno == ENOENT || errno == EINVAL ? 0 : -1;
+    }
+    if (fstat(fd, &st) < 0 || !same_inode(&seg->id, st.st_dev, st.st_ino)) {
+        close(fd);
+        return 0;
+    }
+    free(seg->met_at);
+    seg->met_at = NULL;
+    seg->fd = fd;
+    metrics.open_files++;
+    return 1;
+}
+
+bool segment_met(struct segment *seg, const char *path)
+{
+    if (segment_unshelve(seg, path) != 1) {
+        return false;
+    }
+    bool same = segment_is_itself(seg);
+    segment_shelve(seg);
+    if (same) {
+        seg->met_at = strdup(path);
+    }
+    return same;
+}
+
+bool segment_is_named(const struct segment *seg, const char *path)
+{
+    struct stat st;
+    return path && plain_file_stat(path, &st) && same_inode(&seg->id, st.st_dev, st.st_ino);
 }
 
 void segment_restart(struct segment *seg)
@@ -245,6 +291,11 @@ int segment_intact(struct segment *seg)
 {
     int same = seg->archive ? 1 : head_is(seg, &seg->id);
     return same == 1 && !seg->archive ? tail_is(seg, seg->tail_at, &seg->tail) : same;
+}
+
+bool segment_is_itself(struct segment *seg)
+{
+    return seg->id.head_len == 0 || segment_intact(seg) == 1;
 }
 
 bool segment_was_empty(struct segment *seg)

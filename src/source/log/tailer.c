@@ -4,18 +4,44 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/metrics.h"
 
 #define READ_CHUNK 262144 /* fits a core's cache; larger ones measured slower */
+
+#define TURN     (2 * NS_PER_S) /* a log that is never read to its end keeps its file open while others wait */
+#define FULL_FOR (100 * NS_PER_MS) /* till it is tried again to close a file for another */
+#define PATIENCE (2 * NS_PER_S)    /* for so long logs may wait for each other */
+#define QUIET    (60 * NS_PER_S)   /* after which it is said anew that logs wait */
 
 static void run_soon(struct tailer *t)
 {
     event_active(t->run, EV_TIMEOUT, 0);
 }
 
+/* A second has passed, and it still waits. */
+static void say_waiting(struct tailer *t, const struct turn *turn)
+{
+    int64_t now = clock_monotonic(), since = standing.logs_wait_since_ns;
+    if (now - since < PATIENCE || (t->said_ns > 0 && now - t->said_ns < QUIET)) {
+        return;
+    }
+    t->said_ns = now;
+    log_warn("logs wait to be opened: all file descriptors are taken by logs that are being read",
+             KV("path", follow_path(turn->follow)), KN("waiting", metrics.waiting_logs),
+             KN("open_files", t->open.most), KV("hint", "raise the limit of open files (nofile)"));
+}
+
 static void queue(void *arg, struct turn *turn)
 {
     struct tailer *t = arg;
     if (turn->queued) {
+        return;
+    }
+    if (turn->waiting) { /* and keeps its place among those */
+        say_waiting(t, turn);
+        run_soon(t);
         return;
     }
     if (TAILQ_EMPTY(&t->queue)) {
@@ -31,19 +57,122 @@ static void unqueue(struct tailer *t, struct turn *turn)
     turn->queued = false;
 }
 
+/* -- more logs than descriptors ---------------------------------------------------------------- */
+
+static void note_open(struct tailer *t, struct turn *turn)
+{
+    if (turn->open) {
+        TAILQ_REMOVE(&t->opened, turn, open_link);
+    }
+    bool open = follow_has_open(turn->follow);
+    if (open) {
+        TAILQ_INSERT_TAIL(&t->opened, turn, open_link);
+        turn->opened_ns = turn->open ? turn->opened_ns : clock_monotonic();
+    }
+    turn->open = open;
+}
+
+static bool shelve(struct tailer *t, struct turn *turn)
+{
+    if (!follow_shelve(turn->follow)) {
+        return false;
+    }
+    note_open(t, turn);
+    metrics.closed_logs++;
+    if (!t->closing_logged) {
+        log_warn("more logs than file descriptors: silent ones are closed, and opened again when they are "
+                 "written to",
+                 KN("open_files", t->open.most), KV("hint", "raise the limit of open files (nofile)"));
+        t->closing_logged = true;
+    }
+    return true;
+}
+
+/* Closes the file of the log that was read longest ago, of those that have nothing to read now; where `busy`, also of
+ * one that has had its time. False: none can be closed. */
+static bool shelve_one(struct tailer *t, bool busy)
+{
+    int64_t now = clock_monotonic();
+    struct turn *turn;
+    if (now < t->full_until_ns) {
+        return false;
+    }
+    TAILQ_FOREACH(turn, &t->opened, open_link)
+    {
+        if ((!turn->queued || (busy && now - turn->opened_ns >= TURN)) && shelve(t, turn)) {
+            return true;
+        }
+    }
+    t->full_until_ns = now + FULL_FOR;
+    return false;
+}
+
+static bool room(void *arg)
+{
+    struct tailer *t = arg;
+    bool more = true;
+    while (more && t->open.most > 0 && metrics.open_files >= t->open.most) {
+        more = shelve_one(t, false);
+    }
+    return more;
+}
+
+static void wait_for_room(struct tailer *t, struct turn *turn)
+{
+    TAILQ_INSERT_TAIL(&t->waiting, turn, queue_link);
+    turn->waiting = true;
+    if (metrics.waiting_logs++ == 0) {
+        standing.logs_wait_since_ns = clock_monotonic();
+    }
+}
+
+static void wait_no_more(struct tailer *t, struct turn *turn)
+{
+    TAILQ_REMOVE(&t->waiting, turn, queue_link);
+    turn->waiting = false;
+    if (--metrics.waiting_logs == 0) {
+        standing.logs_wait_since_ns = 0;
+    }
+}
+
+/* -- reading in turn --------------------------------------------------------------------------- */
+
+/* Those that wait take turns with the queue, once one of them can be opened. */
+static struct turn *next_turn(struct tailer *t)
+{
+    struct turn *turn = TAILQ_FIRST(&t->waiting), *queued = TAILQ_FIRST(&t->queue);
+    if (turn && !(t->served && queued) && (room(t) || shelve_one(t, true))) {
+        wait_no_more(t, turn);
+        t->served = true;
+        return turn;
+    }
+    t->served = false;
+    if (queued) {
+        unqueue(t, queued);
+    }
+    return queued;
+}
+
 static void on_run(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     struct tailer *t = arg;
-    struct turn *turn = TAILQ_FIRST(&t->queue);
-    if (!turn || t->stopped || !pipeline_room(t->env.pipeline)) {
+    struct turn *turn;
+    if (t->stopped || !pipeline_room(t->env.pipeline) || !(turn = next_turn(t))) {
         return; /* queue or tailer_resume set this going again */
     }
-    unqueue(t, turn);
-    if (follow_read(turn->follow) == FOLLOW_MORE) {
-        queue(t, turn);
+    enum follow_state state = follow_read(turn->follow);
+    if (state == FOLLOW_WAITS) {
+        wait_for_room(t, turn);
+    } else if (state != FOLLOW_DONE) {
+        note_open(t, turn);
+        if (state == FOLLOW_MORE) {
+            queue(t, turn);
+        } else {
+            t->full_until_ns = 0; /* it may be closed for another */
+        }
     }
-    if (!TAILQ_EMPTY(&t->queue)) {
+    if (!TAILQ_EMPTY(&t->queue) || (!TAILQ_EMPTY(&t->waiting) && t->full_until_ns == 0)) {
         run_soon(t); /* the loop sees to it that others have their turn */
     }
 }
@@ -90,9 +219,9 @@ static bool is_known(void *arg, const char *path)
     return known;
 }
 
-struct follow *tailer_holder(const struct tailer *t, dev_t dev, ino_t ino)
+struct follow *tailer_holder(const struct tailer *t, dev_t dev, ino_t ino, const char *path)
 {
-    const struct chain *chain = chain_of(&t->open, dev, ino);
+    const struct chain *chain = chain_of(&t->open, dev, ino, path);
     return chain ? chain->follow : NULL;
 }
 
@@ -111,9 +240,9 @@ struct follow *tailer_leaver(const struct tailer *t, struct segment *seg, struct
     return NULL;
 }
 
-static bool is_open(void *arg, dev_t dev, ino_t ino)
+static bool is_open(void *arg, dev_t dev, ino_t ino, const char *path)
 {
-    return tailer_holder(arg, dev, ino) != NULL;
+    return tailer_holder(arg, dev, ino, path) != NULL;
 }
 
 static char *find_stray(void *arg, const char *key)
@@ -155,11 +284,15 @@ struct tailer *tailer_new(const struct source_env *env, struct error *err)
                                                 .left = on_left,
                                                 .arg = t},
                                      .open = &t->open,
+                                     .room = room,
                                      .ready = queue,
                                      .ready_later = queue_later,
                                      .arg = t};
         TAILQ_INIT(&t->queue);
         TAILQ_INIT(&t->all);
+        TAILQ_INIT(&t->waiting);
+        TAILQ_INIT(&t->opened);
+        t->open.most = fd_room();
         t->run = event_new(env->base, -1, 0, on_run, t);
         t->later = evtimer_new(env->base, on_later, t);
     }
@@ -176,6 +309,7 @@ struct follow *tailer_follow(struct tailer *t, const struct follow_options *opti
     struct follow *f = follow_open(&t->env, options);
     if (f) {
         TAILQ_INSERT_TAIL(&t->all, follow_turn(f), all_link);
+        note_open(t, follow_turn(f));
     }
     return f;
 }
@@ -192,6 +326,12 @@ void tailer_unfollow(struct tailer *t, struct follow *f)
     if (turn->queued) {
         unqueue(t, turn);
     }
+    if (turn->waiting) {
+        wait_no_more(t, turn);
+    }
+    if (turn->open) {
+        TAILQ_REMOVE(&t->opened, turn, open_link);
+    }
     TAILQ_REMOVE(&t->all, turn, all_link);
     follow_close(f);
 }
@@ -203,7 +343,7 @@ void tailer_set_calls(struct tailer *t, struct tailer_calls calls)
 
 void tailer_resume(struct tailer *t)
 {
-    if (!TAILQ_EMPTY(&t->queue)) {
+    if (!TAILQ_EMPTY(&t->queue) || !TAILQ_EMPTY(&t->waiting)) {
         run_soon(t);
     }
 }

@@ -1,5 +1,6 @@
 /* The tailer reads the logs that a source follows: those that have something new, in turn, as long as the
- * pipeline has room. */
+ * pipeline has room. Where there are fewer descriptors than logs, the file of one that is silent is closed for
+ * another, the longest silent first; where none is silent, they take turns. */
 #ifndef SIDETAIL_SOURCE_LOG_TAILER_H
 #define SIDETAIL_SOURCE_LOG_TAILER_H
 
@@ -22,8 +23,14 @@ struct tailer {
     struct open_files open;
     bool any_left; /* was any file read and left? */
     struct read_buffer buffer;
-    struct turns queue; /* have something to read */
+    struct turns queue;   /* have something to read */
+    struct turns waiting; /* likewise, but there is no descriptor for them; in the order in which they came */
     struct turns all;
+    struct turns opened;   /* have a file open; those that were read longest ago first */
+    int64_t full_until_ns; /* monotonic: till then none is closed for another */
+    int64_t said_ns;       /* monotonic: when it was said last that logs wait; 0: never */
+    bool served;           /* one of those that wait was read last */
+    bool closing_logged;
     struct event *run;   /* reads the first of the queue */
     struct event *later; /* queues those that are in grace */
     bool stopped;
@@ -42,8 +49,8 @@ struct follow *tailer_follow(struct tailer *t, const struct follow_options *opti
 /* Stops following it; NULL is fine. Its position stays in the checkpoint. */
 void tailer_unfollow(struct tailer *t, struct follow *f);
 
-/* The follow that has the plain file open; NULL: none. */
-struct follow *tailer_holder(const struct tailer *t, dev_t dev, ino_t ino);
+/* The follow that reads the plain file at `path`, see chain_of; NULL: none. */
+struct follow *tailer_holder(const struct tailer *t, dev_t dev, ino_t ino, const char *path);
 /* The follow that has read the plain file and left it, up to *end; NULL: none. */
 struct follow *tailer_leaver(const struct tailer *t, struct segment *seg, struct file_pos *end);
 
