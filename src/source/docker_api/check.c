@@ -174,7 +174,8 @@ static bool goes_back(const struct api_check *c)
     return c->reached || (whole && (c->began || is_at_start(c)));
 }
 
-bool api_check_is_current(const struct api_check *c)
+/* Was nothing taken since it began? */
+static bool is_current(const struct api_check *c)
 {
     return c->proof->entries == c->entries_before;
 }
@@ -190,7 +191,7 @@ static void conclude(struct api_check *c, enum log_end end)
 {
     bool behind = c->behind[STREAM_STDOUT] || c->behind[STREAM_STDERR];
     bool unknown = c->strict && !goes_back(c);
-    c->proves = end == LOG_END_WHOLE && !behind && goes_back(c) && api_check_is_current(c);
+    c->proves = end == LOG_END_WHOLE && !behind && goes_back(c) && is_current(c);
     if (end == LOG_END_BROKEN) {
         c->done(c->arg, CHECK_FAILED);
     } else if (end != LOG_END_WHOLE) {

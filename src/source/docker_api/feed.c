@@ -198,7 +198,7 @@ static void checked_silence(void *arg, enum check_result result)
     if (f->check.proves) {
         intake_checked(&f->intake, 0, NULL);
     }
-    if (result != CHECK_BEHIND || !api_check_is_current(&f->check)) {
+    if (result != CHECK_BEHIND || f->silence.heard) {
         return;
     }
     if (f->intake.follow_repeats || f->intake.proof.owed) {
