@@ -272,7 +272,8 @@ static void test_tail_harms(void **state)
         assert_non_null(engine_ping(server->engine, on_pong, server));
         run(server);
         assert_int_equal(engine_tail_harms(server->engine, "local"), minor < 45);
-        assert_int_equal(engine_tail_harms(server->engine, "fluentd"), minor < 45); /* a cache in that format */
+        assert_int_equal(engine_tail_harms(server->engine, "fluentd"),
+                         minor < 45); /* a cache in that format */
         assert_false(engine_tail_harms(server->engine, "json-file"));
         assert_false(engine_tail_harms(server->engine, "journald"));
     }
@@ -366,21 +367,10 @@ static void test_podman_late_head(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_cut_anywhere),
-        T(test_refused),
-        T(test_one_chunk),
-        T(test_tty_cut_anywhere),
-        T(test_pieces),
-        T(test_request),
-        T(test_broken),
-        T(test_malformed_entry),
-        T(test_not_there),
-        T(test_close_in_entry),
-        T(test_tail_harms),
-        T(test_podman_pieces),
-        T(test_podman_since),
-        T(test_podman_unreadable),
-        T(test_podman_late_head),
+        T(test_cut_anywhere), T(test_refused),           T(test_one_chunk),        T(test_tty_cut_anywhere),
+        T(test_pieces),       T(test_request),           T(test_broken),           T(test_malformed_entry),
+        T(test_not_there),    T(test_close_in_entry),    T(test_tail_harms),       T(test_podman_pieces),
+        T(test_podman_since), T(test_podman_unreadable), T(test_podman_late_head),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
