@@ -1,5 +1,5 @@
-/* Reads the last entries of a container's log, which costs the Engine little, and compares them with what was
- * taken. That tells a stream that hangs, one that ended too early, and one that skipped lines. Where the entries
+/* Reads the last entries of a container's log, which costs the Engine little (but see engine_tail_harms), and compares them
+ * with what was taken. That tells a stream that hangs, one that ended too early, and one that skipped lines. Where the entries
  * read do not go back far enough, more are read. It also tells whether an entry is one of those taken long ago. */
 #ifndef SIDETAIL_SOURCE_DOCKER_API_CHECK_H
 #define SIDETAIL_SOURCE_DOCKER_API_CHECK_H

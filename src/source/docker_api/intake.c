@@ -253,11 +253,13 @@ enum intake_result intake_entry(struct api_intake *in, const struct log_entry *e
     if (is_of_before(in, e) || is_repeated(in, e)) {
         return INTAKE_PASSED;
     }
-    in->reached |= cursor_passes(&in->cursor, e->stream, e->time_ns);
-    if (intake_was_misled(in)) { /* by what was taken on credit too: entries between may have been left out */
+    bool passes = cursor_passes(&in->cursor, e->stream, e->time_ns);
+    in->reached |= passes;
+    if (intake_was_misled(
+            in)) { /* what was taken on credit does not tell that nothing before it was left out */
         return INTAKE_REOPEN;
     }
-    if (cursor_passes(&in->cursor, e->stream, e->time_ns) || proof_passes(&in->proof, e)) {
+    if (passes || proof_passes(&in->proof, e)) {
         in->reached = true;
         cursor_take(&in->cursor, e->stream, e->time_ns, &offset);
         return INTAKE_PASSED;
