@@ -66,10 +66,10 @@ bool engine_bare_end(const struct engine *e, const char *driver);
 /* Does each piece of a long line have a time of its own? With journald it does, that of its arrival, and with
  * Podman, which begins a new piece with each read (conmon src/ctr_logging.c). */
 bool engine_own_times(const struct engine *e, const char *driver);
-/* May the Engine crash when it is asked for the last entries of a log? One before 26.0, API 1.45, does where an entry in the
- * local driver's format is damaged. That is so for a moment, when a container ends while one of the files that were unpacked
- * for another reader is older than its name says (moby daemon/logger/local/read.go, getTailReader: it wraps no error, and
- * returns no reader). */
+/* May the Engine crash when it is asked for the last entries of a log? One before API 1.45 does where an entry in the local
+ * driver's format is damaged (moby daemon/logger/local/read.go, getTailReader: it wraps no error, and returns no reader). So
+ * does 26.0.0, of API 1.45 already. With one before 23.0 it takes no more than a container that ends while a file which was
+ * unpacked for another reader is older than its name says. */
 bool engine_tail_harms(const struct engine *e, const char *driver);
 /* All of a log, with the driver's quirks and the terminal: where to begin is for the caller to set. */
 struct log_options log_options_for(const struct engine *e, const char *driver, bool tty);

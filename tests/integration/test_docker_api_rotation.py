@@ -97,6 +97,24 @@ def test_tail_of_a_burst(engine, binary, tmp_path, driver):
     assert [line["log"] for line in shown if "log" in line] == lines
 
 
+def test_a_long_log_is_gone_through_again(engine, collect):
+    """An Engine before 23.0 that is asked for what follows a time leaves out rotated files of `local`. It is asked for all then, which
+    takes it longer than a stream may be silent."""
+    first, lines = burst(250000)
+    shell = f"[ -e /twice ] && exec seq 1 20000; touch /twice; {first}"
+    one = engine.run("sh", "-c", shell, image=SHELL, log_driver="local", log_opts={"max-size": "300k", "max-file": "500"},
+                     options=["--network", "none"])  # fmt: skip
+    one.wait()
+    s = collect().start()
+    s.wait_lines(len(lines), 120)
+    s.stop_cleanly()
+    one.start()
+    one.wait()
+    s.start()
+    assert_all_collected(s, [one], lines + [str(number) for number in range(1, 20001)])
+    s.stop_cleanly()
+
+
 @pytest.fixture
 def proxy(engine):
     # A short path: a socket's path has 107 bytes at most.

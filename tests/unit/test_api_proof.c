@@ -560,6 +560,120 @@ static void test_checks_without_a_tail(void **state)
     assert_int_equal(r.result, CHECK_BEHIND);
 }
 
+/* An entry of the answer: a line, or without a text a piece of one. */
+static void add_one(struct server *server, enum stream stream, int64_t time_ns, const char *text)
+{
+    static char line[CLOCK_TEXT_MAX + 16400];
+    size_t n = clock_format(time_ns, line);
+    line[n++] = ' ';
+    memset(line + n, 'x', 16384);
+    strcpy(line + n + (text ? 0 : 16384), text ? text : "");
+    add_line(server, stream == STREAM_STDERR ? 2 : 1, line);
+}
+
+/* The stream brought a piece twice, so it brought more than the log has. */
+static void test_checks_of_a_piece_that_came_twice(void **state)
+{
+    struct server *server = *state;
+    int64_t t = clock_now() - 3600 * NS_PER_S;
+    struct log_entry piece = entry(STREAM_STDOUT, t, "x", true), last = entry(STREAM_STDOUT, t, "x", false);
+    for (int harms = 0; harms < 2; harms++) {
+        struct reader r;
+        begin_reading(server, &r, 100000);
+        r.options.tail_harms = harms;
+        take_line(&r, t - MS);
+        for (int i = 0; i < 5; i++) {
+            take(&r, &piece);
+        }
+        log_has_pieces(server, t, 40, 5);
+        check(server, &r, &last);
+        assert_int_equal(r.result, CHECK_BEHIND);
+        assert_null(strstr(server->request, "since="));
+        log_has_pieces(server, t, 0, 5); /* or its beginning was rotated away: that cannot be told */
+        check(server, &r, &last);
+        assert_int_equal(r.result, CHECK_LEVEL);
+    }
+}
+
+/* The log's later times are of before the clock was set back, and Engines before 23.0 send these too. */
+static void test_checks_after_a_clock_set_back(void **state)
+{
+    struct server *server = *state;
+    int64_t t = clock_now() - 3600 * NS_PER_S;
+    struct log_entry one = entry(STREAM_STDOUT, t, "line", false),
+                     two = entry(STREAM_STDERR, t + 100 * MS, "line", false),
+                     held = entry(STREAM_STDOUT, t + 1000 * MS, "text", false);
+    for (int strict = 0; strict < 2; strict++) {
+        struct reader r;
+        begin_reading(server, &r, 10000000);
+        r.options.tail_harms = true;
+        for (int i = 0; i < STREAM_COUNT; i++) {
+            r.cursor.stream[i].last.time_ns = t - 2 * NS_PER_S; /* as cursor_set_back does */
+        }
+        take(&r, &one);
+        take(&r, &two);
+        begin_answer(server, CHUNKED);
+        add_one(server, STREAM_STDOUT, t + 200 * MS, "old\n");
+        add_one(server, STREAM_STDERR, t + 300 * MS, "old\n");
+        add_one(server, STREAM_STDOUT, one.time_ns, "line\n");
+        add_one(server, STREAM_STDERR, two.time_ns, "line\n");
+        if (strict) {
+            add_one(server, STREAM_STDOUT, held.time_ns, "text\n");
+        }
+        add_text(server, "0\r\n\r\n");
+        check(server, &r, strict ? &held : NULL);
+        assert_int_equal(r.result, CHECK_LEVEL);
+        char since[64];
+        snprintf(since, sizeof(since), "since=%lld.%09d", (long long)(t / NS_PER_S), (int)(t % NS_PER_S));
+        assert_non_null(strstr(server->request, since)); /* the earlier one of the two is asked for */
+    }
+}
+
+/* The first piece of the held line was skipped, and much of the other stream is between that and the line's end. */
+static void test_checks_of_a_line_far_from_its_beginning(void **state)
+{
+    struct server *server = *state;
+    struct reader r;
+    int64_t t = clock_now() - 3600 * NS_PER_S;
+    struct log_entry held = entry(STREAM_STDOUT, t, "end", false);
+    begin_reading(server, &r, 100000);
+    r.options.tail_harms = true;
+    take_line(&r, t - MS);
+    begin_answer(server, CHUNKED);
+    add_one(server, STREAM_STDOUT, t - MS, "line\n");
+    add_one(server, STREAM_STDOUT, t, NULL);
+    for (int i = 1; i <= PROOF_NEXT + 10; i++) {
+        add_one(server, STREAM_STDERR, t + i, "beside\n");
+    }
+    add_one(server, STREAM_STDOUT, t, "end\n");
+    add_text(server, "0\r\n\r\n");
+    check(server, &r, &held);
+    assert_int_equal(r.result, CHECK_BEHIND);
+}
+
+/* That a stream is silent inside a line proves nothing of the pieces to come. */
+static void test_checks_of_silence_inside_a_line(void **state)
+{
+    struct server *server = *state;
+    int64_t t = clock_now() - 3600 * NS_PER_S;
+    struct log_entry piece = entry(STREAM_STDOUT, t, "x", true), last = entry(STREAM_STDOUT, t, "x", false);
+    for (int harms = 0; harms < 2; harms++) {
+        struct reader r;
+        begin_reading(server, &r, 100000);
+        r.options.tail_harms = harms;
+        take_line(&r, t - MS);
+        begin_answer(server, CHUNKED);
+        for (int i = 0; i < 3; i++) {
+            take(&r, &piece);
+            add_one(server, STREAM_STDOUT, t, NULL);
+        }
+        add_text(server, "0\r\n\r\n");
+        check(server, &r, NULL);
+        assert_false(r.check.proves);
+        assert_true(doubts(&r, &last));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -578,6 +692,10 @@ int main(void)
         T(test_checks_of_credit),
         T(test_checks_of_pieces),
         T(test_checks_without_a_tail),
+        T(test_checks_of_a_piece_that_came_twice),
+        T(test_checks_after_a_clock_set_back),
+        T(test_checks_of_a_line_far_from_its_beginning),
+        T(test_checks_of_silence_inside_a_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

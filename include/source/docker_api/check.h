@@ -1,5 +1,5 @@
-/* Reads the last entries of a container's log, which costs the Engine little, and compares them with what was
- * taken. That tells a stream that hangs, one that ended too early, and one that skipped lines. Where the entries
+/* Reads the last entries of a container's log, which costs the Engine little (but see engine_tail_harms), and compares them
+ * with what was taken. That tells a stream that hangs, one that ended too early, and one that skipped lines. Where the entries
  * read do not go back far enough, more are read. It also tells whether an entry is one of those taken long ago. */
 #ifndef SIDETAIL_SOURCE_DOCKER_API_CHECK_H
 #define SIDETAIL_SOURCE_DOCKER_API_CHECK_H
@@ -66,8 +66,6 @@ struct held_entry held_entry(const struct api_cursor *cursor, const bool *more, 
 
 /* Begins; a check that is under way is given up. Of the options those of log_options_for count. 0, or -1: memory. */
 int api_check_start(struct api_check *c, struct engine *e, const char *id, const struct log_options *options);
-/* Was nothing taken since it began? */
-bool api_check_is_current(const struct api_check *c);
 /* A second went by: one that gets no answer for long fails. Is it still under way? */
 bool api_check_tick(struct api_check *c);
 /* `done` is not called any more. None under way is fine. */

@@ -10,6 +10,7 @@
 
 struct silence {
     unsigned seconds;     /* without an entry */
+    bool heard;           /* an entry came since the last tick, whether it was taken or passed over */
     unsigned check_after; /* of those before the next check */
     /* Before the first check of the next stream. It doubles with each stream that was found hanging before
      * its first entry: an Engine reads all files through for `since`, silently, which takes long when they
@@ -24,7 +25,7 @@ void silence_init(struct silence *s, unsigned patience);
 void silence_opened(struct silence *s);
 /* The stream brought an entry. From now on the patience is the one given. */
 void silence_broken(struct silence *s, unsigned patience);
-/* A second went by. Is a check due? It is after `at_most` seconds in any case. Then they are counted anew. */
+/* A second went by. Is a check due? It is after `at_most` silent seconds in any case. Then they are counted anew. */
 bool silence_tick(struct silence *s, unsigned at_most);
 /* A check is over: the next one is due after twice the time. */
 void silence_checked(struct silence *s);

@@ -10,9 +10,9 @@
  * of a rotation looks for lines behind the end of a file, and never comes back (moby pkg/tailfile, Scan). */
 #define CHECK_PATIENCE      2
 #define CHECK_PATIENCE_MOST 16
-#define CHECK_PATIENCE_READ                                                                                  \
-    60 /* where the Engine reads the whole file, which may be of a GB and more, and never hangs */
-#define CHECK_MOST (CHECK_FEW * CHECK_FACTOR * CHECK_FACTOR)
+/* The same where the Engine reads the whole file, which may be of a GB and more. */
+#define CHECK_PATIENCE_READ 60
+#define CHECK_MOST          (CHECK_FEW * CHECK_FACTOR * CHECK_FACTOR)
 /* Where they may be pieces, of 16 KiB. */
 #define CHECK_MOST_LONG (CHECK_PIECES * CHECK_FACTOR)
 
@@ -87,8 +87,10 @@ static void compare_piece(struct api_check *c, const struct log_entry *e)
         c->reached |= *same == 0;
         return;
     }
-    ++*same;
-    c->over |= *same == last->lines + 1;
+    if (++*same == last->lines + 1) {
+        c->over = true;
+        c->is_piece = e->more;
+    }
     c->behind[c->held.stream] |= *same > last->lines + 1;
 }
 
@@ -112,10 +114,12 @@ static void find_last(struct api_check *c, const struct log_entry *e)
 
 static void conclude(struct api_check *c, enum log_end end);
 
-/* Where all is asked for, the answer may go on for long behind the entry that is held. */
+/* Where all is asked for, the answer may go on for long behind the entry that is held. Of a whole line it may be that its
+ * end is still to come, for the piece that came is not the one that is held. */
 static bool has_enough(const struct api_check *c)
 {
-    return c->options.tail < 0 && c->over && c->next.count == PROOF_NEXT;
+    bool whole = c->over && !(c->is_piece && c->held.whole);
+    return c->options.tail < 0 && whole && c->next.count == PROOF_NEXT;
 }
 
 static bool on_entry(void *arg, const struct log_entry *e)
@@ -164,6 +168,9 @@ static bool is_at_start(const struct api_check *c)
 static bool goes_back(const struct api_check *c)
 {
     bool whole = c->options.tail < 0 || c->entries < c->options.tail; /* no more, or none of that time */
+    if (c->held.piece && c->options.tail < 0 && c->options.since_ns > 0) {
+        return c->over; /* nothing of before the line was asked for */
+    }
     if (c->held.piece) {
         /* Of a line whose beginning was rotated away, it cannot be told how many pieces there were. */
         return (whole && !c->reached) || (c->over && c->reached);
@@ -174,7 +181,8 @@ static bool goes_back(const struct api_check *c)
     return c->reached || (whole && (c->began || is_at_start(c)));
 }
 
-bool api_check_is_current(const struct api_check *c)
+/* Was nothing taken since it began? */
+static bool is_current(const struct api_check *c)
 {
     return c->proof->entries == c->entries_before;
 }
@@ -182,23 +190,36 @@ bool api_check_is_current(const struct api_check *c)
 /* Of fewer entries than were asked for, `since` may have taken some away; else they are all. */
 static bool may_ask_for_more(const struct api_check *c)
 {
-    bool all = c->options.tail < 0 || (c->options.since_ns == 0 && c->entries < c->options.tail);
+    if (c->options.tail < 0) {
+        return c->held.piece && c->options.since_ns > 0;
+    }
+    bool all = c->options.since_ns == 0 && c->entries < c->options.tail;
     return c->held.time_ns > 0 && !all && c->options.tail < (c->held.piece ? CHECK_MOST_LONG : CHECK_MOST);
+}
+
+static int ask_for_more(struct api_check *c)
+{
+    if (c->options.tail < 0) {
+        c->options.since_ns = 0;
+    } else {
+        c->options.tail *= CHECK_FACTOR;
+    }
+    return ask(c);
 }
 
 static void conclude(struct api_check *c, enum log_end end)
 {
     bool behind = c->behind[STREAM_STDOUT] || c->behind[STREAM_STDERR];
     bool unknown = c->strict && !goes_back(c);
-    c->proves = end == LOG_END_WHOLE && !behind && goes_back(c) && api_check_is_current(c);
+    bool inside = c->began && c->held.time_ns == 0; /* a line, whose next pieces bear the time of these */
+    c->proves = end == LOG_END_WHOLE && !behind && goes_back(c) && !inside && is_current(c);
     if (end == LOG_END_BROKEN) {
         c->done(c->arg, CHECK_FAILED);
     } else if (end != LOG_END_WHOLE) {
         /* Its container is being removed: there is no more than the stream brings. */
         c->done(c->arg, c->held.returned ? CHECK_BEHIND : CHECK_LEVEL);
     } else if (unknown && !behind && may_ask_for_more(c)) {
-        c->options.tail *= CHECK_FACTOR;
-        if (ask(c) < 0) {
+        if (ask_for_more(c) < 0) {
             c->done(c->arg, CHECK_FAILED);
         }
     } else {
@@ -229,25 +250,39 @@ static int ask(struct api_check *c)
     return c->stream ? 0 : -1;
 }
 
+/* From the newest entry on that was taken. Where all is asked for, the other stream's last one is to come as well: it shows
+ * that later times before it are of a clock that was set back since. */
+static int64_t since_taken(const struct api_check *c)
+{
+    int64_t newest = 0, oldest = INT64_MAX, line = INT64_MAX;
+    for (int s = 0; s < STREAM_COUNT; s++) {
+        int64_t at = base_of(c, (enum stream)s)->time_ns;
+        newest = at > newest ? at : newest;
+        oldest = at > 0 && at < oldest ? at : oldest;
+        line = is_unfinished(c, s) && at < line ? at : line; /* its other pieces bear that time too */
+    }
+    if (c->options.tail < 0 && newest > 0) {
+        newest = oldest > newest - CURSOR_SLACK_NS ? oldest : newest - CURSOR_SLACK_NS;
+    }
+    return line < newest ? line : newest;
+}
+
 /* No earlier than needed: an Engine before 23.0 that unpacks rotated files for two readers at once may give one of them
  * what the other asked for. */
 static int64_t since(const struct api_check *c)
 {
-    int64_t newest = 0, line = INT64_MAX;
     if (c->held.returned) {
         int64_t last = c->cursor->stream[c->held.awaited].last.time_ns;
         return c->held.again && c->held.time_ns < last ? c->held.time_ns : last;
     }
     if (c->held.piece) {
-        /* The last entries alone bound it where these may be asked for. Else: the time that all pieces bear. */
+        /* All pieces of the line bear its time. 0: the last entries are enough. */
         return c->options.tail < 0 ? c->held.time_ns : 0;
     }
-    for (int s = 0; s < STREAM_COUNT; s++) {
-        int64_t at = base_of(c, (enum stream)s)->time_ns;
-        newest = at > newest ? at : newest;
-        line = is_unfinished(c, s) && at < line ? at : line; /* its other pieces bear that time too */
+    if (c->options.tail < 0 && c->proof->since_skips && is_at_start(c)) {
+        return 0; /* else nothing would tell that what is asked for was left out */
     }
-    return line < newest ? line : newest;
+    return since_taken(c);
 }
 
 /* How many entries to ask for at first. */

@@ -190,7 +190,7 @@ static void checked_silence(void *arg, enum check_result result)
 {
     struct api_feed *f = arg;
     silence_checked(&f->silence);
-    if (!f->container && result == CHECK_LEVEL) {
+    if (!f->container && result == CHECK_LEVEL && !f->silence.heard) {
         close_stream(f); /* it was removed, and its stream did not end */
         rest(f);
         return;
@@ -198,7 +198,7 @@ static void checked_silence(void *arg, enum check_result result)
     if (f->check.proves) {
         intake_checked(&f->intake, 0, NULL);
     }
-    if (result != CHECK_BEHIND || !api_check_is_current(&f->check)) {
+    if (result != CHECK_BEHIND || f->silence.heard) {
         return;
     }
     if (f->intake.follow_repeats || f->intake.proof.owed) {

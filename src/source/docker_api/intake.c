@@ -253,7 +253,13 @@ enum intake_result intake_entry(struct api_intake *in, const struct log_entry *e
     if (is_of_before(in, e) || is_repeated(in, e)) {
         return INTAKE_PASSED;
     }
-    if (cursor_passes(&in->cursor, e->stream, e->time_ns) || proof_passes(&in->proof, e)) {
+    bool passes = cursor_passes(&in->cursor, e->stream, e->time_ns);
+    in->reached |= passes;
+    if (intake_was_misled(
+            in)) { /* what was taken on credit does not tell that nothing before it was left out */
+        return INTAKE_REOPEN;
+    }
+    if (passes || proof_passes(&in->proof, e)) {
         in->reached = true;
         cursor_take(&in->cursor, e->stream, e->time_ns, &offset);
         return INTAKE_PASSED;
@@ -275,7 +281,7 @@ enum intake_result intake_entry(struct api_intake *in, const struct log_entry *e
         in->doubted = held_entry(&in->cursor, in->more, e);
         return INTAKE_DOUBT;
     }
-    if (intake_was_misled(in) || is_repeated_piece(in, e)) {
+    if (is_repeated_piece(in, e)) {
         return INTAKE_REOPEN;
     }
     if (early && in->last[e->stream] == LAST_UNKNOWN) {

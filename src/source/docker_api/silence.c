@@ -13,20 +13,22 @@ void silence_init(struct silence *s, unsigned patience)
 void silence_opened(struct silence *s)
 {
     s->seconds = 0;
+    s->heard = false;
     s->check_after = s->patience;
     s->hanging = false;
 }
 
 void silence_broken(struct silence *s, unsigned patience)
 {
-    s->seconds = 0;
+    s->heard = true;
     s->patience = patience;
     s->hanging = false;
 }
 
 bool silence_tick(struct silence *s, unsigned at_most)
 {
-    s->seconds++;
+    s->seconds = s->heard ? 0 : s->seconds + 1; /* whole ones: a stream that is read through is not silent */
+    s->heard = false;
     if (s->seconds < s->check_after && s->seconds < at_most) {
         return false;
     }

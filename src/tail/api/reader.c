@@ -78,7 +78,7 @@ static void checked_silence(void *arg, enum check_result result)
         proof_given(&r->proof, &r->cursor, cursor_newest(&r->cursor), NULL);
     }
     /* Unless the lines come within a second. */
-    r->silence.hanging = result == CHECK_BEHIND && api_check_is_current(&r->check);
+    r->silence.hanging = result == CHECK_BEHIND && !r->silence.heard;
 }
 
 /* -- the stream -------------------------------------------------------------------------------- */
