@@ -3,6 +3,7 @@
 #include <sys/mount.h>
 
 #include "links_fixture.h"
+#include "source/files/files.h"
 
 static void set_mode(struct world *w, const char *name, mode_t mode)
 {
@@ -88,6 +89,59 @@ static void test_rights_change(void **state)
     set_mode(&w, "elsewhere", 0711);
     world_await(&w, "1\nsecret\n2\n");
     world_free(&w);
+}
+
+/* A directory on the way is closed: what comes into it then is not opened, though anybody may read the file itself. */
+static void test_directory_closed(void **state)
+{
+    (void)state;
+    struct world w;
+    linked_world(&w, LINKS_INSIDE);
+    set_mode(&w, "elsewhere", 0755);
+    world_write(&w, "elsewhere/x", "1\n");
+    link_to(&w, "../../elsewhere/x", "logs/web/x.log");
+    world_start(&w);
+    world_settle(&w);
+    set_mode(&w, "elsewhere", 0700);
+    world_rename(&w, "elsewhere/x", "elsewhere/x.1");
+    world_write(&w, "elsewhere/x", "secret\n");
+    await_refused(&w, 1);
+    world_run(&w, 1500);
+    world_expect(&w, "1\n");
+    set_mode(&w, "elsewhere", 0755);
+    world_await(&w, "1\nsecret\n");
+    world_free(&w);
+}
+
+/* What was closed for want of descriptors is looked at again before it is opened again. */
+static void test_rights_change_while_closed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        mode_t closed, open;
+    } changes[] = {{"elsewhere", 0700, 0755}, {"elsewhere/x", 0600, 0644}};
+    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+        struct world w;
+        linked_world(&w, LINKS_INSIDE);
+        set_mode(&w, "elsewhere", 0755);
+        world_write(&w, "elsewhere/x", "1\n");
+        link_to(&w, "../../elsewhere/x", "logs/web/x.log");
+        world_start(&w);
+        world_settle(&w);
+        ((struct files *)w.source)->set.tailer->open.most = 1;
+        world_write(&w, "logs/web/b.log", "b\n");
+        world_await(&w, "1\nb\n");
+        assert_int_equal(metrics.open_files, 1);
+        set_mode(&w, changes[i].name, changes[i].closed);
+        world_write(&w, "elsewhere/x", "secret\n");
+        await_refused(&w, 1);
+        world_run(&w, 1500);
+        world_expect(&w, "1\nb\n");
+        set_mode(&w, changes[i].name, changes[i].open);
+        world_await(&w, "1\nb\nsecret\n");
+        world_free(&w);
+    }
 }
 
 /* A rotated file beside the target, which nobody else may read, is none of the log's. */
@@ -179,6 +233,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_anybody_may_read), cmocka_unit_test(test_what_not_everybody_may_read),
         cmocka_unit_test(test_rights_change),         cmocka_unit_test(test_rotated_secret_beside_the_target),
+        cmocka_unit_test(test_directory_closed),      cmocka_unit_test(test_rights_change_while_closed),
         cmocka_unit_test(test_other_file_system),     cmocka_unit_test(test_other_mount),
         cmocka_unit_test(test_volume_below_the_base),
     };

@@ -11,7 +11,6 @@ struct generation {
     char *path; /* owned */
     dev_t dev;
     ino_t ino;
-    bool public; /* anybody may read it */
     int64_t mtime_ns;
     int64_t birth_ns;         /* 0: not known. Of an archive or a copy, that of its making */
     struct rotated_name name; /* points into path */

@@ -54,7 +54,6 @@ static void file_follow(struct file *file)
         .key = file->path,
         .path = file->real,
         .alias = file->alias,
-        .shared = file->shared,
         .decoder = decoder_find(formats[set->cfg->files_format]),
         .tags = file->tags,
         .from_end = file->first_look && set->cfg->start_at == START_END,
@@ -172,7 +171,7 @@ void file_go_to(struct file *file, char *real, char *alias)
     file->real = real;
     file->alias = alias;
     if (file->follow) {
-        follow_move(file->follow, real, alias, file->shared);
+        follow_move(file->follow, real, alias);
     } else if (!file->tags) {
         file_tag(file);
     }

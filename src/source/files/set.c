@@ -160,6 +160,15 @@ static void on_left(void *arg, const struct file_pos *end, const char *copied)
     }
 }
 
+/* For the tailer: what lies out of the base may have been closed to others since it was looked at. */
+static bool is_allowed(void *arg, const char *key, const char *path)
+{
+    const struct identities *ids = arg;
+    const struct file *file = find(ids->set, key);
+    bool judged = file && file->linked && ids->set->cfg->files_follow_links == LINKS_INSIDE;
+    return !judged || target_allows(file->path, file->base, path);
+}
+
 /* Asks anew who it is. */
 static void ask_again(struct file *file)
 {
@@ -426,7 +435,8 @@ void file_set_open(struct file_set *set, struct pipeline *pipeline)
 {
     set->identities = (struct identities){
         .set = set, .checkpoint = set->checkpoint, .pipeline = pipeline, .tailer = set->tailer};
-    tailer_set_calls(set->tailer, (struct tailer_calls){.stray = identity_stray,
+    tailer_set_calls(set->tailer, (struct tailer_calls){.allowed = is_allowed,
+                                                        .stray = identity_stray,
                                                         .read_before = identity_read_before,
                                                         .left = on_left,
                                                         .arg = &set->identities});

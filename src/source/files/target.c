@@ -74,6 +74,16 @@ struct target target_find(const char *path, const char *base, enum follow_links 
     return p;
 }
 
+bool target_allows(const char *path, const char *base, const char *other)
+{
+    char *real_base = resolve(base);
+    bool inside = real_base && behind(real_base, other);
+    bool allowed = inside || (real_base && behind(base, path) &&
+                              judge_shared(path, base, real_base, other) == TARGET_GOOD);
+    free(real_base);
+    return allowed;
+}
+
 void target_free(struct target *p)
 {
     free(p->real);

@@ -38,6 +38,10 @@ struct target {
 struct target target_find(const char *path, const char *base, enum follow_links follow);
 void target_free(struct target *p);
 
+/* By links that count as inside, where rights may change: may what lies at `other`, a path without links, be opened as
+ * one of the files of the log that the name leads to? */
+bool target_allows(const char *path, const char *base, const char *other);
+
 /* Logs that it is not followed, and counts it where it was refused. Says nothing of what is GOOD, is not there or is
  * followed by another name. */
 void target_say(const struct target *p, const char *path);

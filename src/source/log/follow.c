@@ -237,7 +237,7 @@ enum follow_state follow_read(struct follow *f)
 
 /* -- opening and closing ----------------------------------------------------------------------- */
 
-void follow_move(struct follow *f, const char *path, const char *alias, bool shared)
+void follow_move(struct follow *f, const char *path, const char *alias)
 {
     free(f->path);
     free(f->alias);
@@ -248,7 +248,6 @@ void follow_move(struct follow *f, const char *path, const char *alias, bool sha
     }
     f->lines.path = f->ownership.path = f->intake.path = f->path;
     f->intake.alias = f->alias;
-    f->ownership.shared = shared;
 }
 
 static void set_up(struct follow *f, const struct follow_env *env, const struct follow_options *options)
@@ -264,9 +263,9 @@ static void set_up(struct follow *f, const struct follow_env *env, const struct 
                               .progress = &f->progress,
                               .damage_end.offset = UINT64_MAX};
     f->ownership =
-        (struct ownership){NULL, feed_key(f->progress.feed), &f->chain, env->pipeline, env->others, false};
+        (struct ownership){NULL, feed_key(f->progress.feed), &f->chain, env->pipeline, env->others};
     f->intake = (struct intake){.cfg = env->cfg, .ownership = &f->ownership, .chain = &f->chain};
-    follow_move(f, options->path, options->alias, options->shared);
+    follow_move(f, options->path, options->alias);
     f->begin.from_end = options->from_end;
     f->begin.decoder = options->decoder;
     if (options->from) {

@@ -20,7 +20,6 @@ struct follow_options {
     const char *key;               /* in the checkpoint */
     const char *path;              /* of the live file, without links; it need not exist yet */
     const char *alias;             /* a link to it that names it: rotated files may bear its name; or NULL */
-    bool shared;                   /* only files that anybody may read are the log's: others are not opened */
     const struct decoder *decoder; /* NULL: by the file's first line */
     struct tags *tags;
     bool from_end;               /* no position known: begin behind what is there now */
@@ -41,7 +40,7 @@ void follow_wake(struct follow *f);
 void follow_look(struct follow *f);
 /* Its link leads elsewhere now: what is there comes behind what was read, as after a rotation. See
  * struct follow_options. */
-void follow_move(struct follow *f, const char *path, const char *alias, bool shared);
+void follow_move(struct follow *f, const char *path, const char *alias);
 /* Does what writes the log run no more, and when had it ended last (0: never, or unknown)? A last line without its
  * end is delivered then: see last_line.h. A log that is deleted needs no such word. */
 void follow_ended(struct follow *f, bool ended, int64_t run_end_ns);

@@ -17,7 +17,6 @@ static bool stat_live(const char *path, struct generation *live)
     }
     *live = (struct generation){.dev = st.st_dev,
                                 .ino = st.st_ino,
-                                .public = st.st_mode & S_IROTH,
                                 .mtime_ns = clock_of_timespec(st.st_mtim),
                                 .birth_ns = file_birth(path)};
     return true;

@@ -144,6 +144,11 @@ static bool is_held_by_another(const struct ownership *o, const struct generatio
            o->others.open(o->others.arg, gen->dev, gen->ino, gen->path ? gen->path : o->path);
 }
 
+bool ownership_allows(const struct ownership *o, const char *path)
+{
+    return o->others.allowed(o->others.arg, o->key, path);
+}
+
 bool ownership_read_before(const struct ownership *o, struct segment *seg, struct file_pos *to)
 {
     return !seg->archive && o->others.read_before(o->others.arg, o->key, seg, to);
@@ -152,9 +157,8 @@ bool ownership_read_before(const struct ownership *o, struct segment *seg, struc
 char *ownership_find(const struct ownership *o, const struct file_pos *pos)
 {
     char *path = rotation_find(o->path, pos->file.dev, pos->file.ino);
-    struct stat st;
     path = path ? path : o->others.stray(o->others.arg, o->key);
-    if (path && o->shared && (!plain_file_stat(path, &st) || !(st.st_mode & S_IROTH))) {
+    if (path && !ownership_allows(o, path)) {
         free(path);
         path = NULL;
     }
@@ -178,10 +182,10 @@ static bool may_copy(const struct copies *c, const char *path, const struct stat
 {
     const struct followed_logs *others = &c->o->others;
     return (uint64_t)st->st_size >= c->pos->offset && (uint64_t)st->st_size > c->size &&
-           (!c->o->shared || st->st_mode & S_IROTH) && archive_suffix(path) == 0 &&
-           strcmp(path, c->o->path) != 0 &&
+           archive_suffix(path) == 0 && strcmp(path, c->o->path) != 0 &&
            file_birth(path) > c->pos->mtime_ns - copying_ns(c->pos->offset) &&
-           !others->open(others->arg, st->st_dev, st->st_ino, path) && !others->known(others->arg, path);
+           !others->open(others->arg, st->st_dev, st->st_ino, path) && !others->known(others->arg, path) &&
+           ownership_allows(c->o, path);
 }
 
 static bool take_copy(void *arg, const char *path, const struct stat *st)
@@ -210,7 +214,7 @@ bool ownership_wanted(void *arg, const struct generation *gen)
 {
     const struct ownership *o = arg;
     struct file_pos from;
-    if ((o->shared && !gen->public) || is_held_by_another(o, gen)) {
+    if (!ownership_allows(o, gen->path ? gen->path : o->path) || is_held_by_another(o, gen)) {
         return false;
     }
     return !gen->name.inside || (!is_known_itself(o, gen) && owner_of(o, gen, &from) != OWNER_ITSELF);

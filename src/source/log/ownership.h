@@ -24,6 +24,8 @@ enum owner {
 /* What is known of all logs that are followed. */
 struct followed_logs {
     bool (*known)(void *arg, const char *path); /* is the log followed, or was it? */
+    /* May the log of that key be read from what lies at `path` now? To be asked each time before that is opened. */
+    bool (*allowed)(void *arg, const char *key, const char *path);
     /* Is the plain file in any chain? See chain_of. */
     bool (*open)(void *arg, dev_t dev, ino_t ino, const char *path);
     /* Where the file lies in which the position of that key was taken, where neither its name nor its directory
@@ -44,13 +46,14 @@ struct ownership {
     const struct chain *chain;
     struct pipeline *pipeline;
     struct followed_logs others;
-    bool shared; /* see struct follow_options */
 };
 
 /* Whose is the file at `path`, whose name is that of a rotated file of this log? Where it is its own, some of
  * it may have been read as this log's: up to *from, if that has a file. */
 enum owner ownership_of(const struct ownership *o, const char *path, struct file_pos *from);
 
+/* May what lies at `path` now be opened as the log's? */
+bool ownership_allows(const struct ownership *o, const char *path);
 /* As listing_filter.wanted, of a struct ownership: is the file to be read as one of this log's? */
 bool ownership_wanted(void *arg, const struct generation *gen);
 /* How far was the file read as another log's? False: not at all. */

@@ -112,6 +112,9 @@ bool resume_open(struct follow *f)
         resume_fault(f, "cannot open a log file again");
         return true;
     }
+    if (result == SHELF_REFUSED) {
+        return true; /* the source says why */
+    }
     if (result == SHELF_GONE) {
         pass_over_gone(f);
     } else {

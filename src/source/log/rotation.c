@@ -101,7 +101,6 @@ static int add(struct generation **list, size_t *count, const char *dir, int dir
     grown[(*count)++] = (struct generation){.path = path,
                                             .dev = st.st_dev,
                                             .ino = st.st_ino,
-                                            .public = st.st_mode & S_IROTH,
                                             .mtime_ns = clock_of_timespec(st.st_mtim),
                                             .birth_ns = file_birth(path)};
     rotation_parse(path + dir_len + 1, &grown[*count - 1].name);

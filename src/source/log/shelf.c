@@ -24,7 +24,7 @@ bool shelf_seek(struct chain *c, const struct intake *in)
 {
     struct segment *seg = c->head;
     struct file_pos at = {.file = seg->id, .offset = seg->offset, .tail = seg->tail};
-    if (segment_is_named(seg, seg->met_at)) {
+    if (segment_is_named(seg, seg->met_at) && ownership_allows(in->ownership, seg->met_at)) {
         return true;
     }
     char *path = ownership_find(in->ownership, &at);
@@ -36,7 +36,11 @@ bool shelf_seek(struct chain *c, const struct intake *in)
 enum shelf_result shelf_take(struct chain *c, const struct intake *in)
 {
     struct segment *seg = c->head;
-    int found = segment_unshelve(seg, in->path);
+    bool allowed = ownership_allows(in->ownership, in->path);
+    if (!allowed && segment_is_named(seg, in->path)) {
+        return SHELF_REFUSED;
+    }
+    int found = allowed ? segment_unshelve(seg, in->path) : 0;
     if (found == 0 && shelf_seek(c, in)) {
         char *met_at = seg->met_at;
         seg->met_at = NULL;

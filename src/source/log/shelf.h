@@ -17,10 +17,11 @@ bool shelf_seek(struct chain *c, const struct intake *in);
 
 enum shelf_result {
     SHELF_OPEN,
-    SHELF_GONE, /* it is nowhere, or was packed: to be found by its position */
-    SHELF_LATER /* errno: it cannot be opened now */
+    SHELF_GONE,    /* it is nowhere, or was packed: to be found by its position */
+    SHELF_REFUSED, /* its path names it, and it may not be opened now: see ownership_allows */
+    SHELF_LATER,   /* errno: it cannot be opened now */
 };
-/* Opens it again, whatever it is called by now. */
+/* Opens it again, whatever it is called by now, where it may still be opened. */
 enum shelf_result shelf_take(struct chain *c, const struct intake *in);
 
 #endif

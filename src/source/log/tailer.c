@@ -240,6 +240,12 @@ struct follow *tailer_leaver(const struct tailer *t, struct segment *seg, struct
     return NULL;
 }
 
+static bool is_allowed(void *arg, const char *key, const char *path)
+{
+    const struct tailer *t = arg;
+    return !t->calls.allowed || t->calls.allowed(t->calls.arg, key, path);
+}
+
 static bool is_open(void *arg, dev_t dev, ino_t ino, const char *path)
 {
     return tailer_holder(arg, dev, ino, path) != NULL;
@@ -278,6 +284,7 @@ struct tailer *tailer_new(const struct source_env *env, struct error *err)
                                      .cfg = env->cfg,
                                      .buffer = &t->buffer,
                                      .others = {.known = is_known,
+                                                .allowed = is_allowed,
                                                 .open = is_open,
                                                 .stray = find_stray,
                                                 .read_before = was_read_before,

@@ -9,6 +9,7 @@
 
 /* What a source knows of files whatever they are called, as in struct followed_logs. Each may be NULL. */
 struct tailer_calls {
+    bool (*allowed)(void *arg, const char *key, const char *path);
     char *(*stray)(void *arg, const char *key);
     bool (*read_before)(void *arg, const char *key, struct segment *seg, struct file_pos *to);
     void (*left)(void *arg, const struct file_pos *end, const char *copied);
