@@ -119,6 +119,29 @@ static void test_at_the_end(void **state)
     world_free(&w);
 }
 
+/* It is packed before it is read. */
+static void test_in_an_archive(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new_plain(&w);
+    world_write(&w, "web/a.log", "1\n");
+    world_start(&w);
+    world_settle(&w);
+    world_save(&w);
+    world_kill(&w);
+    write_at(&w, "web/a.log", 700000, "2\n");
+    world_rename(&w, "web/a.log", "web/a.log.1");
+    world_pack(&w, "web/a.log.1");
+    world_write(&w, "web/a.log", "3\n");
+    uint64_t holes = metrics.holes, bytes = metrics.hole_bytes;
+    world_start(&w);
+    expect_for_good(&w, "1\n2\n3\n");
+    assert_int_equal(metrics.holes - holes, 1);
+    assert_int_equal(metrics.hole_bytes - bytes, 700000 - 2);
+    world_free(&w);
+}
+
 static void test_json_file(void **state)
 {
     (void)state;
@@ -144,6 +167,7 @@ int main(void)
         cmocka_unit_test_setup(test_met_at_the_start, none_yet),
         cmocka_unit_test_setup(test_between_lines, none_yet),
         cmocka_unit_test_setup(test_at_the_end, none_yet),
+        WORLD_TEST_ARCHIVES(test_in_an_archive),
         cmocka_unit_test_setup(test_json_file, none_yet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

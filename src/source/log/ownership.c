@@ -182,10 +182,9 @@ static bool may_copy(const struct copies *c, const char *path, const struct stat
 {
     const struct followed_logs *others = &c->o->others;
     return (uint64_t)st->st_size >= c->pos->offset && (uint64_t)st->st_size > c->size &&
-           archive_suffix(path) == 0 && strcmp(path, c->o->path) != 0 &&
+           archive_suffix(path) == 0 && strcmp(path, c->o->path) != 0 && ownership_allows(c->o, path) &&
            file_birth(path) > c->pos->mtime_ns - copying_ns(c->pos->offset) &&
-           !others->open(others->arg, st->st_dev, st->st_ino, path) && !others->known(others->arg, path) &&
-           ownership_allows(c->o, path);
+           !others->open(others->arg, st->st_dev, st->st_ino, path) && !others->known(others->arg, path);
 }
 
 static bool take_copy(void *arg, const char *path, const struct stat *st)
