@@ -26,9 +26,10 @@ void rotation_free(struct generation *list, size_t count);
  * freed; NULL: it is not there. */
 char *rotation_find(const char *path, dev_t dev, ino_t ino);
 /* Calls `each` for the regular files in the directory of the log at `path`, whatever they are called, until it
- * returns true. */
-void rotation_each_beside(const char *path, bool (*each)(void *arg, const char *path, const struct stat *st),
-                          void *arg);
+ * returns true; for none where nothing has come or gone there since `since_ns`, as far as its file system tells (0: for
+ * all). */
+void rotation_each_beside(const char *path, int64_t since_ns,
+                          bool (*each)(void *arg, const char *path, const struct stat *st), void *arg);
 /* Is it the same file, under the same name? */
 bool generation_same(const struct generation *a, const struct generation *b);
 

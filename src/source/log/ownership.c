@@ -174,6 +174,7 @@ static int64_t copying_ns(uint64_t bytes)
 struct copies {
     const struct ownership *o;
     const struct file_pos *pos;
+    int64_t since_ns; /* none was made before */
     char *best;
     uint64_t size; /* of the best: of several, the one that goes furthest */
 };
@@ -182,9 +183,9 @@ static bool may_copy(const struct copies *c, const char *path, const struct stat
 {
     const struct followed_logs *others = &c->o->others;
     return (uint64_t)st->st_size >= c->pos->offset && (uint64_t)st->st_size > c->size &&
-           archive_suffix(path) == 0 && strcmp(path, c->o->path) != 0 && ownership_allows(c->o, path) &&
-           file_birth(path) > c->pos->mtime_ns - copying_ns(c->pos->offset) &&
-           !others->open(others->arg, st->st_dev, st->st_ino, path) && !others->known(others->arg, path);
+           archive_suffix(path) == 0 && strcmp(path, c->o->path) != 0 && file_birth(path) > c->since_ns &&
+           ownership_allows(c->o, path) && !others->open(others->arg, st->st_dev, st->st_ino, path) &&
+           !others->known(others->arg, path);
 }
 
 static bool take_copy(void *arg, const char *path, const struct stat *st)
@@ -202,9 +203,9 @@ static bool take_copy(void *arg, const char *path, const struct stat *st)
 
 char *ownership_find_copy(const struct ownership *o, const struct file_pos *pos)
 {
-    struct copies c = {.o = o, .pos = pos};
+    struct copies c = {.o = o, .pos = pos, .since_ns = pos->mtime_ns - copying_ns(pos->offset)};
     if (pos->tail.len > 0) {
-        rotation_each_beside(o->path, take_copy, &c);
+        rotation_each_beside(o->path, c.since_ns, take_copy, &c);
     }
     return c.best;
 }

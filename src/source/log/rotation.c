@@ -179,13 +179,21 @@ int rotation_list(const char *path, const char *alias, struct generation **out, 
     return 0;
 }
 
-void rotation_each_beside(const char *path, bool (*each)(void *arg, const char *path, const struct stat *st),
-                          void *arg)
+/* Some file systems know whole seconds only, or two of them. */
+static bool was_changed(DIR *dir, int64_t since_ns)
+{
+    struct stat st;
+    return since_ns == 0 || fstat(dirfd(dir), &st) < 0 ||
+           clock_of_timespec(st.st_mtim) > since_ns - 2 * NS_PER_S;
+}
+
+void rotation_each_beside(const char *path, int64_t since_ns,
+                          bool (*each)(void *arg, const char *path, const struct stat *st), void *arg)
 {
     int dir_len = (int)(strrchr(path, '/') - path);
     DIR *dir = open_parent(path, dir_len);
     struct dirent *entry;
-    bool done = false;
+    bool done = dir && !was_changed(dir, since_ns);
     while (dir && !done && (entry = readdir(dir))) {
         char *name;
         struct stat st;
@@ -219,7 +227,7 @@ static bool is_wanted(void *arg, const char *path, const struct stat *st)
 char *rotation_find(const char *path, dev_t dev, ino_t ino)
 {
     struct wanted wanted = {dev, ino, NULL};
-    rotation_each_beside(path, is_wanted, &wanted);
+    rotation_each_beside(path, 0, is_wanted, &wanted);
     return wanted.path;
 }
 
