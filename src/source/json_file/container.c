@@ -332,7 +332,7 @@ void container_look(struct container *c)
 static void note_end(struct container *c)
 {
     bool from_end = c->source->cfg->start_at == START_END;
-    c->from_set = from_end && begin_note_end(c->log.path, c->log.decoder, &c->from);
+    c->from_set = from_end && begin_note_end(c->log.path, NULL, c->log.decoder, &c->from);
     c->first_look = false;
 }
 

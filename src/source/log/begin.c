@@ -322,18 +322,21 @@ static enum intake_result begin_at_end(const struct begin *b, struct intake *in,
     return INTAKE_DONE;
 }
 
-static bool all_wanted(void *arg, const struct generation *gen)
+/* Whose they are is not asked, for which each would have to be opened. */
+static bool may_be_opened(void *arg, const struct generation *gen)
 {
-    (void)arg, (void)gen;
-    return true;
+    const struct ownership *o = arg;
+    return !o || ownership_allows(o, gen->path ? gen->path : o->path);
 }
 
 /* The newest file may be empty, just after a rotation: then that of before tells. */
-bool begin_note_end(const char *path, const struct decoder *decoder, struct file_pos *end)
+bool begin_note_end(const char *path, const struct ownership *o, const struct decoder *decoder,
+                    struct file_pos *end)
 {
     struct listing l;
     *end = (struct file_pos){0};
-    bool listed = listing_read(&l, path, NULL, 1, (struct listing_filter){all_wanted, NULL}, NULL) == 0;
+    struct listing_filter filter = {may_be_opened, (void *)o};
+    bool listed = listing_read(&l, path, NULL, 1, filter, NULL) == 0;
     for (size_t i = 0; listed && i < l.count && end->file.head_len == 0; i++) {
         struct segment *seg = listing_open(&l, i);
         if (seg) {

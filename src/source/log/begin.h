@@ -28,8 +28,9 @@ struct begin {
  * none. Files that are gone or cannot be read are counted and logged. */
 void begin_try(struct begin *b, struct intake *in, const struct position *known);
 
-/* Where a log ends now, behind its last whole line or record: `begin.initial` for one that is followed later.
- * False: there is nothing yet, or it cannot be read. */
-bool begin_note_end(const char *path, const struct decoder *decoder, struct file_pos *end);
+/* Where a log ends now, behind its last whole line or record: `begin.initial` for one that is followed later. `o`: what
+ * it allows is looked at; NULL: anything. False: there is nothing yet, or it cannot be read. */
+bool begin_note_end(const char *path, const struct ownership *o, const struct decoder *decoder,
+                    struct file_pos *end);
 
 #endif
