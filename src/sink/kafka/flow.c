@@ -236,9 +236,8 @@ void kafka_flow_drain(struct kafka_flow *f)
 /* Of a right that is missing, what the producer said when it was heard out names the topic too. */
 static const char *commit_reason(const struct kafka_flow *f)
 {
-    const char *refused = rd_kafka_err2str(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
     const char *said = f->producer.events.reason.text;
-    return *said && strstr(f->commit.err.text, refused) ? said : f->commit.err.text;
+    return *said && kafka_lacks_right(f->commit.err.text) ? said : f->commit.err.text;
 }
 
 static void commit_done(struct job *job)
