@@ -14,7 +14,6 @@ struct log_options {
     bool tty_unknown; /* the first byte tells whether it has: a frame's is none of a text with times */
     bool bare_end;    /* the driver's quirk of engine_bare_end */
     bool own_times;   /* the driver's quirk of engine_own_times */
-    bool tail_harms;  /* the driver's quirk of engine_tail_harms; `tail` is sent all the same */
     /* These tell apart the lines of a terminal that lack their newline. */
     int64_t started_ns; /* the container's last start; 0: unknown */
     int64_t known_ns;   /* time of the last entry that was taken already; 0: none */

@@ -433,6 +433,5 @@ struct log_options log_options_for(const struct engine *e, const char *driver, b
         .tty = tty,
         .bare_end = engine_bare_end(e, driver),
         .own_times = engine_own_times(e, driver),
-        .tail_harms = engine_tail_harms(e, driver),
     };
 }

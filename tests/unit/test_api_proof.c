@@ -14,7 +14,6 @@ struct reader {
     struct api_cursor cursor;
     bool more[STREAM_COUNT];
     struct api_check check;
-    struct log_options options; /* of its checks */
     struct event_base *base;
     enum check_result result;
     int results;
@@ -249,12 +248,20 @@ static void on_checked(void *arg, enum check_result result)
     event_base_loopbreak(r->base);
 }
 
+/* An entry of the answer: a line, or without a text a piece of one. */
+static void add_one(struct server *server, enum stream stream, int64_t time_ns, const char *text)
+{
+    static char line[CLOCK_TEXT_MAX + 16400];
+    size_t n = clock_format(time_ns, line);
+    line[n++] = ' ';
+    memset(line + n, 'x', 16384);
+    strcpy(line + n + (text ? 0 : 16384), text ? text : "");
+    add_line(server, stream == STREAM_STDERR ? 2 : 1, line);
+}
+
 static void add_entry(struct server *server, int64_t time_ns)
 {
-    char line[CLOCK_TEXT_MAX + 16];
-    size_t n = clock_format(time_ns, line);
-    memcpy(line + n, " text\n", 7);
-    add_line(server, 1, line);
+    add_one(server, STREAM_STDOUT, time_ns, "text\n");
 }
 
 /* The log's last entries: `count` lines at t, t + 1 ms, and so on. */
@@ -275,22 +282,20 @@ static void log_has_both(struct server *server, int64_t one, int64_t two)
     add_text(server, "0\r\n\r\n");
 }
 
+/* A line's pieces of the time t, behind `before` other lines. */
 static void log_has_pieces(struct server *server, int64_t t, int before, int pieces)
 {
-    static char line[CLOCK_TEXT_MAX + 16400];
     begin_answer(server, CHUNKED);
     for (int i = -before; i < pieces; i++) {
-        size_t n = clock_format(i < 0 ? t + i * MS : t, line);
-        line[n++] = ' ';
-        memset(line + n, 'x', 16384);
-        strcpy(line + n + (i < 0 || i == pieces - 1 ? 10 : 16384), i < 0 || i == pieces - 1 ? "\n" : "");
-        add_line(server, 1, line);
+        add_one(server, STREAM_STDOUT, i < 0 ? t + i * MS : t,
+                i < 0 || i == pieces - 1 ? "xxxxxxxxxx\n" : NULL);
     }
     add_text(server, "0\r\n\r\n");
 }
 
 static void check_held(struct server *server, struct reader *r, struct held_entry held)
 {
+    struct log_options options = {0};
     r->check.cursor = &r->cursor;
     r->check.proof = &r->proof;
     r->check.more = r->more;
@@ -299,7 +304,7 @@ static void check_held(struct server *server, struct reader *r, struct held_entr
     r->check.done = on_checked;
     r->check.arg = r;
     r->results = 0;
-    assert_int_equal(api_check_start(&r->check, server->engine, "abc", &r->options), 0);
+    assert_int_equal(api_check_start(&r->check, server->engine, "abc", &options), 0);
     run(server);
     assert_int_equal(r->results, 1);
 }
@@ -525,7 +530,7 @@ static void test_checks_without_a_tail(void **state)
     struct log_entry held = entry(STREAM_STDOUT, t + 5 * MS, "text", false);
     snprintf(since, sizeof(since), "since=%lld.002000000", (long long)(t / NS_PER_S));
     begin_reading(server, &r, 10000000);
-    r.options.tail_harms = true;
+    r.proof.tail_harms = true;
     for (int i = 0; i < 3; i++) {
         take_line(&r, t + i * MS);
     }
@@ -560,17 +565,6 @@ static void test_checks_without_a_tail(void **state)
     assert_int_equal(r.result, CHECK_BEHIND);
 }
 
-/* An entry of the answer: a line, or without a text a piece of one. */
-static void add_one(struct server *server, enum stream stream, int64_t time_ns, const char *text)
-{
-    static char line[CLOCK_TEXT_MAX + 16400];
-    size_t n = clock_format(time_ns, line);
-    line[n++] = ' ';
-    memset(line + n, 'x', 16384);
-    strcpy(line + n + (text ? 0 : 16384), text ? text : "");
-    add_line(server, stream == STREAM_STDERR ? 2 : 1, line);
-}
-
 /* The stream brought a piece twice, so it brought more than the log has. */
 static void test_checks_of_a_piece_that_came_twice(void **state)
 {
@@ -580,7 +574,7 @@ static void test_checks_of_a_piece_that_came_twice(void **state)
     for (int harms = 0; harms < 2; harms++) {
         struct reader r;
         begin_reading(server, &r, 100000);
-        r.options.tail_harms = harms;
+        r.proof.tail_harms = harms;
         take_line(&r, t - MS);
         for (int i = 0; i < 5; i++) {
             take(&r, &piece);
@@ -606,7 +600,7 @@ static void test_checks_after_a_clock_set_back(void **state)
     for (int strict = 0; strict < 2; strict++) {
         struct reader r;
         begin_reading(server, &r, 10000000);
-        r.options.tail_harms = true;
+        r.proof.tail_harms = true;
         for (int i = 0; i < STREAM_COUNT; i++) {
             r.cursor.stream[i].last.time_ns = t - 2 * NS_PER_S; /* as cursor_set_back does */
         }
@@ -637,7 +631,7 @@ static void test_checks_of_a_line_far_from_its_beginning(void **state)
     int64_t t = clock_now() - 3600 * NS_PER_S;
     struct log_entry held = entry(STREAM_STDOUT, t, "end", false);
     begin_reading(server, &r, 100000);
-    r.options.tail_harms = true;
+    r.proof.tail_harms = true;
     take_line(&r, t - MS);
     begin_answer(server, CHUNKED);
     add_one(server, STREAM_STDOUT, t - MS, "line\n");
@@ -660,7 +654,7 @@ static void test_checks_of_silence_inside_a_line(void **state)
     for (int harms = 0; harms < 2; harms++) {
         struct reader r;
         begin_reading(server, &r, 100000);
-        r.options.tail_harms = harms;
+        r.proof.tail_harms = harms;
         take_line(&r, t - MS);
         begin_answer(server, CHUNKED);
         for (int i = 0; i < 3; i++) {

@@ -8,6 +8,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#include "transaction.h"
+
 #define TURN_NS (2 * NS_PER_MS) /* how long events may hold the loop up at once */
 
 /* False: a delivery failed, and e->reason says why. */
@@ -52,8 +54,7 @@ static bool on_error(struct kafka_events *e, rd_kafka_event_t *event)
  * other events is that messages were purged. */
 static void take_reason(struct kafka_events *e, const char *facility, const char *text)
 {
-    const char *refused = rd_kafka_err2str(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
-    bool right = !strcmp(facility, "ADDPARTS") && strstr(text, refused); /* it names the topic */
+    bool right = !strcmp(facility, "ADDPARTS") && kafka_lacks_right(text); /* it names the topic */
     if (!*e->reason.text && (right || !strcmp(facility, "TXNERR"))) {
         const char *thread = strstr(text, "]: ");
         error_set(&e->reason, "%s%s", thread ? thread + 3 : text, right ? "; grant Write on it" : "");

@@ -14,6 +14,7 @@
 
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -232,6 +233,13 @@ void kafka_flow_drain(struct kafka_flow *f)
 
 /* -- what the worker and the producer tell ------------------------------------------------------ */
 
+/* Of a right that is missing, what the producer said when it was heard out names the topic too. */
+static const char *commit_reason(const struct kafka_flow *f)
+{
+    const char *said = f->producer.events.reason.text;
+    return *said && kafka_lacks_right(f->commit.err.text) ? said : f->commit.err.text;
+}
+
 static void commit_done(struct job *job)
 {
     struct kafka_flow *f = (struct kafka_flow *)((char *)job - offsetof(struct kafka_flow, commit.job));
@@ -240,8 +248,8 @@ static void commit_done(struct job *job)
         metrics.commit_errors++;
         kafka_backoff_failed(&f->backoff);
         kafka_backoff_commit_less(&f->backoff);
-        kafka_trouble_say(&f->trouble, c->err.text);
         reopen(f, f->number, c->fenced);
+        kafka_trouble_say(&f->trouble, commit_reason(f));
         return;
     }
     metrics.commits++;

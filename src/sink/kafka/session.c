@@ -106,9 +106,7 @@ static int commit_head(struct kafka_session *ses)
     }
     struct error why = *ses->undelivered.text ? ses->undelivered : ses->err;
     return error_set(&ses->err, "topic %s: %.400s%s", ses->settings->positions_topic, why.text,
-                     strstr(why.text, rd_kafka_err2str(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED))
-                         ? "; grant Write on it"
-                         : "");
+                     kafka_lacks_right(why.text) ? "; grant Write on it" : "");
 }
 
 /* A transaction with nothing but our head: whoever reads the topic from now on knows us as the owner. */

@@ -1,11 +1,18 @@
 #include "transaction.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 
 #include "admin.h"
 
 #define CALL_MS 1000 /* for one call, which is resumed when that was too short */
 #define HEAR_MS 100  /* the same, when the producer has to be heard in between */
+
+bool kafka_lacks_right(const char *text)
+{
+    return strstr(text, rd_kafka_err2str(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED));
+}
 
 bool kafka_is_fenced(rd_kafka_t *rk)
 {

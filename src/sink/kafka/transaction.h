@@ -25,6 +25,9 @@ int kafka_insist(rd_kafka_t *rk, const struct kafka_call *call, int timeout_ms, 
 /* 0; -1: err says why not. Does not block. */
 int kafka_begin(rd_kafka_t *rk, struct error *err);
 
+/* Does the text of an error of librdkafka's say that a right to a topic is missing? */
+bool kafka_lacks_right(const char *text);
+
 /* Was this producer (NULL: no) fenced off: by another one with its name, or by the brokers when a transaction
  * took too long? */
 bool kafka_is_fenced(rd_kafka_t *rk);

@@ -112,43 +112,6 @@ static void find_last(struct api_check *c, const struct log_entry *e)
     }
 }
 
-static void conclude(struct api_check *c, enum log_end end);
-
-/* Where all is asked for, the answer may go on for long behind the entry that is held. Of a whole line it may be that its
- * end is still to come, for the piece that came is not the one that is held. */
-static bool has_enough(const struct api_check *c)
-{
-    bool whole = c->over && !(c->is_piece && c->held.whole);
-    return c->options.tail < 0 && whole && c->next.count == PROOF_NEXT;
-}
-
-static bool on_entry(void *arg, const struct log_entry *e)
-{
-    struct api_check *c = arg;
-    c->entries++;
-    if (e->malformed) {
-        return true;
-    }
-    if (c->held.returned) {
-        find_last(c, e);
-        return true;
-    }
-    if (c->held.piece) {
-        compare_piece(c, e);
-    } else {
-        compare_line(c, e);
-    }
-    if (c->over) {
-        proof_note_next(&c->next, e);
-    }
-    if (has_enough(c)) {
-        api_check_stop(c);
-        conclude(c, LOG_END_WHOLE);
-        return false;
-    }
-    return true;
-}
-
 /* -- requests ---------------------------------------------------------------------------------- */
 
 static int ask(struct api_check *c);
@@ -225,6 +188,41 @@ static void conclude(struct api_check *c, enum log_end end)
     } else {
         c->done(c->arg, behind || unknown ? CHECK_BEHIND : CHECK_LEVEL);
     }
+}
+
+/* Where all is asked for, the answer may go on for long behind the entry that is held. Of a whole line it may be that its
+ * end is still to come, for the piece that came is not the one that is held. */
+static bool has_enough(const struct api_check *c)
+{
+    bool whole = c->over && !(c->is_piece && c->held.whole);
+    return c->options.tail < 0 && whole && c->next.count == PROOF_NEXT;
+}
+
+static bool on_entry(void *arg, const struct log_entry *e)
+{
+    struct api_check *c = arg;
+    c->entries++;
+    if (e->malformed) {
+        return true;
+    }
+    if (c->held.returned) {
+        find_last(c, e);
+        return true;
+    }
+    if (c->held.piece) {
+        compare_piece(c, e);
+    } else {
+        compare_line(c, e);
+    }
+    if (c->over) {
+        proof_note_next(&c->next, e);
+    }
+    if (has_enough(c)) {
+        api_check_stop(c);
+        conclude(c, LOG_END_WHOLE);
+        return false;
+    }
+    return true;
 }
 
 static void on_end(void *arg, enum log_end end, const struct error *err)
@@ -304,9 +302,9 @@ int api_check_start(struct api_check *c, struct engine *e, const char *id, const
     strcpy(c->id, id);
     c->entries_before = c->proof->entries;
     c->owed = c->proof->owed;
-    c->patience = options->tail_harms ? CHECK_PATIENCE_READ : CHECK_PATIENCE;
+    c->patience = c->proof->tail_harms ? CHECK_PATIENCE_READ : CHECK_PATIENCE;
     c->options = *options;
-    c->options.tail = options->tail_harms ? -1 : few(c);
+    c->options.tail = c->proof->tail_harms ? -1 : few(c);
     c->options.since_ns = since(c);
     return ask(c);
 }

@@ -255,8 +255,8 @@ enum intake_result intake_entry(struct api_intake *in, const struct log_entry *e
     }
     bool passes = cursor_passes(&in->cursor, e->stream, e->time_ns);
     in->reached |= passes;
-    if (intake_was_misled(
-            in)) { /* what was taken on credit does not tell that nothing before it was left out */
+    /* Before what was taken on credit: that it comes does not tell that nothing before it was left out. */
+    if (intake_was_misled(in)) {
         return INTAKE_REOPEN;
     }
     if (passes || proof_passes(&in->proof, e)) {

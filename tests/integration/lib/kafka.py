@@ -4,7 +4,7 @@ import re
 import shutil
 from pathlib import Path
 
-from .system import SETUP, STATE, free_port_range, run
+from .system import SETUP, STATE, PortRange, run
 
 
 class Message:
@@ -58,7 +58,8 @@ class Kafka(KafkaReader):
     """A cluster of its own, on ports that were free."""
 
     def __init__(self, brokers=1, tls_sasl=False, version=None, hosts=(), settings=None):
-        self.port_base = free_port_range(50)
+        self.ports = PortRange(50)
+        self.port_base = self.ports.base
         self.directory = Path(STATE) / f"kafka-{self.port_base}"
         options = ["--brokers", str(brokers)]
         if tls_sasl:
@@ -115,3 +116,4 @@ class Kafka(KafkaReader):
     def close(self):
         self._script("stop", check=False)
         shutil.rmtree(self.directory, ignore_errors=True)
+        self.ports.release()

@@ -1,5 +1,6 @@
 """Paths, commands, waiting; and what is done when a test's surroundings are not to be had."""
 
+import fcntl
 import os
 import re
 import socket
@@ -64,14 +65,25 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def free_port_range(size, start=23000, end=32000):
-    """The first of `size` consecutive ports that nobody listens on, below those which the kernel gives out."""
-    offset = os.getpid() % 80 * 100  # two test runs at once should not look at the same ports first
-    bases = list(range(start, end - size, 100))
-    for base in bases[offset // 100 % len(bases):] + bases:
-        if all(_is_free(port) for port in range(base, base + size)):
-            return base
-    raise AssertionError("no free range of ports")
+class PortRange:
+    """The first of `size` consecutive ports that nobody listens on, below those which the kernel gives out. Until the release they are
+    the caller's, also while nobody listens there: another test may have stopped its broker just now."""
+
+    def __init__(self, size, start=23000, end=32000):
+        STATE.mkdir(parents=True, exist_ok=True)
+        for self.base in range(start, end - size, 100):
+            self._lock = open(STATE / f"ports-{self.base}.lock", "w")
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if all(_is_free(port) for port in range(self.base, self.base + size)):
+                    return
+            except BlockingIOError:
+                pass
+            self._lock.close()
+        raise AssertionError("no free range of ports")
+
+    def release(self):
+        self._lock.close()
 
 
 def _is_free(port):
