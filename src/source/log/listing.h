@@ -13,7 +13,7 @@ struct listed {
     bool copying;        /* a copy of the log, which still holds the same itself: not to be read */
 };
 
-/* Which of the files that bear such names are the log's. */
+/* Which of the files that bear such names are the log's. Asked of the live one, too, which bears no path then. */
 struct listing_filter {
     bool (*wanted)(void *arg, const struct generation *gen);
     void *arg;

@@ -217,7 +217,8 @@ bool ownership_wanted(void *arg, const struct generation *gen)
     if (!ownership_allows(o, gen->path ? gen->path : o->path) || is_held_by_another(o, gen)) {
         return false;
     }
-    return !gen->name.inside || (!is_known_itself(o, gen) && owner_of(o, gen, &from) != OWNER_ITSELF);
+    return !gen->path || !gen->name.inside ||
+           (!is_known_itself(o, gen) && owner_of(o, gen, &from) != OWNER_ITSELF);
 }
 
 enum owner ownership_of(const struct ownership *o, const char *path, struct file_pos *from)
