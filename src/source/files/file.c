@@ -177,6 +177,27 @@ void file_go_to(struct file *file, char *real, char *alias)
     }
 }
 
+void file_await(struct file *file)
+{
+    const char *name = strrchr(file->path, '/');
+    char *directory = name == file->path ? strdup("/") : strndup(file->path, (size_t)(name - file->path)),
+         *real = NULL;
+    if (!directory) {
+        die_out_of_memory();
+    }
+    struct target at = target_find(directory, file->base, file->set->cfg->files_follow_links);
+    if (at.verdict == TARGET_GOOD) {
+        if (asprintf(&real, "%s%s", strcmp(at.real, "/") ? at.real : "", name) < 0) {
+            die_out_of_memory();
+        }
+        file->linked = at.linked;
+        file->shared = at.shared;
+        file_go_to(file, real, NULL);
+    }
+    target_free(&at);
+    free(directory);
+}
+
 /* Takes up what was found: says what is new, and goes where it leads. Takes the target. */
 void file_settle(struct file *file, struct target *at)
 {

@@ -17,6 +17,8 @@ void file_settle(struct file *file, struct target *at);
 void file_find_again(struct file *file);
 /* Follows, or goes on, at `real`, by the link `alias` or NULL. Takes both. */
 void file_go_to(struct file *file, char *real, char *alias);
+/* Its name is not there: follows what will be, and what the log has left behind, where its directory may be followed. */
+void file_await(struct file *file);
 /* Does its name lead where it led, as far as one look can tell? */
 bool file_is_settled(const struct file *file);
 /* Is its name that of the regular file which it was, and no link led there? */

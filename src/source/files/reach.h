@@ -1,17 +1,23 @@
-/* Could whoever made a link have read what it leads to? A link that leads out of the directory that is followed is
- * followed then: it shows nobody what they could not see. */
+/* Could whoever made a link have read what it leads to? A link is followed then: it shows nobody what they could not see. */
 #ifndef SIDETAIL_SOURCE_FILES_REACH_H
 #define SIDETAIL_SOURCE_FILES_REACH_H
 
 #include <stdbool.h>
 
-/* Is `real` in the mount of the first link in `path`? In a container a volume is a mount of its own, so what lies
- * outside it is the collector's. `path` begins with `base`, which may be behind links itself. Linux before 5.8 does not
- * tell mounts: there, in the same file system. False also where either is gone. */
-bool reach_same_mount(const char *path, const char *base, const char *real);
+enum reach {
+    REACH_GOOD,
+    REACH_MOUNT,   /* it leads to another mount, which need not be theirs, or the mount cannot be told */
+    REACH_PRIVATE, /* it leads to what they may not read */
+    REACH_TURNED,  /* the name leads elsewhere by now, or nowhere */
+};
 
-/* May anybody read the regular file, or list the directory, at `real`? The directories that lie above `from` as
- * well are not asked: whoever made a link below `from` came by them. Both are without links. */
-bool reach_anybody(const char *from, const char *real);
+/* Judges the links on the way from `base` to `path`, which begins with it, as what leads to `real`, a regular file or a
+ * directory. Each of them must pass:
+ *   - It stands in the mount of `real`. In a container a volume is a mount of its own, so what lies outside it is the
+ *     collector's. Or `real` is below the base and the link in the base's own mount: that is its owner's to lay out.
+ *   - Everybody may read `real`. Or that is below the base, and the link is root's or made by the owner of `real`.
+ * `path` may lead to another file of the log than `real`, or to none; where no link is on the way, to the same directory.
+ * `real_base` and `real` are without links. */
+enum reach reach_judge(const char *path, const char *base, const char *real_base, const char *real);
 
 #endif

@@ -13,7 +13,6 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/plain_file.h"
-#include "base/real_path.h"
 #include "file.h"
 
 #define DELETED_FOR (60 * NS_PER_S) /* a deleted file that is not written to for so long is let go */
@@ -287,11 +286,7 @@ static void add(struct file *file, struct target *at, bool first_look)
         file->origin = NULL;
     }
     if (gone) {
-        char *real = real_name(file->path);
-        if (!real) {
-            die_out_of_memory();
-        }
-        file_go_to(file, real, NULL);
+        file_await(file);
     }
     origin_free(&origin);
 }

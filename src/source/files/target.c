@@ -28,8 +28,20 @@ static char *resolve(const char *path)
     return real;
 }
 
+static enum verdict judge_links(const char *path, const char *base, const char *real_base, const char *real)
+{
+    static const enum verdict verdicts[] = {
+        [REACH_GOOD] = TARGET_GOOD,
+        [REACH_MOUNT] = TARGET_OUTSIDE,
+        [REACH_PRIVATE] = TARGET_PRIVATE,
+        [REACH_TURNED] = TARGET_DANGLING,
+    };
+    return behind(base, path) ? verdicts[reach_judge(path, base, real_base, real)] : TARGET_OUTSIDE;
+}
+
 /* Of something that is there. */
-static enum verdict judge(const struct target *p, enum follow_links follow)
+static enum verdict judge(const struct target *p, const char *path, const char *base, const char *real_base,
+                          enum follow_links follow)
 {
     if (p->linked && follow == LINKS_NONE) {
         return TARGET_LINKED;
@@ -37,16 +49,10 @@ static enum verdict judge(const struct target *p, enum follow_links follow)
     if (plain_file_is_kernels(p->real)) {
         return TARGET_KERNELS;
     }
-    return S_ISREG(p->st.st_mode) || S_ISDIR(p->st.st_mode) ? TARGET_GOOD : TARGET_ODD;
-}
-
-/* Of what lies out of the base. */
-static enum verdict judge_shared(const char *path, const char *base, const char *real_base, const char *real)
-{
-    if (!reach_same_mount(path, base, real)) {
-        return TARGET_OUTSIDE;
+    if (!S_ISREG(p->st.st_mode) && !S_ISDIR(p->st.st_mode)) {
+        return TARGET_ODD;
     }
-    return reach_anybody(real_base, real) ? TARGET_GOOD : TARGET_PRIVATE;
+    return p->linked && follow == LINKS_INSIDE ? judge_links(path, base, real_base, p->real) : TARGET_GOOD;
 }
 
 struct target target_find(const char *path, const char *base, enum follow_links follow)
@@ -65,10 +71,7 @@ struct target target_find(const char *path, const char *base, enum follow_links 
         const char *rest = behind(real_base, p.real), *named = behind(base, path);
         p.linked = !rest || !named || strcmp(rest, named) != 0;
         p.shared = p.linked && !rest && follow == LINKS_INSIDE;
-        p.verdict = judge(&p, follow);
-        if (p.verdict == TARGET_GOOD && p.shared) {
-            p.verdict = named ? judge_shared(path, base, real_base, p.real) : TARGET_OUTSIDE;
-        }
+        p.verdict = judge(&p, path, base, real_base, follow);
     }
     free(real_base);
     return p;
@@ -77,9 +80,7 @@ struct target target_find(const char *path, const char *base, enum follow_links 
 bool target_allows(const char *path, const char *base, const char *other)
 {
     char *real_base = resolve(base);
-    bool inside = real_base && behind(real_base, other);
-    bool allowed = inside || (real_base && behind(base, path) &&
-                              judge_shared(path, base, real_base, other) == TARGET_GOOD);
+    bool allowed = real_base && judge_links(path, base, real_base, other) == TARGET_GOOD;
     free(real_base);
     return allowed;
 }
@@ -98,11 +99,8 @@ void target_say(const struct target *p, const char *path)
         const char *what, *hint;
     } texts[] = {
         [TARGET_OWN] = {"not following the collector's own output", ""},
-        [TARGET_OUTSIDE] =
-            {"not following a link: it leads out of the directory that is followed, to another mount", ALL},
-        [TARGET_PRIVATE] = {"not following a link: it leads out of the directory that is followed, to what "
-                            "not everybody may "
-                            "read",
+        [TARGET_OUTSIDE] = {"not following a link: it leads to another mount", ALL},
+        [TARGET_PRIVATE] = {"not following a link: whoever made it need not be allowed to read what is there",
                             ALL},
         [TARGET_LINKED] = {"not following a link: files.follow_links is none", ""},
         [TARGET_KERNELS] = {"not following what the kernel makes up, such as /proc and /sys", ""},

@@ -12,13 +12,13 @@
 enum verdict {
     TARGET_GOOD,
     TARGET_GONE,     /* the name is not there */
-    TARGET_DANGLING, /* it is a link, and nothing is there, or cannot be looked at */
+    TARGET_DANGLING, /* it is a link, and nothing is there, or cannot be looked at, or it was being turned */
     /* A regular file, which is followed by another name. */
     TARGET_TWIN,
     TARGET_OWN, /* what the collector writes itself */
     /* Refused links, and files that are none: said once, and counted. */
-    TARGET_OUTSIDE, /* it leads out of the pattern's base, to another mount */
-    TARGET_PRIVATE, /* it leads out of that, and not everybody may read what is there */
+    TARGET_OUTSIDE, /* it leads to another mount, see reach.h */
+    TARGET_PRIVATE, /* it leads to what whoever made it need not be allowed to read, see reach.h */
     TARGET_LINKED,  /* there is a link on the way, and none is to be followed */
     TARGET_KERNELS, /* in /proc, /sys or the like */
     TARGET_ODD,     /* neither a regular file nor a directory: a fifo, a device */
@@ -38,8 +38,8 @@ struct target {
 struct target target_find(const char *path, const char *base, enum follow_links follow);
 void target_free(struct target *p);
 
-/* By links that count as inside, where rights may change: may what lies at `other`, a path without links, be opened as
- * one of the files of the log that the name leads to? */
+/* By links that count as inside, for rights may change: may what lies at `other`, a path without links, be opened as one
+ * of the files of the log that the name leads to? */
 bool target_allows(const char *path, const char *base, const char *other);
 
 /* Logs that it is not followed, and counts it where it was refused. Says nothing of what is GOOD, is not there or is
