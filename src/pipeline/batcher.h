@@ -77,7 +77,7 @@ void batcher_drain(struct batcher *b);
 void batcher_acked(void *batcher, struct batch *batch);
 
 /* The last mark of that key, which is ahead of the checkpoint while its batch is not acknowledged; else the
- * checkpoint's position. NULL: nothing is known. Valid until the next change. */
+ * checkpoint's position. NULL: nothing is known. Valid until the next call or change. */
 const struct position *batcher_position(const struct batcher *b, const char *key);
 
 /* At the end of the process: says what was taken from logs that are gone and was not acknowledged. */

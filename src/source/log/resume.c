@@ -20,7 +20,12 @@ void resume_fault(struct follow *f, const char *what)
 
 static void try_to_begin(struct follow *f)
 {
+    struct position at;
     const struct position *known = pipeline_position(f->env->pipeline, feed_key(f->progress.feed));
+    if (known) {
+        at = *known; /* others are asked for meanwhile */
+        known = &at;
+    }
     bool amid = !known && (f->begin.from_end || f->begin.initial.file.head_len > 0);
     int64_t newest = known && known->kind == POSITION_FILE ? known->newest_ns : 0;
     begin_try(&f->begin, &f->intake, known);
