@@ -53,12 +53,13 @@ void batcher_free(struct batcher *b);
  * (memory). */
 int batcher_configure(struct batcher *b, const struct config *cfg);
 
-/* The batch reached its limit of bytes or lines. */
+/* The batch reached its limit of bytes or lines; or it is of so many feeds that their marks take as much. */
 static inline bool batcher_full(const struct batcher *b)
 {
     const struct batch *batch = b->current;
     return batch &&
-           (batch->out.len >= (size_t)b->cfg->batch_bytes || batch->lines >= (uint32_t)b->cfg->batch_lines);
+           (batch->out.len >= (size_t)b->cfg->batch_bytes || batch->lines >= (uint32_t)b->cfg->batch_lines ||
+            batch->nmarks * sizeof(struct mark) >= (size_t)b->cfg->batch_bytes);
 }
 
 /* May records be put now? When not, calls.room follows once they may. */
