@@ -15,7 +15,7 @@
 #define HEADER_SIZE                                                                                          \
     (sizeof("{\"sidetail\":\"checkpoint\",\"version\":1,\"xxh3\":\"0123456789abcdef\"}\n") - 1)
 
-#define PIECE 262144 /* bytes that are written, or looked at, at a time */
+#define PIECE 65536 /* bytes that are written, or looked at, at a time */
 
 /* -- writing: piece by piece, for the whole may be as large as all else that is held ------------ */
 
