@@ -286,6 +286,9 @@ void dir_add(struct files *src, const char *path, const struct interest *why, co
         HASH_ADD_KEYPTR(hh, src->dirs, dir->path, strlen(dir->path), dir);
     }
     bool known = has_interest(dir, why);
+    if (known && first_look) {
+        return; /* it was found a moment ago; if it has changed since, its watch tells */
+    }
     if (!known) {
         struct interest *grown = realloc(dir->interests, (dir->count + 1) * sizeof(*grown));
         if (!grown) {
