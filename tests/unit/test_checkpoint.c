@@ -477,37 +477,6 @@ static void test_full_disk(void **state)
     assert_int_equal(umount(small), 0);
 }
 
-/* Set, moved, held open and forgotten in any order: each key has what it was given last, also after a load. */
-static void test_many_keys(void **state)
-{
-    (void)state;
-    enum { KEYS = 500 };
-    uint64_t given[KEYS] = {0}; /* 0: none */
-    struct checkpoint *c = load(WEEK);
-    srand(11);
-    for (int step = 1; step <= 20000; step++) {
-        int k = rand() % KEYS, what = rand() % 8;
-        char key[32];
-        snprintf(key, sizeof(key), "/logs/%d/a.log", k);
-        struct position pos = at((uint64_t)step);
-        pos.kind = what < 3 ? POSITION_NONE : POSITION_FILE;
-        pos.held_set[0] = what == 7; /* takes more room than others */
-        pos.held[0] = pos.at;
-        assert_int_equal(checkpoint_set(c, key, &pos), 0);
-        given[k] = what < 3 ? 0 : (uint64_t)step;
-        if (step % 5000 == 0) {
-            save(c);
-            checkpoint_free(c);
-            c = load(WEEK);
-        }
-        k = rand() % KEYS;
-        snprintf(key, sizeof(key), "/logs/%d/a.log", k);
-        const struct position *got = checkpoint_get(c, key);
-        assert_int_equal(got ? got->at.file.offset : 0, given[k]);
-    }
-    checkpoint_free(c);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_dir, remove_dir)
 
 int main(void)
@@ -519,7 +488,7 @@ int main(void)
         TEST(test_newer),           TEST(test_older),
         TEST(test_retention),       TEST(test_retention_waits_after_start),
         TEST(test_restored_expire), TEST(test_killed_while_saving),
-        TEST(test_full_disk),       TEST(test_many_keys),
+        TEST(test_full_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

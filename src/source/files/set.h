@@ -19,7 +19,8 @@ struct file {
     struct file_set *set;
     char *path;       /* by which a pattern found it */
     const char *base; /* of that pattern */
-    /* What the follow reads: where the path led when that could be followed; owned, or `path` itself. NULL: it never could. */
+    /* What the follow reads: where the path led when that could be followed; owned, or `path` itself. NULL: it never
+     * could. */
     char *real;
     char *alias;  /* the name itself, where it is a link, in its directory without links; else NULL */
     dev_t at_dev; /* of what was there then; or of the part of a log */

@@ -19,8 +19,8 @@ struct progress {
     struct pipeline *pipeline;
     struct feed *feed;
     const struct chain *chain;
-    struct held
-        *held; /* made when there is something to hold for the first time, and kept; NULL: there never was */
+    /* Made when there is something to hold for the first time, and kept. NULL: there never was. */
+    struct held *held;
     int64_t newest_ns;  /* as of struct position */
     int64_t run_end_ns; /* when what writes the log had ended last; 0: never, or unknown */
     bool mid_line;      /* the head's offset lies inside a line too long for the buffer, which is being cut */
