@@ -39,7 +39,7 @@ int checkpoint_save(struct checkpoint *c, struct error *err);
 /* Did something change since the last save, or is each `seen` in the file an hour old? */
 bool checkpoint_dirty(const struct checkpoint *c);
 
-/* The position of a feed. NULL: there is none, or memory is out. Valid until the next change. */
+/* The position of a feed. NULL: there is none. Valid until the next call or change. */
 const struct position *checkpoint_get(struct checkpoint *c, const char *key);
 
 /* Sets the position of a feed; one of the kind POSITION_NONE forgets the feed. 0 or -1 (memory). */

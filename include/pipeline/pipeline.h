@@ -53,7 +53,7 @@ bool pipeline_full(const struct pipeline *pl);
 
 /* Where a feed of that key begins: its last mark, which is ahead of the checkpoint while its batch is not
  * acknowledged (a container left out and taken in again by SIGHUP). NULL: nothing is known. Valid until the
- * next change. */
+ * next call or change. */
 const struct position *pipeline_position(struct pipeline *pl, const char *key);
 
 /* Saves the checkpoint now, where it is a local one. 0, or -1: said, and tried again later. While that fails

@@ -27,7 +27,7 @@ struct identity {
 /* How each json_head and each json_tail ends. */
 #define TAGS_JSON_LOG ",\"log\":\""
 #define TAGS_JSON_END "}\n"
-/* Bytes that may be read behind each piece below, so that it can be copied by blocks. */
+/* Bytes that may be read behind each piece below, so that it can be copied by blocks: what they are is no matter. */
 #define TAGS_PAD 32
 
 struct tags {
@@ -38,11 +38,12 @@ struct tags {
     json_t *labels; /* the chosen ones; NULL: none */
 
     /* The pieces of a line (encode.h) around its time and text, made once. */
-    struct buf json_head[STREAM_COUNT]; /* `","service":"web","stream":"stdout","log":"` */
-    struct buf json_tail;               /* `","project":"shop",…}` + newline */
+    struct slice json_head[STREAM_COUNT]; /* `","service":"web","stream":"stdout","log":"` */
+    struct slice json_tail;               /* `","project":"shop",…}` + newline */
     /* Likewise of logfmt; empty until tags_render_logfmt, for few collectors write that. */
-    struct buf logfmt_head; /* ` service=web stream=` */
-    struct buf logfmt_tail; /* `" project=shop …` */
+    struct slice logfmt_head; /* ` service=web stream=` */
+    struct slice logfmt_tail; /* `" project=shop …` */
+    char *json, *logfmt;      /* what they point into; owned */
 
     struct stats *stats; /* counters of this service (metrics.h), shared; not owned */
 };

@@ -53,7 +53,7 @@ const struct position *checkpoint_get(struct checkpoint *c, const char *key)
         return NULL;
     }
     e->in_use = true;
-    return entry_position(e);
+    return entry_position(&c->entries, e);
 }
 
 int checkpoint_set(struct checkpoint *c, const char *key, const struct position *pos)
@@ -90,7 +90,7 @@ int checkpoint_restore(struct checkpoint *c, const char *key, const struct posit
     struct entry *e = entries_find(&c->entries, key, strlen(key));
     if (e) { /* there is none for a position that forgets */
         e->in_use = false;
-        e->seen = seen;
+        entry_set_seen(e, seen);
     }
     return 0;
 }
@@ -122,17 +122,17 @@ void checkpoint_set_output(struct checkpoint *c, const struct file_pos *output)
 void checkpoint_each(struct checkpoint *c, void (*fn)(void *arg, const char *key, const struct position *pos),
                      void *arg)
 {
-    for (const struct entry *e = c->entries.first; e; e = e->hh.next) {
+    for (uint32_t i = 0; i < c->entries.count; i++) {
         struct position pos;
-        entry_copy(e, &pos);
-        fn(arg, e->key, &pos);
+        entry_copy(c->entries.all[i], &pos);
+        fn(arg, c->entries.all[i]->key, &pos);
     }
 }
 
 bool checkpoint_dirty(const struct checkpoint *c)
 {
     return c->changed ||
-           (c->path && c->entries.first && clock_monotonic() - c->saved_ns > REFRESH_S * NS_PER_S);
+           (c->path && c->entries.count > 0 && clock_monotonic() - c->saved_ns > REFRESH_S * NS_PER_S);
 }
 
 /* -- saving ------------------------------------------------------------------------------------ */

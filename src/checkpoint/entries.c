@@ -2,32 +2,154 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
-struct entry *entries_find(const struct entries *entries, const char *key, size_t len)
+#define SIZE_FIRST 64
+
+/* -- the table --------------------------------------------------------------------------------- */
+
+static uint32_t next_slot(const struct entries *t, uint32_t slot)
 {
-    struct entry *e;
-    HASH_FIND(hh, entries->first, key, len, e);
-    return e;
+    return (slot + 1) & (t->size - 1);
 }
 
-struct entry *entries_add(struct entries *entries, const char *key, size_t len)
+/* Where a key belongs. */
+static uint32_t home(const struct entries *t, const char *key, size_t len)
 {
-    struct entry *e = entries_find(entries, key, len);
+    return (uint32_t)XXH3_64bits(key, len) & (t->size - 1);
+}
+
+/* The slot of the key, or the free one where it would be put. */
+static uint32_t slot_of(const struct entries *t, const char *key, size_t len)
+{
+    uint32_t slot = home(t, key, len);
+    for (; t->slots[slot] > 0; slot = next_slot(t, slot)) {
+        const char *there = t->all[t->slots[slot] - 1]->key;
+        if (strncmp(there, key, len) == 0 && there[len] == '\0') {
+            break;
+        }
+    }
+    return slot;
+}
+
+struct entry *entries_find(const struct entries *t, const char *key, size_t len)
+{
+    uint32_t index = t->size > 0 ? t->slots[slot_of(t, key, len)] : 0;
+    return index > 0 ? t->all[index - 1] : NULL;
+}
+
+/* Makes room for another entry. 0 or -1 (memory). */
+static int grow(struct entries *t)
+{
+    if (t->count < t->size / 2) {
+        return 0;
+    }
+    uint32_t size = t->size > 0 ? 2 * t->size : SIZE_FIRST;
+    uint32_t *slots = calloc(size, sizeof(*slots));
+    struct entry **all = slots ? realloc(t->all, size / 2 * sizeof(struct entry *)) : NULL;
+    if (!all) {
+        free(slots);
+        return -1;
+    }
+    free(t->slots);
+    t->all = all;
+    t->slots = slots;
+    t->size = size;
+    for (uint32_t i = 0; i < t->count; i++) {
+        t->slots[slot_of(t, all[i]->key, strlen(all[i]->key))] = i + 1;
+    }
+    return 0;
+}
+
+struct entry *entries_add(struct entries *t, const char *key, size_t len)
+{
+    struct entry *e = entries_find(t, key, len);
     if (e) {
         return e;
     }
-    e = calloc(1, sizeof(*e) + len + 1);
-    if (e) {
-        memcpy(e->key, key, len);
-        HASH_ADD_KEYPTR(hh, entries->first, e->key, len, e);
+    if (grow(t) < 0 || !(e = calloc(1, offsetof(struct entry, key) + len + 1))) {
+        return NULL;
     }
+    memcpy(e->key, key, len);
+    t->all[t->count] = e;
+    t->slots[slot_of(t, key, len)] = ++t->count;
     return e;
 }
 
+/* Frees the slot. Those behind it that were put off by others move up, so that none is cut off from its home. */
+static void free_slot(struct entries *t, uint32_t slot)
+{
+    for (uint32_t at = next_slot(t, slot); t->slots[at] > 0; at = next_slot(t, at)) {
+        const char *key = t->all[t->slots[at] - 1]->key;
+        uint32_t off = (at - home(t, key, strlen(key))) & (t->size - 1);
+        if (off >= ((at - slot) & (t->size - 1))) {
+            t->slots[slot] = t->slots[at];
+            slot = at;
+        }
+    }
+    t->slots[slot] = 0;
+}
+
+static void entry_free(struct entry *e)
+{
+    if (e->is_whole) {
+        free(e->whole);
+    }
+    free(e);
+}
+
+void entries_remove(struct entries *t, struct entry *e)
+{
+    uint32_t slot = slot_of(t, e->key, strlen(e->key)), index = t->slots[slot];
+    struct entry *last = t->all[t->count - 1];
+    t->slots[slot_of(t, last->key, strlen(last->key))] = index;
+    t->all[index - 1] = last;
+    free_slot(t, slot);
+    t->count--;
+    entry_free(e);
+}
+
+void entries_expire(struct entries *t, int64_t before, void (*fn)(void *arg, const char *key), void *arg)
+{
+    for (uint32_t i = t->count; i-- > 0;) { /* the last one fills the hole: it was asked before */
+        struct entry *e = t->all[i];
+        if (e->in_use || e->seen >= before) {
+            continue;
+        }
+        if (fn) {
+            fn(arg, e->key);
+        }
+        entries_remove(t, e);
+    }
+}
+
+void entries_clear(struct entries *t)
+{
+    for (uint32_t i = 0; i < t->count; i++) {
+        entry_free(t->all[i]);
+    }
+    free(t->all);
+    free(t->slots);
+    *t = (struct entries){0};
+}
+
+/* -- positions --------------------------------------------------------------------------------- */
+
 void entry_copy(const struct entry *e, struct position *out)
 {
-    *out = e->whole ? *e->whole
-                    : (struct position){.kind = POSITION_FILE, .at.file = e->file, .newest_ns = e->newest_ns};
+    const struct plain_position *p = &e->plain;
+    if (e->is_whole) {
+        *out = *e->whole;
+        return;
+    }
+    *out = (struct position){
+        .kind = POSITION_FILE,
+        .newest_ns = p->newest_ns,
+        .at.file = {.file = {p->dev, p->ino, p->head_hash, p->head_len},
+                    .offset = p->offset,
+                    .mtime_ns = p->mtime_ns,
+                    .tail = {p->tail_hash, p->tail_len}},
+    };
 }
 
 static bool is_plain(const struct position *pos)
@@ -36,75 +158,53 @@ static bool is_plain(const struct position *pos)
     for (int s = 0; s < STREAM_COUNT; s++) {
         held |= pos->held_set[s];
     }
-    return pos->kind == POSITION_FILE && !held && !pos->mid_line;
+    return pos->kind == POSITION_FILE && !held && !pos->mid_line &&
+           pos->at.file.file.head_len <= UINT16_MAX && pos->at.file.tail.len <= UINT16_MAX;
 }
 
 static int make_whole(struct entry *e, const struct position *pos)
 {
-    if (!e->whole) {
-        e->whole = malloc(sizeof(*e->whole));
-    }
-    if (!e->whole) {
+    struct position *whole = e->is_whole ? e->whole : malloc(sizeof(*whole));
+    if (!whole) {
         return -1;
     }
-    *e->whole = *pos;
+    *whole = *pos;
+    e->whole = whole;
+    e->is_whole = true;
     return 0;
 }
 
-const struct position *entry_position(struct entry *e)
+const struct position *entry_position(struct entries *entries, const struct entry *e)
 {
-    struct position pos;
-    if (e->whole) {
-        return e->whole;
-    }
-    entry_copy(e, &pos);
-    return make_whole(e, &pos) < 0 ? NULL : e->whole;
+    entry_copy(e, &entries->asked);
+    return &entries->asked;
 }
 
 int entry_set(struct entry *e, const struct position *pos)
 {
-    if (e->whole || !is_plain(pos)) {
+    const struct file_pos *file = &pos->at.file;
+    if (!is_plain(pos)) {
         return make_whole(e, pos);
     }
-    e->file = pos->at.file;
-    e->newest_ns = pos->newest_ns;
+    if (e->is_whole) {
+        free(e->whole);
+        e->is_whole = false;
+    }
+    e->plain = (struct plain_position){
+        .dev = file->file.dev,
+        .ino = file->file.ino,
+        .head_hash = file->file.head_hash,
+        .head_len = (uint16_t)file->file.head_len,
+        .offset = file->offset,
+        .mtime_ns = file->mtime_ns,
+        .tail_hash = file->tail.hash,
+        .tail_len = (uint16_t)file->tail.len,
+        .newest_ns = pos->newest_ns,
+    };
     return 0;
 }
 
-static void entry_free(struct entry *e)
+void entry_set_seen(struct entry *e, int64_t seen)
 {
-    free(e->whole);
-    free(e);
-}
-
-void entries_remove(struct entries *entries, struct entry *e)
-{
-    HASH_DEL(entries->first, e);
-    entry_free(e);
-}
-
-void entries_expire(struct entries *entries, int64_t before, void (*fn)(void *arg, const char *key),
-                    void *arg)
-{
-    struct entry *e, *next;
-    HASH_ITER(hh, entries->first, e, next)
-    {
-        if (e->in_use || e->seen >= before) {
-            continue;
-        }
-        HASH_DEL(entries->first, e);
-        if (fn) {
-            fn(arg, e->key);
-        }
-        entry_free(e);
-    }
-}
-
-void entries_clear(struct entries *entries)
-{
-    struct entry *e, *next;
-    HASH_ITER(hh, entries->first, e, next)
-    {
-        entries_remove(entries, e);
-    }
+    e->seen = seen < 0 ? 0 : seen > UINT32_MAX ? UINT32_MAX : (uint32_t)seen;
 }

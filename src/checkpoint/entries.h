@@ -2,24 +2,34 @@
 #ifndef SIDETAIL_CHECKPOINT_ENTRIES_H
 #define SIDETAIL_CHECKPOINT_ENTRIES_H
 
-#include <uthash.h>
-
 #include "record/position.h"
 
-/* There may be 100,000 of them, most of logs that are gone: a plain position takes as little room as it can. */
-struct entry {
-    struct position *whole; /* NULL: it is a file's, with nothing held and not amid a line: */
-    struct file_pos file;
-    int64_t newest_ns;
-    int64_t seen; /* unix seconds; when last in use; means nothing while in_use */
-    bool in_use;  /* somebody asked for it in this process: it was seen just now */
-    UT_hash_handle hh;
-    char key[]; /* NUL-terminated */
+/* A file's position, with nothing held and not amid a line, in as little room as it can have. */
+struct plain_position {
+    uint64_t dev, ino, head_hash, offset, tail_hash;
+    int64_t mtime_ns, newest_ns;
+    uint16_t head_len, tail_len;
 };
 
-/* Zero-initialised is empty. The order is that of insertion: hh.next goes from one entry to the next. */
+/* There may be 100,000 of them, most of logs that are gone. */
+struct entry {
+    union {
+        struct plain_position plain;
+        struct position *whole; /* where it is not plain; owned */
+    };
+    uint32_t seen; /* unix seconds; when last in use; means nothing while in_use */
+    bool is_whole;
+    bool in_use; /* somebody asked for it in this process: it was seen just now */
+    char key[];  /* NUL-terminated */
+};
+
+/* Zero-initialised is empty. Whoever reads it goes through `all`; only entries.c writes it. */
 struct entries {
-    struct entry *first; /* NULL: empty */
+    struct entry **all; /* in the order in which they came, but for the last ones, which fill holes */
+    uint32_t count;
+    uint32_t *slots; /* by the hash of the key, or in the next free one: index in `all`, plus one; 0: free */
+    uint32_t size;   /* of both, as slots: a power of two, half of which may be taken; 0: none */
+    struct position asked; /* see entry_position */
 };
 
 /* The entry of a key of `len` bytes. NULL: there is none. */
@@ -28,11 +38,13 @@ struct entry *entries_find(const struct entries *entries, const char *key, size_
 /* The same; where there is none, a zeroed one is made. NULL: memory. */
 struct entry *entries_add(struct entries *entries, const char *key, size_t len);
 
-/* Its position; entry_position points to it until the entry is set or removed. NULL: memory. */
+/* Its position. What entry_position points to is valid until the next call or change. */
 void entry_copy(const struct entry *e, struct position *out);
-const struct position *entry_position(struct entry *e);
+const struct position *entry_position(struct entries *entries, const struct entry *e);
 /* 0 or -1 (memory). */
 int entry_set(struct entry *e, const struct position *pos);
+/* Unix seconds: see `seen`. */
+void entry_set_seen(struct entry *e, int64_t seen);
 
 /* Takes the entry out and frees it. */
 void entries_remove(struct entries *entries, struct entry *e);

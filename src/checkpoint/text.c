@@ -15,7 +15,7 @@
 #define HEADER_SIZE                                                                                          \
     (sizeof("{\"sidetail\":\"checkpoint\",\"version\":1,\"xxh3\":\"0123456789abcdef\"}\n") - 1)
 
-#define PIECE 262144 /* bytes that are written, or looked at, at a time */
+#define PIECE 65536 /* bytes that are written, or looked at, at a time */
 
 /* -- writing: piece by piece, for the whole may be as large as all else that is held ------------ */
 
@@ -72,8 +72,8 @@ static int write_body(struct writer *w, const struct entries *entries, const str
         (has_output && position_write(out, output) < 0) || buf_addf(out, ",\"feeds\":{") < 0) {
         return -1;
     }
-    for (const struct entry *e = entries->first; e; e = e->hh.next) {
-        if (add_entry(out, e, e == entries->first, now_s) < 0 || (out->len >= PIECE && flush(w) < 0)) {
+    for (uint32_t i = 0; i < entries->count; i++) {
+        if (add_entry(out, entries->all[i], i == 0, now_s) < 0 || (out->len >= PIECE && flush(w) < 0)) {
             return -1;
         }
     }
@@ -140,7 +140,7 @@ static int parse_position(json_t *json, struct entry *e)
         pos.kind == POSITION_NONE) {
         return -1;
     }
-    e->seen = seen;
+    entry_set_seen(e, seen);
     return entry_set(e, &pos);
 }
 

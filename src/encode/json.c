@@ -32,25 +32,25 @@ static void *open_state(const struct config *cfg, bool terminal)
     return json;
 }
 
-static char *copy_head(char *to, const struct buf *head, uint8_t level)
+static char *copy_head(char *to, const struct slice *head, uint8_t level)
 {
     if (!level) {
-        return copy_blocks(to, head->data, head->len);
+        return copy_blocks(to, head->ptr, head->len);
     }
     const char *name = severity_name((enum severity)level);
-    to = copy(to, head->data, head->len - LEN(TAGS_JSON_LOG));
+    to = copy(to, head->ptr, head->len - LEN(TAGS_JSON_LOG));
     to = copy(to, LEVEL, LEN(LEVEL));
     to = copy(to, name, strlen(name));
     *to++ = '"';
     return copy(to, TAGS_JSON_LOG, LEN(TAGS_JSON_LOG));
 }
 
-static char *copy_tail(char *to, const struct buf *tail, const struct record *rec)
+static char *copy_tail(char *to, const struct slice *tail, const struct record *rec)
 {
     if (!rec->partial && rec->extra.len == 0) {
-        return copy_blocks(to, tail->data, tail->len);
+        return copy_blocks(to, tail->ptr, tail->len);
     }
-    to = copy(to, tail->data, tail->len - LEN(TAGS_JSON_END));
+    to = copy(to, tail->ptr, tail->len - LEN(TAGS_JSON_END));
     if (rec->partial) {
         to = copy(to, PARTIAL, LEN(PARTIAL));
     }
@@ -65,7 +65,7 @@ static int encode(void *state, const struct tags *tags, const struct record *rec
     struct json *json = state;
     const size_t before = out->len;
     struct slice time = rec->time.len > 0 ? rec->time : now_text(&json->now);
-    const struct buf *head = &tags->json_head[rec->stream], *tail = &tags->json_tail;
+    const struct slice *head = &tags->json_head[rec->stream], *tail = &tags->json_tail;
     size_t around = time.len + head->len + tail->len + rec->extra.len + EXTRA;
     size_t need = around + (rec->escaped ? rec->text.len : 0);
     if (out->cap - out->len < need && buf_reserve(out, need) < 0) {

@@ -48,7 +48,7 @@ static void close_state(void *state)
 /* All before the text, with the quote that opens it. */
 static int add_head(struct buf *out, const struct tags *tags, const struct record *rec, struct slice time)
 {
-    const struct buf *head = &tags->logfmt_head;
+    const struct slice *head = &tags->logfmt_head;
     if (tags->logfmt_tail.len == 0 && tags_render_logfmt(tags) < 0) {
         return -1;
     }
@@ -57,7 +57,7 @@ static int add_head(struct buf *out, const struct tags *tags, const struct recor
     }
     char *to = copy(out->data + out->len, TIME, LEN(TIME));
     to = copy_time(to, time);
-    to = copy_blocks(to, head->data, head->len);
+    to = copy_blocks(to, head->ptr, head->len);
     to = copy(to, rec->stream == STREAM_STDERR ? "stderr" : "stdout", LEN(STREAM));
     if (rec->level) {
         const char *name = severity_name((enum severity)rec->level);
@@ -72,11 +72,11 @@ static int add_head(struct buf *out, const struct tags *tags, const struct recor
 /* All behind the text, from the quote that closes it. */
 static int add_tail(struct buf *out, const struct tags *tags, const struct record *rec)
 {
-    const struct buf *tail = &tags->logfmt_tail;
+    const struct slice *tail = &tags->logfmt_tail;
     if (buf_reserve(out, tail->len + TAIL_EXTRA) < 0) {
         return -1;
     }
-    char *to = copy_blocks(out->data + out->len, tail->data, tail->len);
+    char *to = copy_blocks(out->data + out->len, tail->ptr, tail->len);
     if (rec->partial) {
         to = copy(to, PARTIAL, LEN(PARTIAL));
     }

@@ -53,12 +53,13 @@ void batcher_free(struct batcher *b);
  * (memory). */
 int batcher_configure(struct batcher *b, const struct config *cfg);
 
-/* The batch reached its limit of bytes or lines. */
+/* The batch reached its limit of bytes or lines; or it is of so many feeds that their marks take as much. */
 static inline bool batcher_full(const struct batcher *b)
 {
     const struct batch *batch = b->current;
     return batch &&
-           (batch->out.len >= (size_t)b->cfg->batch_bytes || batch->lines >= (uint32_t)b->cfg->batch_lines);
+           (batch->out.len >= (size_t)b->cfg->batch_bytes || batch->lines >= (uint32_t)b->cfg->batch_lines ||
+            batch->nmarks * sizeof(struct mark) >= (size_t)b->cfg->batch_bytes);
 }
 
 /* May records be put now? When not, calls.room follows once they may. */
@@ -77,7 +78,7 @@ void batcher_drain(struct batcher *b);
 void batcher_acked(void *batcher, struct batch *batch);
 
 /* The last mark of that key, which is ahead of the checkpoint while its batch is not acknowledged; else the
- * checkpoint's position. NULL: nothing is known. Valid until the next change. */
+ * checkpoint's position. NULL: nothing is known. Valid until the next call or change. */
 const struct position *batcher_position(const struct batcher *b, const char *key);
 
 /* At the end of the process: says what was taken from logs that are gone and was not acknowledged. */

@@ -14,8 +14,8 @@ struct feed {
     struct shaper_feed shaper;
     struct batcher_feed batcher; /* key and tags are in it */
     uint64_t lag;
+    uint32_t newest_len;
     char newest[CLOCK_TEXT_MAX]; /* time of the newest line put */
-    size_t newest_len;
 };
 
 struct feed *feed_new(struct stages *stages, const char *key, struct tags *tags, struct feed_calls calls)
@@ -59,7 +59,7 @@ void feed_set_lag(struct feed *feed, uint64_t bytes)
  * metrics. */
 static void note_time(struct feed *feed, struct slice time)
 {
-    feed->newest_len = time.len < sizeof(feed->newest) ? time.len : 0;
+    feed->newest_len = time.len < sizeof(feed->newest) ? (uint32_t)time.len : 0;
     if (feed->newest_len > 0) {
         memcpy(feed->newest, time.ptr, feed->newest_len);
     }

@@ -1,5 +1,7 @@
 #include "joiner.h"
 
+#include <stdlib.h>
+
 #include "base/memory.h"
 #include "base/metrics.h"
 #include "base/text.h"
@@ -125,10 +127,18 @@ static bool goes_on(const struct joiner *j, const struct join *join, const struc
     return !is_another(rec) && join->length + length <= (size_t)j->cfg->line_max && may_hold(j, rec);
 }
 
+static struct join *joins_of(struct joiner_feed *f)
+{
+    if (!f->joins && !(f->joins = calloc(STREAM_COUNT, sizeof(*f->joins)))) {
+        die_out_of_memory();
+    }
+    return f->joins;
+}
+
 unsigned joiner_put_part(struct joiner_feed *f, struct record *rec)
 {
     struct joiner *j = f->stage;
-    struct join *join = &f->joins[rec->stream];
+    struct join *join = joins_of(f) + rec->stream;
     unsigned cut = 0;
     size_t length = text_length(rec);
     if (join->active && !goes_on(j, join, rec, length)) {
@@ -166,7 +176,7 @@ void joiner_open(struct joiner *j, struct joiner_feed *f, struct shaper_feed *ne
 
 void joiner_flush(struct joiner_feed *f)
 {
-    for (int s = 0; s < STREAM_COUNT; s++) {
+    for (int s = 0; f->joins && s < STREAM_COUNT; s++) {
         struct join *join = &f->joins[s];
         if (join->active) {
             struct record rest = joined(join, (enum stream)s);
@@ -178,7 +188,9 @@ void joiner_flush(struct joiner_feed *f)
 
 void joiner_drop(struct joiner_feed *f, enum stream stream)
 {
-    join_end(f->stage, &f->joins[stream]);
+    if (f->joins) {
+        join_end(f->stage, &f->joins[stream]);
+    }
 }
 
 void joiner_close(struct joiner_feed *f)
@@ -186,6 +198,8 @@ void joiner_close(struct joiner_feed *f)
     for (int s = 0; s < STREAM_COUNT; s++) {
         joiner_drop(f, (enum stream)s);
     }
+    free(f->joins);
+    f->joins = NULL;
 }
 
 /* -- set-up ------------------------------------------------------------------------------------ */

@@ -25,7 +25,7 @@ struct join {
 
 struct joiner_feed {
     struct joiner *stage;
-    struct join joins[STREAM_COUNT];
+    struct join *joins; /* of each stream; made for the first part of a line, and kept; NULL: none came */
     struct shaper_feed *next;
 };
 
@@ -44,7 +44,7 @@ unsigned joiner_put_part(struct joiner_feed *f, struct record *rec);       /* of
 unsigned joiner_put_long(struct joiner_feed *f, const struct record *rec); /* a line over line_max */
 static inline unsigned joiner_put(struct joiner_feed *f, struct record *rec)
 {
-    if (rec->more || f->joins[rec->stream].active) {
+    if (rec->more || (f->joins && f->joins[rec->stream].active)) {
         return joiner_put_part(f, rec);
     }
     if (rec->text.len > (size_t)f->stage->cfg->line_max) {

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#define MARKS_KEPT 64 /* room for more is for when there are many feeds */
+
 struct batch *batch_new(void)
 {
     return calloc(1, sizeof(struct batch));
@@ -15,6 +17,11 @@ void batch_clear(struct batch *b, size_t keep_bytes)
     }
     if (b->out.cap > keep_bytes) {
         buf_free(&b->out); /* one huge line must not stay in memory for ever */
+    }
+    if (b->cap_marks > MARKS_KEPT) {
+        free(b->marks);
+        b->marks = NULL;
+        b->cap_marks = 0;
     }
     b->out.len = 0;
     b->lines = b->nitems = b->nmarks = 0;

@@ -131,12 +131,8 @@ void tags_unref(struct tags *tags)
         free(strings[i]);
     }
     json_decref(tags->labels);
-    for (int i = 0; i < STREAM_COUNT; i++) {
-        buf_free(&tags->json_head[i]);
-    }
-    buf_free(&tags->json_tail);
-    buf_free(&tags->logfmt_head);
-    buf_free(&tags->logfmt_tail);
+    free(tags->json);
+    free(tags->logfmt);
     free(tags);
 }
 
@@ -197,12 +193,7 @@ bool tags_wanted(const struct tags *tags, const struct identity *who, const stru
            !excluded(tags, who, &cfg->exclude);
 }
 
-static bool same_text(const struct buf *a, const struct buf *b)
-{
-    return slice_eq(slice_of(a->data, a->len), slice_of(b->data, b->len));
-}
-
 bool tags_same(const struct tags *a, const struct tags *b)
 {
-    return same_text(&a->json_tail, &b->json_tail) && same_text(&a->json_head[0], &b->json_head[0]);
+    return slice_eq(a->json_tail, b->json_tail) && slice_eq(a->json_head[0], b->json_head[0]);
 }

@@ -16,12 +16,12 @@ void tags_fields(const struct tags *tags, struct tag_field fields[TAG_FIELDS])
     memcpy(fields, all, sizeof(all));
 }
 
-int tags_pad(struct buf *piece)
+char *tags_pad(struct buf *pieces)
 {
-    if (buf_reserve(piece, TAGS_PAD) < 0) {
-        return -1;
+    if (buf_reserve(pieces, TAGS_PAD) < 0) {
+        return NULL;
     }
-    memset(piece->data + piece->len, 0, TAGS_PAD);
-    buf_fit(piece, TAGS_PAD); /* there may be thousands */
-    return 0;
+    memset(pieces->data + pieces->len, 0, TAGS_PAD);
+    buf_fit(pieces, TAGS_PAD); /* there may be thousands */
+    return pieces->data;
 }

@@ -13,7 +13,7 @@ struct tag_field {
 
 void tags_fields(const struct tags *tags, struct tag_field fields[TAG_FIELDS]);
 
-/* Zeroes TAGS_PAD bytes behind a piece (tags.h). 0 or -1 (memory). */
-int tags_pad(struct buf *piece);
+/* The bytes of all pieces of a format, with TAGS_PAD behind them (tags.h), as they are to be kept. NULL: memory. */
+char *tags_pad(struct buf *pieces);
 
 #endif

@@ -30,25 +30,18 @@ static int add_labels(struct buf *out, const json_t *labels)
 
 static int prepare_head(struct buf *head, const char *service, const char *stream)
 {
-    head->len = 0;
     if (buf_add(head, "\"", 1) < 0 || add_field(head, "service", service) < 0 ||
         add_field(head, "stream", stream) < 0 ||
         buf_add(head, TAGS_JSON_LOG, sizeof(TAGS_JSON_LOG) - 1) < 0) {
         return -1;
     }
-    return tags_pad(head);
+    return 0;
 }
 
-int tags_render_json(struct tags *tags)
+static int prepare_tail(struct buf *tail, const struct tags *tags)
 {
-    if (prepare_head(&tags->json_head[STREAM_STDOUT], tags->service, "stdout") < 0 ||
-        prepare_head(&tags->json_head[STREAM_STDERR], tags->service, "stderr") < 0) {
-        return -1;
-    }
     struct tag_field fields[TAG_FIELDS];
     tags_fields(tags, fields);
-    struct buf *tail = &tags->json_tail;
-    tail->len = 0;
     if (buf_add(tail, "\"", 1) < 0) {
         return -1;
     }
@@ -57,7 +50,28 @@ int tags_render_json(struct tags *tags)
             return -1;
         }
     }
-    return add_labels(tail, tags->labels) < 0 || buf_add(tail, TAGS_JSON_END, sizeof(TAGS_JSON_END) - 1) < 0
-               ? -1
-               : tags_pad(tail);
+    return add_labels(tail, tags->labels) < 0 ? -1 : buf_add(tail, TAGS_JSON_END, sizeof(TAGS_JSON_END) - 1);
+}
+
+int tags_render_json(struct tags *tags)
+{
+    static const char *const streams[] = {[STREAM_STDOUT] = "stdout", [STREAM_STDERR] = "stderr"};
+    struct buf pieces = {0};
+    size_t end[STREAM_COUNT];
+    int failed = 0;
+    for (int s = 0; s < STREAM_COUNT && !failed; s++) {
+        failed = prepare_head(&pieces, tags->service, streams[s]);
+        end[s] = pieces.len;
+    }
+    if (failed || prepare_tail(&pieces, tags) < 0 || !(tags->json = tags_pad(&pieces))) {
+        buf_free(&pieces);
+        return -1;
+    }
+    size_t at = 0;
+    for (int s = 0; s < STREAM_COUNT; s++) {
+        tags->json_head[s] = slice_of(tags->json + at, end[s] - at);
+        at = end[s];
+    }
+    tags->json_tail = slice_of(tags->json + at, pieces.len - at);
+    return 0;
 }

@@ -17,9 +17,7 @@ static int add_pair(struct buf *out, const char *prefix, const char *key, const 
 static int render_head(struct buf *head, const char *service)
 {
     static const char stream[] = " stream=";
-    return add_pair(head, "", "service", service) < 0 || buf_add(head, stream, sizeof(stream) - 1) < 0
-               ? -1
-               : tags_pad(head);
+    return add_pair(head, "", "service", service) < 0 ? -1 : buf_add(head, stream, sizeof(stream) - 1);
 }
 
 /* In the Engine's order: it sorts labels by their keys. */
@@ -48,16 +46,23 @@ static int render_tail(struct buf *tail, const struct tags *tags)
             return -1;
         }
     }
-    return add_labels(tail, tags->labels) < 0 ? -1 : tags_pad(tail);
+    return add_labels(tail, tags->labels);
 }
 
 int tags_render_logfmt(const struct tags *shared)
 {
     struct tags *tags = (struct tags *)shared; /* no tag changes: what is filled in is a copy of them */
-    tags->logfmt_head.len = 0;
-    if (render_head(&tags->logfmt_head, tags->service) < 0 || render_tail(&tags->logfmt_tail, tags) < 0) {
-        tags->logfmt_tail.len = 0; /* not rendered yet */
+    struct buf pieces = {0};
+    if (render_head(&pieces, tags->service) < 0) {
+        buf_free(&pieces);
         return -1;
     }
+    size_t end = pieces.len;
+    if (render_tail(&pieces, tags) < 0 || !(tags->logfmt = tags_pad(&pieces))) {
+        buf_free(&pieces);
+        return -1;
+    }
+    tags->logfmt_head = slice_of(tags->logfmt, end);
+    tags->logfmt_tail = slice_of(tags->logfmt + end, pieces.len - end);
     return 0;
 }

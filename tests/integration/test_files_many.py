@@ -99,3 +99,20 @@ def test_rotated_while_it_is_closed(collect, logs):
     collector.wait_lines(62)
     assert [line for line in collector.lines() if line != b"x"] == [b"1", b"2", b"3"]
     collector.stop_cleanly()
+
+
+@pytest.mark.figures
+def test_ten_thousand_logs_within_32_mib(collect, logs):
+    """With a line each, in a directory each: at the first start, and at the second, which finds all their positions."""
+    count = 10000
+    for number in range(count):
+        append(logs / f"service-{number:05}" / "a.log", f"line {number}")
+    collector = collect()
+    for starts in (1, 2):
+        collector.start(prefix=few_descriptors(20000))
+        wait_until(lambda: collector.stderr().count("msg=collecting") == starts, 120, "all are followed")
+        collector.wait_lines(count, timeout=60)
+        assert collector.peak_rss() < 32 << 20, f"at start {starts}"
+        assert collector.metrics()["sidetail_feeds"] == count
+        collector.stop_cleanly(timeout=60)
+    assert sorted(collector.lines()) == sorted(f"line {number}".encode() for number in range(count))

@@ -116,6 +116,12 @@ ssize_t segment_read(struct segment *seg, char *buf, size_t cap);
 /* The next `len` bytes (no more than segment_read gave) are dealt with: moves the offset. */
 void segment_consume(struct segment *seg, size_t len);
 
+/* Who a file is while it is there. */
+struct inode {
+    dev_t dev;
+    ino_t ino;
+};
+
 static inline bool same_inode(const struct file_id *id, dev_t dev, ino_t ino)
 {
     return id->ino == ino && id->dev == dev;

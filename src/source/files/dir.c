@@ -114,6 +114,13 @@ void dir_scan(struct dir *dir, const struct interest *why, bool first_look)
     dir->undecided = true;
 }
 
+static void free_real(struct dir *dir)
+{
+    if (dir->real != dir->path) {
+        free(dir->real);
+    }
+}
+
 void dir_free(struct dir *dir)
 {
     HASH_DEL(dir->source->dirs, dir);
@@ -122,7 +129,7 @@ void dir_free(struct dir *dir)
         free(dir->interests[i].caps);
     }
     free(dir->interests);
-    free(dir->real);
+    free_real(dir);
     free(dir->path);
     free(dir);
 }
@@ -228,11 +235,12 @@ bool dir_find(struct dir *dir)
     dir->linked = at.linked;
     if (moved) {
         dir_unwatch(dir);
-        free(dir->real);
-        dir->real = good ? at.real : NULL;
+        free_real(dir);
+        bool named = good && strcmp(at.real, dir->path) == 0;
+        dir->real = named ? dir->path : good ? at.real : NULL;
         dir->dev = at.st.st_dev;
         dir->ino = at.st.st_ino;
-        at.real = good ? NULL : at.real;
+        at.real = good && !named ? NULL : at.real;
     }
     target_free(&at);
     return moved;
@@ -278,6 +286,9 @@ void dir_add(struct files *src, const char *path, const struct interest *why, co
         HASH_ADD_KEYPTR(hh, src->dirs, dir->path, strlen(dir->path), dir);
     }
     bool known = has_interest(dir, why);
+    if (known && first_look) {
+        return; /* it was found a moment ago; if it has changed since, its watch tells */
+    }
     if (!known) {
         struct interest *grown = realloc(dir->interests, (dir->count + 1) * sizeof(*grown));
         if (!grown) {

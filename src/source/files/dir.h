@@ -16,18 +16,18 @@ struct interest {
 
 struct dir {
     struct files *source;
-    char *path;           /* by which a pattern found it */
-    enum verdict verdict; /* on where that led when it was looked at last */
-    char *real;           /* what is watched and listed; NULL: nothing that may be */
-    dev_t dev;            /* of that directory, which may have lost its name since */
+    char *path; /* by which a pattern found it */
+    char *real; /* what is watched and listed; owned, or `path` itself; NULL: nothing that may be */
+    dev_t dev;  /* of that directory, which may have lost its name since */
     ino_t ino;
-    bool linked;         /* the path leads there by a link, which is looked at each second */
-    struct watch *watch; /* NULL: tried again each second */
+    enum verdict verdict; /* on where the path led when it was looked at last */
+    bool linked;          /* the path leads there by a link, which is looked at each second */
+    bool watch_logged;    /* it was logged that it cannot be watched */
+    struct watch *watch;  /* NULL: tried again each second */
     /* Looked at again each second: it could not be listed, or a file in it may be a log of its own or a
      * rotated one. */
     bool undecided;
-    int unlisted;      /* errno: it could not be listed, which was logged; 0: it was listed */
-    bool watch_logged; /* it was logged that it cannot be watched */
+    int unlisted; /* errno: it could not be listed, which was logged; 0: it was listed */
     struct interest *interests;
     size_t count;
     UT_hash_handle hh;

@@ -11,14 +11,22 @@
 
 #define GRACE (200 * NS_PER_MS) /* in which the last of a log's writers opens the new file */
 
+static void free_real(struct file *file)
+{
+    if (file->real != file->path) {
+        free(file->real);
+    }
+}
+
 void file_free(struct file *file)
 {
     tailer_unfollow(file->set->tailer, file->follow);
     tags_unref(file->tags);
     free(file->of);
+    free_real(file);
     free(file->path);
-    free(file->real);
     free(file->alias);
+    free(file->from);
     free(file->caps);
     free(file);
 }
@@ -57,7 +65,7 @@ static void file_follow(struct file *file)
         .decoder = decoder_find(formats[set->cfg->files_format]),
         .tags = file->tags,
         .from_end = file->first_look && set->cfg->start_at == START_END,
-        .from = file->from.file.head_len > 0 ? &file->from : NULL,
+        .from = file->from,
         .grace_ns = GRACE,
     };
     char *log = rotation_log(file->path, &options.mark_at_open);
@@ -166,12 +174,16 @@ struct target file_target(const struct file *file)
 /* Follows, or goes on, where the name leads. */
 void file_go_to(struct file *file, char *real, char *alias)
 {
-    free(file->real);
+    free_real(file);
     free(file->alias);
     file->real = real;
     file->alias = alias;
+    if (strcmp(real, file->path) == 0) {
+        free(real);
+        file->real = file->path;
+    }
     if (file->follow) {
-        follow_move(file->follow, real, alias);
+        follow_move(file->follow, file->real, alias);
     } else if (!file->tags) {
         file_tag(file);
     }

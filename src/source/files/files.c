@@ -58,6 +58,7 @@ static void scan_all(struct files *src, enum files_look look)
 static void look_first(struct files *src)
 {
     src->look = LOOK_FOR_DIRS;
+    target_begin_look();
     look_for_bases(src, true);
     identity_begin_look(&src->set.identities);
     if (src->set.identities.count > 0) {
@@ -65,6 +66,7 @@ static void look_first(struct files *src)
     }
     scan_all(src, LOOK_ALL);
     identity_end_look(&src->set.identities);
+    target_end_look();
 }
 
 static bool is_base(const struct dir *dir)
@@ -123,6 +125,7 @@ static bool is_unsettled(const struct files *src)
 static void look(struct files *src, bool all)
 {
     bool unsettled = all || is_unsettled(src);
+    target_begin_look();
     if (unsettled) {
         identity_begin_look(&src->set.identities);
     }
@@ -135,6 +138,7 @@ static void look(struct files *src, bool all)
         identity_end_look(&src->set.identities);
     }
     file_set_look(&src->set);
+    target_end_look();
     take_standing(src);
 }
 
@@ -161,6 +165,7 @@ static void files_close(struct source *source)
     struct files *src = (struct files *)source;
     struct dir *dir, *next;
     file_set_close(&src->set);
+    target_end_look();
     HASH_ITER(hh, src->dirs, dir, next)
     {
         dir_free(dir);

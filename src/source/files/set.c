@@ -97,6 +97,16 @@ static void look(struct file *file)
     keep_what_is_there(file);
 }
 
+static void note_from(struct file *file, const struct file_pos *from)
+{
+    if (from->file.head_len > 0) {
+        if (!(file->from = malloc(sizeof(*from)))) {
+            die_out_of_memory();
+        }
+        *file->from = *from;
+    }
+}
+
 static struct file *file_new(struct file_set *set, const char *path, const char *base,
                              const struct captures *caps)
 {
@@ -128,8 +138,8 @@ static void keep(struct file *file, struct origin *origin, const struct stat *st
     if (!file->of) {
         die_out_of_memory();
     }
-    file->dev = st->st_dev;
-    file->ino = st->st_ino;
+    file->at_dev = st->st_dev;
+    file->at_ino = st->st_ino;
     take_tags(file);
     if (origin->who == WHO_READ) {
         file->read = origin->pos.at.file.offset;
@@ -146,7 +156,7 @@ static void on_left(void *arg, const struct file_pos *end, const char *copied)
     const struct file *log = copied ? find(ids->set, copied) : NULL;
     struct tags *tags = log ? log->tags : NULL;
     for (struct file *file = ids->set->by_path; file; file = file->hh.next) {
-        if (file->of && same_inode(&end->file, file->dev, file->ino)) {
+        if (file->of && same_inode(&end->file, file->at_dev, file->at_ino)) {
             file->read = end->offset;
             take_tags(file);
             tags = tags ? tags : file->tags;
@@ -190,7 +200,7 @@ static void ask_again(struct file *file)
 static bool has_another_name(const struct file *file)
 {
     for (const struct file *it = file->set->by_path; it; it = it->hh.next) {
-        if (it != file && it->of && it->ino == file->ino && it->dev == file->dev) {
+        if (it != file && it->of && it->at_ino == file->at_ino && it->at_dev == file->at_dev) {
             return true;
         }
     }
@@ -203,7 +213,7 @@ static void part_missing(struct file *file)
         file->missing_ns = clock_monotonic();
     } else if (clock_monotonic() - file->missing_ns > DELETED_FOR) {
         if (file->tags && !has_another_name(file)) {
-            identity_forget_end(&file->set->identities, file->dev, file->ino, file->tags);
+            identity_forget_end(&file->set->identities, file->at_dev, file->at_ino, file->tags);
         }
         on_finished(file);
     }
@@ -218,7 +228,7 @@ static void look_at_part(struct file *file)
         return;
     }
     file->missing_ns = 0;
-    bool same = st.st_ino == file->ino && st.st_dev == file->dev;
+    bool same = st.st_ino == file->at_ino && st.st_dev == file->at_dev;
     if (same && file->read > 0 && (uint64_t)st.st_size <= file->read) {
         return;
     }
@@ -232,7 +242,7 @@ static void look_at_part(struct file *file)
 static void part_event(struct file *file, uint32_t mask)
 {
     struct file *log = find(file->set, file->of);
-    if (mask & IN_MODIFY && log && log->follow && follow_holds(log->follow, file->dev, file->ino)) {
+    if (mask & IN_MODIFY && log && log->follow && follow_holds(log->follow, file->at_dev, file->at_ino)) {
         follow_wake(log->follow);
     } else {
         look_at_part(file);
@@ -339,7 +349,9 @@ bool file_set_add(struct file_set *set, const char *path, const char *base, cons
     enum owner owner = OWNER_ITSELF;
     bool wanted = is_wanted(file, &at);
     if (wanted && (at.verdict == TARGET_GOOD || at.verdict == TARGET_GONE)) {
-        owner = owner_among_logs(set, path, at.real ? at.real : path, &file->from);
+        struct file_pos from;
+        owner = owner_among_logs(set, path, at.real ? at.real : path, &from);
+        note_from(file, &from);
     }
     if (wanted && owner == OWNER_ITSELF) {
         add(file, &at, first_look);

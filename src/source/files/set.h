@@ -17,31 +17,30 @@ struct file_set;
 /* Only set.c writes this. */
 struct file {
     struct file_set *set;
-    char *path;           /* by which a pattern found it */
-    const char *base;     /* of that pattern */
-    enum verdict verdict; /* on where the path led when it was looked at last */
-    /* What the follow reads: where the path led when that could be followed. NULL: it never could. */
+    char *path;       /* by which a pattern found it */
+    const char *base; /* of that pattern */
+    /* What the follow reads: where the path led when that could be followed; owned, or `path` itself. NULL: it never
+     * could. */
     char *real;
     char *alias;  /* the name itself, where it is a link, in its directory without links; else NULL */
-    dev_t at_dev; /* of what was there then */
+    dev_t at_dev; /* of what was there then; or of the part of a log */
     ino_t at_ino;
+    enum verdict verdict;  /* on where the path led when it was looked at last */
     bool linked;           /* by a link */
     bool shared;           /* by one for which the rights count, which may change: see struct target */
+    bool first_look;       /* was there before we were */
+    bool finishing;        /* it was missing for long: see missing_ns */
     char *caps;            /* what its pattern captured, packed */
     struct follow *follow; /* NULL: not collected, or nothing to be followed yet */
     struct tags *tags;     /* of `of`, where that is set */
     /* Is it a part of the log at this path, under another name? Then it is not followed itself. NULL: no. */
     char *of;
-    dev_t dev; /* of that part */
-    ino_t ino;
     uint64_t read;               /* up to where the log has read it and left it; 0: it has not left it */
     const struct origin *origin; /* while it is added */
-    bool first_look;             /* was there before we were */
     /* Of a rotated file of another log that is written to: how far it was read as that log's. */
-    struct file_pos from;
+    struct file_pos *from; /* owned; NULL: it is none */
     int64_t missing_ns;    /* monotonic: since when it is deleted and not written to; 0: it is there */
     uint64_t missing_size; /* bytes of what was open of it then */
-    bool finishing;        /* for that reason */
     UT_hash_handle hh;
 };
 

@@ -39,6 +39,35 @@ static enum verdict judge_links(const char *path, const char *base, const char *
     return behind(base, path) ? verdicts[reach_judge(path, base, real_base, real)] : TARGET_OUTSIDE;
 }
 
+/* The base of the name that was looked at last, without links. */
+static struct {
+    const char *base;
+    char *real;
+    bool keep; /* a look goes on */
+} kept;
+
+static const char *real_base_of(const char *base, bool anew)
+{
+    if (anew || !kept.keep || !kept.real || kept.base != base) {
+        free(kept.real);
+        kept.base = base;
+        kept.real = resolve(base);
+    }
+    return kept.real;
+}
+
+void target_begin_look(void)
+{
+    kept.keep = true;
+}
+
+void target_end_look(void)
+{
+    kept.keep = false;
+    free(kept.real);
+    kept.real = NULL;
+}
+
 /* Of something that is there. */
 static enum verdict judge(const struct target *p, const char *path, const char *base, const char *real_base,
                           enum follow_links follow)
@@ -63,8 +92,11 @@ struct target target_find(const char *path, const char *base, enum follow_links 
     }
     p.link = p.linked = S_ISLNK(p.st.st_mode);
     p.verdict = TARGET_DANGLING;
-    char *real_base = resolve(base);
+    const char *real_base = real_base_of(base, false);
     p.real = resolve(path);
+    if (p.real && real_base && !behind(real_base, p.real)) {
+        real_base = real_base_of(base, true);
+    }
     if (!real_base || !p.real || lstat(p.real, &p.st) < 0) {
         target_free(&p);
     } else {
@@ -73,7 +105,6 @@ struct target target_find(const char *path, const char *base, enum follow_links 
         p.shared = p.linked && !rest && follow == LINKS_INSIDE;
         p.verdict = judge(&p, path, base, real_base, follow);
     }
-    free(real_base);
     return p;
 }
 

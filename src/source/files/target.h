@@ -38,6 +38,10 @@ struct target {
 struct target target_find(const char *path, const char *base, enum follow_links follow);
 void target_free(struct target *p);
 
+/* While a look at many names goes on, the base is resolved once; and anew for what does not seem to lie in it. */
+void target_begin_look(void);
+void target_end_look(void);
+
 /* By links that count as inside, for rights may change: may what lies at `other`, a path without links, be opened as one
  * of the files of the log that the name leads to? */
 bool target_allows(const char *path, const char *base, const char *other);

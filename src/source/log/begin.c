@@ -200,10 +200,10 @@ static struct chain_offset set_replay(struct replay *r, const struct chain *c, c
     return replay_start(r);
 }
 
-static void begin_at(struct begin *b, struct intake *in, struct listing *l, const struct position *pos,
+static void begin_at(struct begun *out, struct intake *in, struct listing *l, const struct position *pos,
                      const struct start *start)
 {
-    struct chain_offset from = set_replay(&b->replay, in->chain, l, pos, start);
+    struct chain_offset from = set_replay(&out->replay, in->chain, l, pos, start);
     for (size_t i = 0; i + 1 < start->count; i++) {
         if (l->files[i].seg) {
             segment_seek(l->files[i].seg, 0); /* it may have been unpacked for comparison */
@@ -220,11 +220,11 @@ static void begin_at(struct begin *b, struct intake *in, struct listing *l, cons
         return;
     }
     segment_note(head);
-    b->mid_line = !b->replay.active && pos->mid_line;
+    out->mid_line = !out->replay.active && pos->mid_line;
 }
 
 static enum intake_result begin_once(struct begin *b, struct intake *in, struct listing *l,
-                                     const struct position *pos)
+                                     const struct position *pos, struct begun *out)
 {
     struct start start = {.count = l->count, .at = -1, .held = {-1, -1}};
     enum intake_result result = pos ? locate(b, in, l, pos, &start) : INTAKE_DONE;
@@ -238,10 +238,10 @@ static enum intake_result begin_once(struct begin *b, struct intake *in, struct 
         if (!l->files[start.count - 1].seg) {
             return INTAKE_AGAIN; /* it could be opened just now */
         }
-        b->cut = start.cut.kind == POSITION_FILE;
-        pos = b->cut ? &start.cut : pos;
+        out->cut = start.cut.kind == POSITION_FILE;
+        pos = out->cut ? &start.cut : pos;
         report_held_lost(in, pos, &start);
-        begin_at(b, in, l, pos, &start);
+        begin_at(out, in, l, pos, &start);
         return INTAKE_DONE;
     }
     bool missed = pos && pos->at.file.file.head_len > 0; /* else it was empty, and nothing is missed */
@@ -350,7 +350,8 @@ bool begin_note_end(const char *path, const struct ownership *o, const struct de
 
 /* -- the whole --------------------------------------------------------------------------------- */
 
-static enum intake_result try_listing(struct begin *b, struct intake *in, const struct position *pos)
+static enum intake_result try_listing(struct begin *b, struct intake *in, const struct position *pos,
+                                      struct begun *out)
 {
     struct listing l;
     enum intake_result result = INTAKE_LATER;
@@ -360,23 +361,25 @@ static enum intake_result try_listing(struct begin *b, struct intake *in, const 
         } else if (b->from_end && !pos) {
             result = begin_at_end(b, in, &l);
         } else {
-            result = begin_once(b, in, &l, pos);
+            result = begin_once(b, in, &l, pos, out);
         }
     }
     listing_free(&l);
     return result;
 }
 
-void begin_try(struct begin *b, struct intake *in, const struct position *known)
+void begin_try(struct begin *b, struct intake *in, const struct position *known, struct begun *out)
 {
     const struct position *pos = known && known->kind == POSITION_FILE ? known : NULL;
-    struct position initial = {.kind = POSITION_FILE, .at.file = b->initial};
-    if (!known && b->initial.file.head_len > 0) {
+    struct position initial = {.kind = POSITION_FILE};
+    *out = (struct begun){0};
+    if (!known && b->initial) {
+        initial.at.file = *b->initial;
         pos = &initial;
     }
     enum intake_result result = INTAKE_AGAIN;
     for (int i = 0; i < INTAKE_TRIES && result == INTAKE_AGAIN; i++) {
-        result = try_listing(b, in, pos);
+        result = try_listing(b, in, pos, out);
     }
     intake_drop_strays(in);
     b->done = result == INTAKE_DONE;
@@ -384,4 +387,10 @@ void begin_try(struct begin *b, struct intake *in, const struct position *known)
         log_warn("the checkpoint knows this log from another source: it says nothing of where to go on",
                  KV("path", in->path));
     }
+}
+
+void begin_free(struct begin *b)
+{
+    free(b->initial);
+    b->initial = NULL;
 }

@@ -7,11 +7,11 @@
 #include "replay.h"
 
 struct begin {
-    /* Where no position is known: behind what is there now, or at this position, or else (no head) at the
-     * beginning. The log's follow sets both. begin.c clears from_end once reading has begun, for what appears
+    /* Where no position is known: behind what is there now, or at this position, or else at the beginning. The
+     * log's follow sets both. begin.c clears from_end once reading has begun, for what appears
      * later is new. */
     bool from_end;
-    struct file_pos initial;
+    struct file_pos *initial;      /* owned; NULL: none */
     const struct decoder *decoder; /* of the log; NULL: not known yet, it has lines. Set by its follow */
 
     /* What was seen of the position's file was read: where it is gone, nothing is known to be lost. Set by the follow,
@@ -19,6 +19,10 @@ struct begin {
     bool complete;
 
     bool done; /* found; else it is to be tried again at the next look */
+};
+
+/* What was found, besides where to read from. */
+struct begun {
     struct replay replay;
     bool cut;      /* it begins in a file that was cut off: the position is to be marked at once */
     bool mid_line; /* as of struct position */
@@ -26,7 +30,8 @@ struct begin {
 
 /* Tries to find where to begin, and fills the chain from there on. `known`: the log's position; NULL: it has
  * none. Files that are gone or cannot be read are counted and logged. */
-void begin_try(struct begin *b, struct intake *in, const struct position *known);
+void begin_try(struct begin *b, struct intake *in, const struct position *known, struct begun *out);
+void begin_free(struct begin *b);
 
 /* Where a log ends now, behind its last whole line or record: `begin.initial` for one that is followed later. `o`: what
  * it allows is looked at; NULL: anything. False: there is nothing yet, or it cannot be read. */

@@ -237,11 +237,18 @@ enum follow_state follow_read(struct follow *f)
 
 /* -- opening and closing ----------------------------------------------------------------------- */
 
+static void free_path(struct follow *f)
+{
+    if (f->path != follow_key(f)) {
+        free((char *)f->path);
+    }
+}
+
 void follow_move(struct follow *f, const char *path, const char *alias)
 {
-    free(f->path);
+    free_path(f);
     free(f->alias);
-    f->path = strdup(path);
+    f->path = strcmp(path, follow_key(f)) == 0 ? follow_key(f) : strdup(path);
     f->alias = alias ? strdup(alias) : NULL;
     if (!f->path || (alias && !f->alias)) {
         die_out_of_memory();
@@ -263,13 +270,13 @@ static void set_up(struct follow *f, const struct follow_env *env, const struct 
                               .progress = &f->progress,
                               .damage_end.offset = UINT64_MAX};
     f->ownership =
-        (struct ownership){NULL, feed_key(f->progress.feed), &f->chain, env->pipeline, env->others};
+        (struct ownership){NULL, feed_key(f->progress.feed), &f->chain, env->pipeline, &env->others};
     f->intake = (struct intake){.cfg = env->cfg, .ownership = &f->ownership, .chain = &f->chain};
     follow_move(f, options->path, options->alias);
     f->begin.from_end = options->from_end;
     f->begin.decoder = options->decoder;
     if (options->from) {
-        f->begin.initial = *options->from;
+        resume_note_initial(f, options->from);
     }
 }
 
@@ -289,8 +296,9 @@ void follow_close(struct follow *f)
 {
     chain_free(&f->chain);
     intake_free(&f->intake);
+    begin_free(&f->begin);
+    free_path(f);
     progress_close(&f->progress);
-    free(f->path);
     free(f->alias);
     free(f);
 }
@@ -365,7 +373,7 @@ enum owner follow_owner(const struct follow *f, const char *path, struct file_po
 
 bool follow_awaits(const struct follow *f, dev_t dev, ino_t ino)
 {
-    return same_inode(&f->intake.foreign, dev, ino);
+    return f->intake.foreign.ino == ino && f->intake.foreign.dev == dev;
 }
 
 bool follow_has_left(const struct follow *f, struct segment *seg, struct file_pos *end)

@@ -11,7 +11,8 @@
 struct follow {
     const struct follow_env *env;
     struct turn turn;
-    char *path, *alias; /* see struct follow_options */
+    const char *path; /* see struct follow_options; owned, but where it is the key itself */
+    char *alias;      /* owned */
 
     struct chain chain;         /* the files that are held open */
     struct ownership ownership; /* which files are this log's */

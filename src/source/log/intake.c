@@ -14,11 +14,14 @@
 
 bool intake_add_stray(struct intake *in, char *path)
 {
-    if (in->strays.count == STRAYS) {
+    if (!in->strays && !(in->strays = calloc(1, sizeof(*in->strays)))) {
+        die_out_of_memory();
+    }
+    if (in->strays->count == STRAYS) {
         free(path);
         return false;
     }
-    in->strays.path[in->strays.count++] = path;
+    in->strays->path[in->strays->count++] = path;
     return true;
 }
 
@@ -37,7 +40,7 @@ bool intake_add_copy(struct intake *in, const struct listing *l, const struct fi
 bool intake_has_seen(const struct intake *in, const struct generation *at)
 {
     for (size_t i = 0; i < in->seen_count; i++) {
-        if (same_inode(&in->seen[i], at->dev, at->ino)) {
+        if (in->seen[i].ino == at->ino && in->seen[i].dev == at->dev) {
             return true;
         }
     }
@@ -46,14 +49,14 @@ bool intake_has_seen(const struct intake *in, const struct generation *at)
 
 static void see(struct intake *in, const struct listing *l)
 {
-    struct file_id *grown = realloc(in->seen, (l->count + 1) * sizeof(*grown));
+    struct inode *grown = realloc(in->seen, (l->count > 0 ? l->count : 1) * sizeof(*grown));
     if (!grown) {
         die_out_of_memory();
     }
     in->seen = grown;
-    in->seen_count = l->count;
+    in->seen_count = (uint32_t)l->count;
     for (size_t i = 0; i < l->count; i++) {
-        grown[i] = (struct file_id){.dev = l->files[i].at.dev, .ino = l->files[i].at.ino};
+        grown[i] = (struct inode){l->files[i].at.dev, l->files[i].at.ino};
     }
 }
 
@@ -65,9 +68,11 @@ void intake_free(struct intake *in)
 
 void intake_drop_strays(struct intake *in)
 {
-    while (in->strays.count > 0) {
-        free(in->strays.path[--in->strays.count]);
+    while (in->strays && in->strays->count > 0) {
+        free(in->strays->path[--in->strays->count]);
     }
+    free(in->strays);
+    in->strays = NULL;
 }
 
 /* The rotated ones that are allowed, and the newest; as far as there are descriptors, but one behind the head there
@@ -75,11 +80,11 @@ void intake_drop_strays(struct intake *in)
 void intake_measure(struct intake *in)
 {
     uint64_t allowed = in->chain->open->most, taken = metrics.open_files;
-    in->most = (size_t)in->cfg->hold_files + 1;
+    in->most = (uint32_t)in->cfg->hold_files + 1;
     if (allowed > 0) {
         uint64_t left = allowed > taken ? allowed - taken : 0, most = in->chain->count + left;
         most = most > 2 ? most : 2;
-        in->most = most < in->most ? (size_t)most : in->most;
+        in->most = most < in->most ? (uint32_t)most : in->most;
     }
 }
 
@@ -93,7 +98,7 @@ int intake_list(struct intake *in, struct listing *l)
     intake_measure(in);
     size_t most = intake_room(in);
     struct listing_filter filter = {ownership_wanted, (void *)in->ownership};
-    int result = listing_read(l, in->path, in->alias, most > 0 ? most : 1, filter, &in->strays);
+    int result = listing_read(l, in->path, in->alias, most > 0 ? most : 1, filter, in->strays);
     in->foreign = l->foreign;
     if (result < 0) {
         metrics.read_errors++;

@@ -23,13 +23,13 @@ struct intake {
     const struct config *cfg;
     const struct ownership *ownership; /* which files are the log's */
     struct chain *chain;
-    struct strays strays; /* more of them; intake.c frees their paths */
+    struct strays *strays; /* more of them, while they are looked for; owned; NULL: none */
 
     /* Device and inode of another log's file that has the log's name; 0: none has. */
-    struct file_id foreign;
-    struct file_id *seen; /* device and inode of the files of the last listing that was acted on */
-    size_t seen_count;
-    size_t most;            /* that may be held open */
+    struct inode foreign;
+    struct inode *seen; /* the files of the last listing that was acted on */
+    uint32_t seen_count;
+    uint32_t most;          /* that may be held open */
     bool behind;            /* newer files are there than the chain holds */
     struct file_id next_up; /* the oldest of those, where that is known */
     int64_t waiting_since;  /* monotonic: a file could not be opened since then; 0: none */

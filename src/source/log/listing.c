@@ -74,7 +74,7 @@ int listing_read(struct listing *l, const char *path, const char *alias, size_t 
     }
     if (l->live && !filter.wanted(filter.arg, &live)) {
         l->live = false;
-        l->foreign = (struct file_id){.dev = live.dev, .ino = live.ino};
+        l->foreign = (struct inode){live.dev, live.ino};
     }
     l->files = calloc(1 + count + STRAYS, sizeof(*l->files));
     if (!l->files || (l->live && !(live.path = strdup(path)))) {

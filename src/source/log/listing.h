@@ -29,9 +29,9 @@ struct strays {
 struct listing {
     struct listed *files;
     size_t count;
-    struct file_id foreign; /* what has the log's name is not the log's: device and inode; 0: nothing is */
-    bool live;              /* the first one is the log itself, not a rotated file */
-    size_t most;            /* held open at a time */
+    struct inode foreign; /* what has the log's name and is not the log's; 0: nothing is */
+    bool live;            /* the first one is the log itself, not a rotated file */
+    size_t most;          /* held open at a time */
     struct listing_filter filter;
     const struct strays *strays;
 };

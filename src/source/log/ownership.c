@@ -27,7 +27,7 @@ static bool is_known_itself(const struct ownership *o, const struct generation *
     if (!path) {
         die_out_of_memory();
     }
-    bool known = o->others.known(o->others.arg, path);
+    bool known = o->others->known(o->others->arg, path);
     free(path);
     return known;
 }
@@ -119,7 +119,7 @@ static enum owner owner_by_time(const struct ownership *o, const struct generati
 static enum owner owner_of(const struct ownership *o, const struct generation *gen, struct file_pos *from)
 {
     *from = (struct file_pos){0};
-    if (gen->name.packed || o->others.open(o->others.arg, gen->dev, gen->ino, gen->path) ||
+    if (gen->name.packed || o->others->open(o->others->arg, gen->dev, gen->ino, gen->path) ||
         is_older(o->path, gen->path)) {
         return OWNER_LOG;
     }
@@ -141,23 +141,23 @@ static enum owner owner_of(const struct ownership *o, const struct generation *g
 static bool is_held_by_another(const struct ownership *o, const struct generation *gen)
 {
     return !gen->name.packed && !chain_holds(o->chain, gen->dev, gen->ino) &&
-           o->others.open(o->others.arg, gen->dev, gen->ino, gen->path ? gen->path : o->path);
+           o->others->open(o->others->arg, gen->dev, gen->ino, gen->path ? gen->path : o->path);
 }
 
 bool ownership_allows(const struct ownership *o, const char *path)
 {
-    return o->others.allowed(o->others.arg, o->key, path);
+    return o->others->allowed(o->others->arg, o->key, path);
 }
 
 bool ownership_read_before(const struct ownership *o, struct segment *seg, struct file_pos *to)
 {
-    return !seg->archive && o->others.read_before(o->others.arg, o->key, seg, to);
+    return !seg->archive && o->others->read_before(o->others->arg, o->key, seg, to);
 }
 
 char *ownership_find(const struct ownership *o, const struct file_pos *pos)
 {
     char *path = rotation_find(o->path, pos->file.dev, pos->file.ino);
-    path = path ? path : o->others.stray(o->others.arg, o->key);
+    path = path ? path : o->others->stray(o->others->arg, o->key);
     if (path && !ownership_allows(o, path)) {
         free(path);
         path = NULL;
@@ -181,7 +181,7 @@ struct copies {
 
 static bool may_copy(const struct copies *c, const char *path, const struct stat *st)
 {
-    const struct followed_logs *others = &c->o->others;
+    const struct followed_logs *others = c->o->others;
     return (uint64_t)st->st_size >= c->pos->offset && (uint64_t)st->st_size > c->size &&
            archive_suffix(path) == 0 && strcmp(path, c->o->path) != 0 && file_birth(path) > c->since_ns &&
            ownership_allows(c->o, path) && !others->open(others->arg, st->st_dev, st->st_ino, path) &&

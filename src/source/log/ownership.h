@@ -45,7 +45,7 @@ struct ownership {
     const char *key;  /* of its position */
     const struct chain *chain;
     struct pipeline *pipeline;
-    struct followed_logs others;
+    const struct followed_logs *others;
 };
 
 /* Whose is the file at `path`, whose name is that of a rotated file of this log? Where it is its own, some of

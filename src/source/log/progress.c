@@ -1,6 +1,22 @@
 #include "progress.h"
 
+#include <stdlib.h>
+
 #include "base/clock.h"
+#include "base/memory.h"
+
+static struct held *held_of(struct progress *p)
+{
+    if (!p->held && !(p->held = calloc(1, sizeof(*p->held)))) {
+        die_out_of_memory();
+    }
+    return p->held;
+}
+
+static bool replays(const struct progress *p)
+{
+    return p->held && p->held->replay.active;
+}
 
 static union source_offset head_offset(const struct chain *c)
 {
@@ -12,7 +28,7 @@ static union source_offset head_offset(const struct chain *c)
 /* During a replay the position that is known already says more: what is put then is only held again. */
 void progress_mark(struct progress *p)
 {
-    if (p->replay.active) {
+    if (replays(p)) {
         return;
     }
     int64_t newest = feed_newest(p->feed);
@@ -23,10 +39,10 @@ void progress_mark(struct progress *p)
         segment_refresh(head); /* the file grew: the more of it is known, the surer it is found again */
     }
     pos.at.file = segment_note(head);
-    for (int s = 0; s < STREAM_COUNT; s++) {
-        pos.held_set[s] = pending_any(&p->holds[s]);
+    for (int s = 0; p->held && s < STREAM_COUNT; s++) {
+        pos.held_set[s] = pending_any(&p->held->holds[s]);
         if (pos.held_set[s]) {
-            pos.held[s] = *pending_since(&p->holds[s]);
+            pos.held[s] = *pending_since(&p->held->holds[s]);
         }
     }
     p->moved = false;
@@ -44,7 +60,7 @@ void progress_keep(struct progress *p)
 static void on_released(void *arg, enum stream stream)
 {
     struct progress *p = arg;
-    p->holds[stream].grouping = false;
+    held_of(p)->holds[stream].grouping = false;
     if (p->chain->head) {
         progress_mark(p);
     }
@@ -60,12 +76,15 @@ void progress_open(struct progress *p, struct pipeline *pipeline, const char *ke
 void progress_close(struct progress *p)
 {
     feed_close(p->feed);
+    free(p->held);
 }
 
 void progress_begin(struct progress *p, const struct replay *replay, bool mid_line, int64_t newest_ns)
 {
     p->newest_ns = newest_ns;
-    p->replay = *replay;
+    if (replay->active || p->held) {
+        held_of(p)->replay = *replay;
+    }
     p->mid_line = mid_line;
 }
 
@@ -82,7 +101,7 @@ static struct chain_offset at_head(const struct progress *p)
 
 bool progress_rereads(struct progress *p)
 {
-    return p->replay.active && replay_goes_on(&p->replay, at_head(p));
+    return replays(p) && replay_goes_on(&p->held->replay, at_head(p));
 }
 
 /* Docker notes when a container ended before it starts it again. The last pieces may be written a moment later than
@@ -92,7 +111,7 @@ bool progress_rereads(struct progress *p)
 /* Is it of another run of the container than the unfinished line before it? */
 static bool is_next_run(const struct progress *p, const struct record *rec)
 {
-    int64_t held = p->held_ns[rec->stream], ns;
+    int64_t held = p->held->since_ns[rec->stream], ns;
     return p->run_end_ns > 0 && held > 0 && held <= p->run_end_ns + RUN_END_SLACK &&
            clock_parse(rec->time, &ns) == 0 && ns > p->run_end_ns && ns != held;
 }
@@ -100,24 +119,24 @@ static bool is_next_run(const struct progress *p, const struct record *rec)
 /* Before it is put: where does its line begin? */
 static void note_run(struct progress *p, struct record *rec)
 {
-    bool joining = p->holds[rec->stream].joining;
+    bool joining = p->held && p->held->holds[rec->stream].joining;
     rec->begins = joining && is_next_run(p, rec);
-    if (rec->more && (!joining || rec->begins) && clock_parse(rec->time, &p->held_ns[rec->stream]) < 0) {
-        p->held_ns[rec->stream] = 0;
+    if (rec->more && (!joining || rec->begins)) {
+        int64_t *since = &held_of(p)->since_ns[rec->stream];
+        *since = clock_parse(rec->time, since) < 0 ? 0 : *since;
     }
 }
 
 static void put(struct progress *p, struct record *rec)
 {
-    if (p->replay.active && replay_delivered(&p->replay, rec->stream, at_head(p))) {
+    if (replays(p) && replay_delivered(&p->held->replay, rec->stream, at_head(p))) {
         return;
     }
     note_run(p, rec);
     unsigned result = feed_put(p->feed, rec);
-    struct pending *hold = &p->holds[rec->stream];
-    if (result != PUT_DONE || pending_any(hold)) {
+    if (result != PUT_DONE || (p->held && pending_any(&p->held->holds[rec->stream]))) {
         union source_offset here = head_offset(p->chain);
-        pending_update(hold, result, &here);
+        pending_update(&held_of(p)->holds[rec->stream], result, &here);
     }
     p->moved = true;
 }
@@ -132,17 +151,17 @@ void progress_put(struct progress *p, struct record *rec, size_t len, bool cut)
 bool progress_holds(const struct progress *p)
 {
     bool holds = false;
-    for (int s = 0; s < STREAM_COUNT; s++) {
-        holds |= p->holds[s].joining;
+    for (int s = 0; p->held && s < STREAM_COUNT; s++) {
+        holds |= p->held->holds[s].joining;
     }
     return holds;
 }
 
 bool progress_pending(const struct progress *p)
 {
-    bool any = p->replay.active;
-    for (int s = 0; s < STREAM_COUNT; s++) {
-        any |= pending_any(&p->holds[s]);
+    bool any = replays(p);
+    for (int s = 0; p->held && s < STREAM_COUNT; s++) {
+        any |= pending_any(&p->held->holds[s]);
     }
     return any;
 }
@@ -150,7 +169,9 @@ bool progress_pending(const struct progress *p)
 void progress_flush(struct progress *p)
 {
     feed_flush(p->feed);
-    memset(p->holds, 0, sizeof(p->holds));
+    if (p->held) {
+        memset(p->held->holds, 0, sizeof(p->held->holds));
+    }
     p->moved = true;
 }
 

@@ -7,19 +7,25 @@
 #include "record/pending.h"
 #include "replay.h"
 
+/* What few logs have at a time: unfinished lines, and what is read again for their sake. */
+struct held {
+    struct pending holds[STREAM_COUNT];
+    int64_t since_ns[STREAM_COUNT]; /* the time of the unfinished line's first piece; 0: unknown */
+    struct replay replay;
+};
+
 /* Only progress.c writes this. */
 struct progress {
     struct pipeline *pipeline;
     struct feed *feed;
     const struct chain *chain;
-    struct pending holds[STREAM_COUNT];
-    struct replay replay;
-    int64_t held_ns[STREAM_COUNT]; /* the time of the unfinished line's first piece; 0: unknown */
-    int64_t newest_ns;             /* as of struct position */
-    int64_t run_end_ns;            /* when what writes the log had ended last; 0: never, or unknown */
-    bool mid_line; /* the head's offset lies inside a line too long for the buffer, which is being cut */
-    bool moved;    /* something was put since the last mark */
-    bool marked;   /* there is a mark, of whenever */
+    /* Made when there is something to hold for the first time, and kept. NULL: there never was. */
+    struct held *held;
+    int64_t newest_ns;  /* as of struct position */
+    int64_t run_end_ns; /* when what writes the log had ended last; 0: never, or unknown */
+    bool mid_line;      /* the head's offset lies inside a line too long for the buffer, which is being cut */
+    bool moved;         /* something was put since the last mark */
+    bool marked;        /* there is a mark, of whenever */
 };
 
 /* `p` stays where it is until progress_close. `key`: the log's name in the checkpoint. The chain's head is

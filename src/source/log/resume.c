@@ -1,9 +1,11 @@
 #include "resume.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/metrics.h"
 #include "base/plain_file.h"
 #include "newer.h"
@@ -18,19 +20,36 @@ void resume_fault(struct follow *f, const char *what)
     f->failing = true;
 }
 
+void resume_note_initial(struct follow *f, const struct file_pos *pos)
+{
+    if (pos->file.head_len == 0) {
+        return;
+    }
+    if (!f->begin.initial && !(f->begin.initial = malloc(sizeof(*pos)))) {
+        die_out_of_memory();
+    }
+    *f->begin.initial = *pos;
+}
+
 static void try_to_begin(struct follow *f)
 {
+    struct begun begun;
+    struct position at;
     const struct position *known = pipeline_position(f->env->pipeline, feed_key(f->progress.feed));
-    bool amid = !known && (f->begin.from_end || f->begin.initial.file.head_len > 0);
+    if (known) {
+        at = *known; /* others are asked for meanwhile */
+        known = &at;
+    }
+    bool amid = !known && (f->begin.from_end || f->begin.initial);
     int64_t newest = known && known->kind == POSITION_FILE ? known->newest_ns : 0;
-    begin_try(&f->begin, &f->intake, known);
+    begin_try(&f->begin, &f->intake, known, &begun);
     struct segment *head = f->chain.head;
     if (f->begin.done) {
         f->unread = false;
-        progress_begin(&f->progress, &f->begin.replay, f->begin.mid_line, newest);
+        progress_begin(&f->progress, &begun.replay, begun.mid_line, newest);
         bool own = f->mark_at_open && !known && head && head->id.head_len > 0;
         /* What begins amid a log: the next start goes on here, though nothing should be written till then. */
-        if (head && (f->begin.cut || amid || own)) {
+        if (head && (begun.cut || amid || own)) {
             progress_mark(&f->progress);
         }
     }
@@ -48,7 +67,7 @@ void resume_begin(struct follow *f)
     }
     struct file_pos end;
     if (f->begin.from_end && begin_note_end(f->path, &f->ownership, f->begin.decoder, &end)) {
-        f->begin.initial = end;
+        resume_note_initial(f, &end);
     }
     f->begin.from_end = false;
     follow_ready(f);

@@ -12,6 +12,9 @@ bool resume_open(struct follow *f);
 /* Looks at a log that has not begun, or whose file is closed: is it to be opened? */
 void resume_look(struct follow *f);
 
+/* Where no position is known, it is to begin there: not where nothing is known of the file. */
+void resume_note_initial(struct follow *f, const struct file_pos *pos);
+
 /* Logs a fault of reading once, until it has gone. errno says which. */
 void resume_fault(struct follow *f, const char *what);
 
