@@ -27,7 +27,10 @@ struct entry *entries_add(struct entries *entries, const char *key, size_t len)
 void entry_copy(const struct entry *e, struct position *out)
 {
     *out = e->whole ? *e->whole
-                    : (struct position){.kind = POSITION_FILE, .at.file = e->file, .newest_ns = e->newest_ns};
+                    : (struct position){.kind = POSITION_FILE,
+                                        .at.file = e->file,
+                                        .newest_ns = e->newest_ns,
+                                        .outline = e->outline};
 }
 
 static bool is_plain(const struct position *pos)
@@ -68,6 +71,7 @@ int entry_set(struct entry *e, const struct position *pos)
     }
     e->file = pos->at.file;
     e->newest_ns = pos->newest_ns;
+    e->outline = pos->outline;
     return 0;
 }
 

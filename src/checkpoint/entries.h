@@ -11,6 +11,7 @@ struct entry {
     struct position *whole; /* NULL: it is a file's, with nothing held and not amid a line: */
     struct file_pos file;
     int64_t newest_ns;
+    struct file_outline outline;
     int64_t seen; /* unix seconds; when last in use; means nothing while in_use */
     bool in_use;  /* somebody asked for it in this process: it was seen just now */
     UT_hash_handle hh;
