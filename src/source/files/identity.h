@@ -52,6 +52,9 @@ void identity_note(struct identities *ids, const char *path, const char *real);
 /* Who is the file at `path`, as `st` says? */
 void identity_of(struct identities *ids, const char *path, const char *real, const struct stat *st,
                  struct origin *out);
+/* The i-th of the logs that the checkpoint knows, while a look goes on; *pos NULL: it is forgotten since. False: there
+ * are no more. */
+bool identity_known(const struct identities *ids, size_t i, const char **key, const struct position **pos);
 void origin_free(struct origin *origin);
 
 /* Puts down that it was read to there, as a part of a log. `tags`: of that. */

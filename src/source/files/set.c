@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "base/plain_file.h"
 #include "base/real_path.h"
+#include "copy.h"
 #include "file.h"
 
 #define DELETED_FOR (60 * NS_PER_S) /* a deleted file that is not written to for so long is let go */
@@ -263,6 +264,10 @@ static bool is_part(struct file *file, const struct target *at, struct origin *o
     }
     identity_of(&set->identities, file->path, at->real, &at->st, origin);
     const struct file *log = origin->of ? find(set, origin->of) : NULL;
+    if (origin->who == WHO_NEW) {
+        copy_find(set, file, at, origin);
+        log = origin->of ? find(set, origin->of) : NULL;
+    }
     if (origin->who == WHO_LATER) { /* where the log is not followed any more, nobody else goes on in it */
         origin->who = file->first_look || (log && log->follow) ? WHO_PART : WHO_MOVED;
     }
