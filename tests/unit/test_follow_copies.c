@@ -88,6 +88,29 @@ static void test_while_running(void **state)
     }
 }
 
+/* The same, of lines without times: they tell only while the log is no further than the copy. */
+static void test_no_times(void **state)
+{
+    (void)state;
+    struct world w;
+    char text[2048] = {0};
+    memset(text, '=', 1500);
+    text[1500] = '\n';
+    begin(&w, text);
+    world_copy(&w, "web/a.log", "web/b.log");
+    world_run(&w, 200);
+    world_write(&w, "web/a.log", "more\n");
+    world_settle(&w);
+    expect(&w, text, "more\n");
+    age(&w, "web/b.log");
+    world_run(&w, 1300);
+    expect(&w, text, "more\n");
+    restart(&w);
+    world_run(&w, 1300);
+    expect(&w, text, "more\n");
+    world_free(&w);
+}
+
 /* As copytruncate does, by hand. */
 static void copy_and_truncate(int pause_ms)
 {
@@ -193,7 +216,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_while_running),  cmocka_unit_test(test_truncated),
         cmocka_unit_test(test_while_stopped),  cmocka_unit_test(test_begun_alike),
-        cmocka_unit_test(test_empty_at_first),
+        cmocka_unit_test(test_empty_at_first), cmocka_unit_test(test_no_times),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -44,11 +44,11 @@ static void say(struct origin *origin, enum who who, const char *of, struct segm
 }
 
 /* Judges by the log, which lies at `real` and begins as the file does; it was read up to there. False: it is no copy of
- * that. */
+ * that. `whole`: as of struct file, from before; 0: it was not known. */
 static bool judge(struct segment *seg, const char *key, const char *real, const struct file_pos *read,
-                  struct origin *origin)
+                  uint64_t whole, struct origin *origin)
 {
-    bool holds = segment_match_at(seg, read) == SEGMENT_SAME;
+    bool holds = segment_match_at(seg, read) == SEGMENT_SAME, held = seg->size == whole;
     segment_seek(seg, seg->size);
     struct file_pos end = segment_note(seg);
     struct segment *log = segment_open(real, NULL);
@@ -62,11 +62,17 @@ static bool judge(struct segment *seg, const char *key, const char *real, const 
     bool busy = is_young(seg->mtime_ns);
     int64_t birth = fd_birth(seg->fd);
     bool wait = busy && (birth == 0 || is_young(birth));
-    if (!wait && (busy || !holds) && !is_timed(seg)) {
+    if (!wait && (busy || !(holds || held)) && !is_timed(seg)) {
         return false;
     }
+    origin->whole = holds || held ? seg->size : 0;
     say(origin, wait ? WHO_PART : WHO_READ, key, seg, is_held ? &end : read);
     return true;
+}
+
+static uint64_t whole_before(const struct file_set *set)
+{
+    return set->before ? set->before->whole : 0;
 }
 
 /* By the logs that are followed. True: one of them may have been copied, once the file has anything in it. */
@@ -77,7 +83,7 @@ static bool ask_logs(const struct file_set *set, const struct file *file, struct
     bool any = false;
     for (const struct file *log = set->by_path; log && origin->who == WHO_NEW; log = log->hh.next) {
         if (log != file && log->follow && follow_begins_so(log->follow, seg, &read)) {
-            any = !seg || judge(seg, log->path, log->real, &read, origin);
+            any = !seg || judge(seg, log->path, log->real, &read, whole_before(set), origin);
             if (any) {
                 break;
             }
@@ -97,7 +103,7 @@ static void ask_checkpoint(const struct file_set *set, const struct file *file, 
         if (id && id->head_len == FILE_ID_HEAD && id->head_hash == seg->id.head_hash &&
             strcmp(key, file->path) != 0) {
             struct file_pos read = pos->at.file; /* what is asked meanwhile may move it */
-            judge(seg, key, key, &read, origin);
+            judge(seg, key, key, &read, whole_before(set), origin);
         }
     }
 }

@@ -39,6 +39,7 @@ struct origin {
     enum who who;
     char *of; /* a path, to be freed by origin_free; NULL: none */
     struct position pos;
+    uint64_t whole; /* PART, which may be a copy: as of struct file */
 };
 
 /* Before a look at many files, and after it: what the checkpoint holds is found by inode in between. It must

@@ -132,6 +132,7 @@ static void keep(struct file *file, struct origin *origin, const struct stat *st
     }
     file->dev = st->st_dev;
     file->ino = st->st_ino;
+    file->whole = origin->whole;
     take_tags(file);
     if (origin->who == WHO_READ) {
         file->read = origin->pos.at.file.offset;
@@ -176,16 +177,13 @@ static void ask_again(struct file *file)
     struct file_set *set = file->set;
     struct captures caps;
     captures_unpack(&caps, file->caps);
-    const char *base = file->base;
-    char *path = strdup(file->path);
-    if (!path) {
-        die_out_of_memory();
-    }
-    on_finished(file);
+    HASH_DEL(set->by_path, file);
+    set->before = file;
     identity_begin_look(&set->identities);
-    file_set_add(set, path, base, &caps, false);
+    file_set_add(set, file->path, file->base, &caps, false);
     identity_end_look(&set->identities);
-    free(path);
+    set->before = NULL;
+    file_free(file);
 }
 
 /* Is the file known under yet another name? */
