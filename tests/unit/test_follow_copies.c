@@ -111,6 +111,29 @@ static void test_no_times(void **state)
     world_free(&w);
 }
 
+/* Several at once, and the log goes on meanwhile: nobody waits for the others. */
+static void test_several(void **state)
+{
+    (void)state;
+    struct world w;
+    const char *const names[] = {"web/1.log", "web/2.log", "web/x.log"};
+    begin(&w, lines(0, 50));
+    for (int i = 0; i < 3; i++) {
+        world_copy(&w, "web/a.log", names[i]);
+    }
+    world_run(&w, 1300);
+    world_write(&w, "web/a.log", lines(50, 52));
+    world_await(&w, lines(0, 52));
+    world_run(&w, 1300);
+    for (int i = 0; i < 3; i++) {
+        age(&w, names[i]);
+    }
+    world_run(&w, 1300);
+    restart(&w);
+    expect(&w, lines(0, 52), "");
+    world_free(&w);
+}
+
 /* As copytruncate does, by hand. */
 static void copy_and_truncate(int pause_ms)
 {
@@ -217,6 +240,7 @@ int main(void)
         cmocka_unit_test(test_while_running),  cmocka_unit_test(test_truncated),
         cmocka_unit_test(test_while_stopped),  cmocka_unit_test(test_begun_alike),
         cmocka_unit_test(test_empty_at_first), cmocka_unit_test(test_no_times),
+        cmocka_unit_test(test_several),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -61,7 +61,7 @@ static bool judge(struct segment *seg, const char *key, const char *real, const 
     }
     bool busy = is_young(seg->mtime_ns);
     int64_t birth = fd_birth(seg->fd);
-    bool wait = busy && (birth == 0 || is_young(birth));
+    bool wait = busy && (birth == 0 || seg->mtime_ns - birth < COPYING_FOR);
     if (!wait && (busy || !(holds || held)) && !is_timed(seg)) {
         return false;
     }

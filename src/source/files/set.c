@@ -107,6 +107,7 @@ static struct file *file_new(struct file_set *set, const char *path, const char 
         die_out_of_memory();
     }
     file->set = set;
+    file->asked = set->looks;
     file->base = base;
     file->caps = captures_pack(caps);
     return file;
@@ -428,9 +429,12 @@ bool file_set_undecided(const struct file_set *set, const char *path)
 void file_set_look(struct file_set *set)
 {
     struct file *file, *next;
+    set->looks++;
     HASH_ITER(hh, set->by_path, file, next)
     {
-        file_look(file);
+        if (file->asked != set->looks) {
+            file_look(file);
+        }
     }
 }
 
