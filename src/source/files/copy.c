@@ -43,8 +43,8 @@ static void say(struct origin *origin, enum who who, const char *of, struct segm
     origin->pos.at.file.file = seg->id;
 }
 
-/* Judges by the log, which lies at `real` and begins as the file does; it was read up to there. False: it is no copy of
- * that. `whole`: as of struct file, from before; 0: it was not known. */
+/* Judges by the log, which lies at `real` and begins as the file does; it was read up to there. False: it is
+ * no copy of that. `whole`: as of struct file, from before; 0: it was not known. */
 static bool judge(struct segment *seg, const char *key, const char *real, const struct file_pos *read,
                   uint64_t whole, struct origin *origin)
 {

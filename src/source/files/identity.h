@@ -1,10 +1,10 @@
-/* Who is a file that a pattern has found? Its device, its inode and what it holds tell, whatever it is called: a
- * log that was renamed, moved to another directory or with its own, or has a second name, is the same log. Only
- * where these tell nothing does its name (source/log/ownership.h).
+/* Who is a file that a pattern has found? Its device, its inode and what it holds tell, whatever it is
+ * called: a log that was renamed, moved to another directory or with its own, or has a second name, is the
+ * same log. Only where these tell nothing does its name (source/log/ownership.h).
  *
  * What was read of a file is known from the logs that are followed, and from the checkpoint. There stand the
- * positions of logs by their paths; and of a file that was read to its end as a part of a log, and is met under
- * a name of its own, the end, by the key "inode:DEV:INO" (hex). */
+ * positions of logs by their paths; and of a file that was read to its end as a part of a log, and is met
+ * under a name of its own, the end, by the key "inode:DEV:INO" (hex). */
 #ifndef SIDETAIL_SOURCE_FILES_IDENTITY_H
 #define SIDETAIL_SOURCE_FILES_IDENTITY_H
 
@@ -53,8 +53,8 @@ void identity_note(struct identities *ids, const char *path, const char *real);
 /* Who is the file at `path`, as `st` says? */
 void identity_of(struct identities *ids, const char *path, const char *real, const struct stat *st,
                  struct origin *out);
-/* The i-th of the logs that the checkpoint knows, while a look goes on; *pos NULL: it is forgotten since. False: there
- * are no more. */
+/* The i-th of the logs that the checkpoint knows, while a look goes on; *pos NULL: it is forgotten since.
+ * False: there are no more. */
 bool identity_known(const struct identities *ids, size_t i, const char **key, const struct position **pos);
 void origin_free(struct origin *origin);
 

@@ -51,8 +51,8 @@ static enum age age_of(const struct decoder *d, const char *p, const char *end, 
     return !timed ? NO_AGE : ns > newest_ns ? NEWER : OLDER;
 }
 
-/* The newer entry in the line of `len` bytes at p, which began to be written where an older one was torn. NULL: there is
- * none. */
+/* The newer entry in the line of `len` bytes at p, which began to be written where an older one was torn.
+ * NULL: there is none. */
 static const char *behind_torn(const struct decoder *d, const char *p, size_t len, int64_t newest_ns)
 {
     const char *end = p + len, *at = d->framing ? NULL : memchr(p + 1, '{', len - 1);
@@ -63,7 +63,8 @@ static const char *behind_torn(const struct decoder *d, const char *p, size_t le
     return at;
 }
 
-/* Looks through the whole lines at p for the first that is newer; *found: it is there. Returns what was passed over. */
+/* Looks through the whole lines at p for the first that is newer; *found: it is there. Returns what was
+ * passed over. */
 static size_t pass_older(const struct decoder *d, const char *p, const char *end, int64_t newest_ns,
                          bool *found)
 {
@@ -155,9 +156,9 @@ static struct known find_known(struct segment *seg, const struct position *pos)
 
 /* Where what was written since begins, by what lines without times are. 0: the file does not tell.
  *
- * Programs often write the same first lines again after they emptied their log. So what is as it was has to be the
- * better half: a loss of power takes what was written last, and what is merely alike at the beginning is read again
- * rather than lost. */
+ * Programs often write the same first lines again after they emptied their log. So what is as it was has to
+ * be the better half: a loss of power takes what was written last, and what is merely alike at the beginning
+ * is read again rather than lost. */
 static uint64_t behind_known(struct segment *seg, const struct position *pos, const struct known *known,
                              bool begins_so)
 {
