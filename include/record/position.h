@@ -24,6 +24,19 @@ struct file_tail {
 };
 #define FILE_TAIL_MAX 1024
 
+/* What the lines were of which a tail consists, roughly: so much of it is found again in a file that was cut off
+ * there. */
+struct file_outline {
+    uint8_t lines; /* newlines in it; 0: not known, or too many */
+    /* The lowest byte of the XXH3-64 of the tail up to behind the newline that FILE_OUTLINE_LEFT[i] more follow;
+     * the last one: of its first half. Where there is none: 0. */
+    uint8_t sums[15];
+};
+#define FILE_OUTLINE_LEFT                                                                                    \
+    {                                                                                                        \
+        1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 30, 50                                                       \
+    }
+
 struct file_pos {
     struct file_id file;
     uint64_t offset; /* of the next unread byte */
@@ -56,6 +69,7 @@ struct position {
     /* File: the time of the last line before `at`; 0: not known. It tells where to go on in a file whose end never
      * reached the disk. */
     int64_t newest_ns;
+    struct file_outline outline; /* File: of the tail of `at`; likewise */
     union source_offset at, held[STREAM_COUNT];
 };
 
@@ -64,13 +78,14 @@ bool position_same(const struct position *a, const struct position *b);
 
 /* As JSON, the only text form there is:
  *
- *     {"kind":"file","at":OFFSET,"held":{"stdout":OFFSET,"stderr":OFFSET},"mid_line":true,"newest":<ns>}
+ *     {"kind":"file","at":OFFSET,"held":{"stdout":OFFSET,"stderr":OFFSET},"mid_line":true,"newest":<ns>,
+ *      "outline":"<32 hex digits: its bytes>"}
  *
  * A file's OFFSET: {"dev":"fe00","ino":"1a2b","head":"<16 hex digits>","head_len":1024,
  *                   "offset":9,"mtime":<ns>,"tail":"<16 hex digits>","tail_len":9}
  * The API's OFFSET: {"time":<ns>,"lines":1}
  *
- * `held` and what is in it, `mid_line`, `newest`, and `tail` with its length stand only where they are set; kind "none"
+ * `held` and what is in it, `mid_line`, `newest`, `outline`, and `tail` with its length stand only where they are set; kind "none"
  * has nothing else. Hashes, inodes and devices are hex strings, since JSON readers keep no unsigned 64-bit
  * integers. Offsets and times are integers up to INT64_MAX. */
 #define POSITION_TEXT_MAX 1024 /* bytes that one takes at the most */

@@ -145,6 +145,7 @@ void entry_copy(const struct entry *e, struct position *out)
     *out = (struct position){
         .kind = POSITION_FILE,
         .newest_ns = p->newest_ns,
+        .outline = p->outline,
         .at.file = {.file = {p->dev, p->ino, p->head_hash, p->head_len},
                     .offset = p->offset,
                     .mtime_ns = p->mtime_ns,
@@ -200,6 +201,7 @@ int entry_set(struct entry *e, const struct position *pos)
         .tail_hash = file->tail.hash,
         .tail_len = (uint16_t)file->tail.len,
         .newest_ns = pos->newest_ns,
+        .outline = pos->outline,
     };
     return 0;
 }

@@ -9,6 +9,7 @@ struct plain_position {
     uint64_t dev, ino, head_hash, offset, tail_hash;
     int64_t mtime_ns, newest_ns;
     uint16_t head_len, tail_len;
+    struct file_outline outline;
 };
 
 /* There may be 100,000 of them, most of logs that are gone. */

@@ -8,7 +8,8 @@
 #include "entries.h"
 #include "record/position.h"
 
-#define TEXT_VERSION 2 /* of the file, the newest that we know. 1: positions had no `newest` */
+#define TEXT_VERSION                                                                                         \
+    2 /* of the file, the newest that we know. 1: positions had neither `newest` nor `outline` */
 
 /* Writes the whole text into an empty file. `output` is of the kind POSITION_NONE where there is none; `now_s` (unix
  * seconds) is written for entries in use. 0 or -1 (errno). */

@@ -87,6 +87,16 @@ static void put_held(struct buf *out, const struct position *pos)
     }
 }
 
+static void put_outline(struct buf *out, const struct file_outline *outline)
+{
+    put(out, SLICE(",\"outline\":\""));
+    put_hex(out, outline->lines, 2);
+    for (size_t i = 0; i < sizeof(outline->sums); i++) {
+        put_hex(out, outline->sums[i], 2);
+    }
+    put(out, SLICE("\""));
+}
+
 int position_write(struct buf *out, const struct position *pos)
 {
     if (buf_reserve(out, POSITION_TEXT_MAX) < 0) {
@@ -106,6 +116,9 @@ int position_write(struct buf *out, const struct position *pos)
     if (pos->newest_ns != 0) {
         put(out, SLICE(",\"newest\":"));
         put_number(out, pos->newest_ns);
+    }
+    if (pos->outline.lines > 0) {
+        put_outline(out, &pos->outline);
     }
     put(out, SLICE("}"));
     return 0;
@@ -150,7 +163,8 @@ bool position_same(const struct position *a, const struct position *b)
             return false;
         }
     }
-    return a->mid_line == b->mid_line && a->newest_ns == b->newest_ns && same_offset(a->kind, &a->at, &b->at);
+    return a->mid_line == b->mid_line && a->newest_ns == b->newest_ns &&
+           memcmp(&a->outline, &b->outline, sizeof(a->outline)) == 0 && same_offset(a->kind, &a->at, &b->at);
 }
 
 /* -- reading ----------------------------------------------------------------------------------- */
@@ -222,6 +236,26 @@ static int read_held(json_t *json, struct position *pos)
     return 0;
 }
 
+static int read_outline(const char *text, struct file_outline *outline)
+{
+    uint64_t half[2];
+    char digits[17] = {0};
+    if (strlen(text) != 32) {
+        return -1;
+    }
+    for (int i = 0; i < 2; i++) {
+        memcpy(digits, text + 16 * (size_t)i, 16);
+        if (read_hex(digits, &half[i]) < 0) {
+            return -1;
+        }
+    }
+    outline->lines = (uint8_t)(half[0] >> 56);
+    for (int i = 1; i < 16; i++) {
+        outline->sums[i - 1] = (uint8_t)(half[i / 8] >> (56 - 8 * (i % 8)));
+    }
+    return outline->lines > 0 ? 0 : -1;
+}
+
 static int read_kind(const char *name, enum position_kind *kind)
 {
     static const char *const names[] = {[POSITION_FILE] = "file", [POSITION_API] = "api"};
@@ -237,7 +271,7 @@ static int read_kind(const char *name, enum position_kind *kind)
 int position_from_json(const json_t *json, struct position *pos)
 {
     json_t *root = (json_t *)json; /* jansson's unpack takes no const; with `o` it changes nothing */
-    const char *kind;
+    const char *kind, *outline = NULL;
     json_t *at, *held = NULL;
     int mid_line = 0;
     json_int_t newest = 0;
@@ -245,10 +279,10 @@ int position_from_json(const json_t *json, struct position *pos)
     if (json_unpack(root, "{s:s!}", "kind", &kind) == 0 && !strcmp(kind, "none")) {
         return 0;
     }
-    if (json_unpack(root, "{s:s,s:o,s?o,s?b,s?I!}", "kind", &kind, "at", &at, "held", &held, "mid_line",
-                    &mid_line, "newest", &newest) < 0 ||
+    if (json_unpack(root, "{s:s,s:o,s?o,s?b,s?I,s?s!}", "kind", &kind, "at", &at, "held", &held, "mid_line",
+                    &mid_line, "newest", &newest, "outline", &outline) < 0 ||
         read_kind(kind, &pos->kind) < 0 || read_offset(at, pos->kind, &pos->at) < 0 ||
-        (held && read_held(held, pos) < 0)) {
+        (held && read_held(held, pos) < 0) || (outline && read_outline(outline, &pos->outline) < 0)) {
         memset(pos, 0, sizeof(*pos));
         return -1;
     }

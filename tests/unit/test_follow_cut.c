@@ -113,13 +113,149 @@ static void test_no_times(void **state)
     }
 }
 
+/* `text` was read; then its first `kept` bytes are left, `zeros` behind them, and `more` behind those. */
+static void cut_lines(const char *text, size_t kept, size_t zeros, const char *more, const char *expected)
+{
+    struct world w;
+    metrics = (struct metrics){0};
+    world_new_plain(&w);
+    world_write(&w, "web/a.log", text);
+    world_start(&w);
+    world_settle(&w);
+    world_save(&w);
+    world_kill(&w);
+    assert_int_equal(truncate(world_path(&w, "web/a.log"), (off_t)kept), 0);
+    assert_int_equal(truncate(world_path(&w, "web/a.log"), (off_t)(kept + zeros)), 0);
+    world_write(&w, "web/a.log", more);
+    world_start(&w);
+    world_settle(&w);
+    struct buf all = {0};
+    assert_int_equal(buf_addf(&all, "%s%s", text, expected), 0);
+    world_expectf(&w, "%.*s", (int)all.len, all.data);
+    assert_int_equal(metrics.cut_logs, 1);
+    assert_int_equal(metrics.gaps + metrics.truncations, 0);
+    world_save(&w);
+    world_kill(&w);
+    world_write(&w, "web/a.log", "last\n");
+    world_start(&w);
+    world_settle(&w);
+    world_expectf(&w, "%.*slast\n", (int)all.len, all.data);
+    assert_int_equal(metrics.cut_logs, 1);
+    buf_free(&all);
+    world_free(&w);
+}
+
+static const char *numbered(int count, const char *rest)
+{
+    static char text[8192];
+    int len = 0;
+    for (int i = 0; i < count; i++) {
+        len += snprintf(text + len, sizeof(text) - (size_t)len, "%03d%s\n", i, rest);
+    }
+    return text;
+}
+
+/* Smaller than the first KiB by which others are known: by what is left of its lines. */
+static void test_small(void **state)
+{
+    (void)state;
+    static const struct {
+        int count, len;
+    } logs[] = {{3, 10}, {10, 20}, {25, 36}, {20, 50}, {50, 100}};
+    for (size_t i = 0; i < sizeof(logs) / sizeof(logs[0]); i++) {
+        char rest[128] = {0};
+        size_t line = (size_t)logs[i].len, all = line * (size_t)logs[i].count;
+        memset(rest, 'x', line - 4);
+        const char *text = numbered(logs[i].count, rest);
+        cut_lines(text, all - line, 0, "", "");
+        cut_lines(text, all - line, 0, "new 1\nnew 2\n", "new 1\nnew 2\n");
+        cut_lines(text, all - line, line, "new 1\n", "new 1\n");
+        cut_lines(text, all - 3, 0, "", "");
+        cut_lines(text, all - 3, 3, "", "");
+        cut_lines(text, all - 3, 3, "new 1\nnew 2\n", "new 1\nnew 2\n");
+    }
+}
+
+/* Emptied and written anew, maybe with the same first lines: all of that is new. */
+static void test_written_anew(void **state)
+{
+    (void)state;
+    static const char *const anew[] = {"001 other\n", "banner\nversion 1\n",
+                                       "banner\nversion 1\n101 x\n102 x\n", "banner\nvers"};
+    const char *text = "banner\nversion 1\n001 a line of the first run\n002 another line of it\n";
+    for (size_t i = 0; i < sizeof(anew) / sizeof(anew[0]); i++) {
+        struct world w;
+        metrics = (struct metrics){0};
+        world_new_plain(&w);
+        world_write(&w, "web/a.log", text);
+        world_start(&w);
+        world_settle(&w);
+        world_save(&w);
+        world_kill(&w);
+        world_truncate_to(&w, "web/a.log", anew[i]);
+        world_start(&w);
+        world_settle(&w);
+        if (i < 3) {
+            world_expectf(&w, "%s%s", text, anew[i]);
+        } else {
+            world_write(&w, "web/a.log", "ion 1\n");
+            world_settle(&w);
+            world_expectf(&w, "%sbanner\nversion 1\n", text);
+        }
+        assert_int_equal(metrics.truncations, 1);
+        assert_int_equal(metrics.cut_logs, 0);
+        world_free(&w);
+    }
+}
+
+/* So many percent of five entries are left. `off`: the next are written while nobody reads them. */
+static void tear_entries(int kept, bool off)
+{
+    struct world w;
+    struct stat st;
+    metrics = (struct metrics){0};
+    world_new_json(&w);
+    world_container(&w);
+    write_entries(&w, 0, 5);
+    world_start(&w);
+    world_settle(&w);
+    world_save(&w);
+    world_kill(&w);
+    assert_int_equal(stat(world_path(&w, LOG), &st), 0);
+    assert_int_equal(truncate(world_path(&w, LOG), st.st_size * kept / 100), 0);
+    if (!off) {
+        world_start(&w);
+        world_settle(&w);
+    }
+    write_entries(&w, 200, 203);
+    if (off) {
+        world_start(&w);
+    }
+    world_settle(&w);
+    world_expect(&w, "0000\n0001\n0002\n0003\n0004\n0200\n0201\n0202\n");
+    assert_int_equal(metrics.cut_logs, 1);
+    world_free(&w);
+}
+
+/* In the middle of a line, which is gone but for its beginning: with times, and in the first of two lines. */
+static void test_torn(void **state)
+{
+    (void)state;
+    cut_lines("1 one and only line\n", 15, 0, "", "");
+    cut_lines("1 one and only line\n", 15, 5, "2\n", "2\n");
+    cut_lines("1 first\n2 second\n3 third\n", 19, 0, "4\n", "3 4\n"); /* where the cut was, nobody knows */
+    for (int kept = 60; kept <= 99; kept += 13) {
+        tear_entries(kept, false);
+        tear_entries(kept, true);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shorter),
-        cmocka_unit_test(test_as_long),
-        cmocka_unit_test(test_longer),
-        cmocka_unit_test(test_no_times),
+        cmocka_unit_test(test_shorter),  cmocka_unit_test(test_as_long), cmocka_unit_test(test_longer),
+        cmocka_unit_test(test_no_times), cmocka_unit_test(test_small),   cmocka_unit_test(test_written_anew),
+        cmocka_unit_test(test_torn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

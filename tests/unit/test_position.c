@@ -23,6 +23,7 @@ static void assert_same(const struct position *a, const struct position *b)
     assert_int_equal(a->kind, b->kind);
     assert_int_equal(a->mid_line, b->mid_line);
     assert_true(a->newest_ns == b->newest_ns);
+    assert_memory_equal(&a->outline, &b->outline, sizeof(a->outline));
     for (int s = 0; s < STREAM_COUNT; s++) {
         assert_int_equal(a->held_set[s], b->held_set[s]);
     }
@@ -73,6 +74,10 @@ static void test_files_survive(void **state)
                                    .at = file_place(seeds[i]),
                                    .mid_line = flags & 1,
                                    .newest_ns = flags & 4 ? (int64_t)seeds[i] : 0};
+            if (seeds[i] % 2 == 1) {
+                memset(&pos.outline, (int)(seeds[i] % 255 + 1), sizeof(pos.outline));
+                pos.outline.sums[3] = 0;
+            }
             for (int s = 0; s < STREAM_COUNT; s++) {
                 pos.held_set[s] = flags & (2 << s);
                 pos.held[s] = file_place(seeds[i] ^ (uint64_t)s);
@@ -101,14 +106,16 @@ static void test_text_is_as_documented(void **state)
                            .at.file = {{0xfe00, 0x1a2b, 0xabc, 7}, 9, 12, {0xdef, 5}},
                            .held_set = {true, false},
                            .held = {{.file = {{0, 0, 0, 0}, 0, 0, {0, 0}}}},
-                           .mid_line = true};
+                           .mid_line = true,
+                           .outline = {2, {0x1f, [14] = 0xa0}}};
     assert_int_equal(position_write(&text, &pos), 0);
     const char *expected = "{\"kind\":\"file\",\"at\":{\"dev\":\"fe00\",\"ino\":\"1a2b\",\"head\":"
                            "\"0000000000000abc\",\"head_len\":7,"
                            "\"offset\":9,\"mtime\":12,\"tail\":\"0000000000000def\",\"tail_len\":5},\"held\":"
                            "{\"stdout\":{\"dev\":\"0\",\"ino\":\"0\","
                            "\"head\":\"0000000000000000\","
-                           "\"head_len\":0,\"offset\":0,\"mtime\":0}},\"mid_line\":true}";
+                           "\"head_len\":0,\"offset\":0,\"mtime\":0}},\"mid_line\":true,"
+                           "\"outline\":\"021f00000000000000000000000000a0\"}";
     assert_int_equal(text.len, strlen(expected));
     assert_memory_equal(text.data, expected, text.len);
     buf_free(&text);
@@ -135,6 +142,9 @@ static void test_same(void **state)
     assert_false(position_same(&a, &b));
     b = a;
     b.mid_line = true;
+    assert_false(position_same(&a, &b));
+    b = a;
+    b.outline.sums[7] = 1;
     assert_false(position_same(&a, &b));
     b = a;
     b.at.file.file.head_len--;
@@ -198,6 +208,9 @@ static void test_refuses_what_is_no_position(void **state)
         "{\"kind\":\"none\",\"at\":" AT "}",
         "{\"kind\":\"file\",\"at\":" AT ",\"more\":1}",
         "{\"kind\":\"file\",\"at\":" AT ",\"mid_line\":1}",
+        "{\"kind\":\"file\",\"at\":" AT ",\"outline\":\"021f00000000000000000000000000a\"}",
+        "{\"kind\":\"file\",\"at\":" AT ",\"outline\":\"021f00000000000000000000000000ag\"}",
+        "{\"kind\":\"file\",\"at\":" AT ",\"outline\":\"001f00000000000000000000000000a0\"}",
         "{\"kind\":\"file\",\"at\":" AT ",\"held\":{\"stdin\":" AT "}}",
         "{\"kind\":\"file\",\"at\":" AT ",\"held\":{\"stdout\":5}}",
         "{\"kind\":\"file\",\"at\":" AT ",\"held\":[]}",

@@ -33,6 +33,7 @@ struct segment {
     int64_t empty_ns;      /* its mtime when it was first seen to be empty; 0: it never was */
     struct file_tail tail; /* what stood before tail_at when it was noted */
     uint64_t tail_at;
+    struct file_outline outline; /* of that */
     /* While it is closed: another name that it was met under; owned; NULL: none is known. See chain_of, shelf.h. */
     char *met_at;
 };

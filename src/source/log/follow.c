@@ -376,6 +376,11 @@ bool follow_awaits(const struct follow *f, dev_t dev, ino_t ino)
     return f->intake.foreign.ino == ino && f->intake.foreign.dev == dev;
 }
 
+bool follow_begins_so(const struct follow *f, struct segment *seg, struct file_pos *read)
+{
+    return chain_begins_so(&f->chain, seg, read);
+}
+
 bool follow_has_left(const struct follow *f, struct segment *seg, struct file_pos *end)
 {
     return chain_has_left(&f->chain, seg, end);

@@ -39,6 +39,9 @@ void progress_mark(struct progress *p)
         segment_refresh(head); /* the file grew: the more of it is known, the surer it is found again */
     }
     pos.at.file = segment_note(head);
+    if (pos.at.file.tail.len > 0 && !head->archive) {
+        pos.outline = head->outline;
+    }
     for (int s = 0; p->held && s < STREAM_COUNT; s++) {
         pos.held_set[s] = pending_any(&p->held->holds[s]);
         if (pos.held_set[s]) {

@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/metrics.h"
 #include "base/plain_file.h"
+#include "outline.h"
 
 /* Up to `len` bytes at an absolute offset of a plain file; short only at its end. */
 static ssize_t read_at(int fd, char *buf, size_t len, uint64_t offset)
@@ -245,35 +246,44 @@ static int head_is(struct segment *seg, const struct file_id *id)
     return len < 0 ? -1 : len >= (ssize_t)id->head_len && XXH3_64bits(head, id->head_len) == id->head_hash;
 }
 
-/* The hash of `len` bytes before an offset (of an archive: where it stands). 1; 0 when they are not there; -1
- * (errno) when they cannot be read. */
-static int hash_before(struct segment *seg, uint64_t offset, uint32_t len, uint64_t *hash)
+/* The `len` bytes before an offset (of an archive: where it stands), which may be put into `room`. 1; 0 when they are
+ * not there; -1 (errno) when they cannot be read. */
+static int bytes_before(struct segment *seg, uint64_t offset, uint32_t len, char room[FILE_TAIL_MAX],
+                        const char **bytes)
 {
-    char bytes[FILE_TAIL_MAX];
     if (seg->archive) {
-        if (offset != seg->offset || len > seg->carried) {
-            return 0;
-        }
-        *hash = XXH3_64bits(seg->carry.data + seg->carried - len, len);
-        return 1;
+        bool there = offset == seg->offset && len <= seg->carried;
+        *bytes = there ? seg->carry.data + seg->carried - len : NULL;
+        return there;
     }
-    if (len > offset || len > sizeof(bytes)) {
+    if (len > offset || len > FILE_TAIL_MAX) {
         return 0;
     }
-    ssize_t got = read_at(seg->fd, bytes, len, offset - len);
-    if (got != (ssize_t)len) {
-        return got < 0 ? -1 : 0;
-    }
-    *hash = XXH3_64bits(bytes, len);
-    return 1;
+    *bytes = room;
+    ssize_t got = read_at(seg->fd, room, len, offset - len);
+    return got == (ssize_t)len ? 1 : got < 0 ? -1 : 0;
 }
 
 /* Does that stand before the offset? 1 or 0; -1 (errno) when it cannot be read. */
 static int tail_is(struct segment *seg, uint64_t offset, const struct file_tail *tail)
 {
-    uint64_t hash;
-    int there = tail->len > 0 ? hash_before(seg, offset, tail->len, &hash) : 1;
-    return there == 1 && tail->len > 0 ? hash == tail->hash : there;
+    char room[FILE_TAIL_MAX];
+    const char *bytes;
+    int there = tail->len > 0 ? bytes_before(seg, offset, tail->len, room, &bytes) : 1;
+    return there == 1 && tail->len > 0 ? XXH3_64bits(bytes, tail->len) == tail->hash : there;
+}
+
+/* Notes the `len` bytes before its offset. Can they be read? */
+static bool note_tail(struct segment *seg, uint32_t len)
+{
+    char room[FILE_TAIL_MAX];
+    const char *bytes;
+    if (bytes_before(seg, seg->offset, len, room, &bytes) != 1) {
+        return false;
+    }
+    seg->tail.hash = XXH3_64bits(bytes, len);
+    seg->outline = outline_of(bytes, len);
+    return true;
 }
 
 struct file_pos segment_note(struct segment *seg)
@@ -281,7 +291,7 @@ struct file_pos segment_note(struct segment *seg)
     if (seg->tail.len == 0 || seg->tail_at != seg->offset) {
         uint32_t len = seg->offset < FILE_TAIL_MAX ? (uint32_t)seg->offset : FILE_TAIL_MAX;
         seg->tail_at = seg->offset;
-        seg->tail.len = len > 0 && hash_before(seg, seg->offset, len, &seg->tail.hash) == 1 ? len : 0;
+        seg->tail.len = len > 0 && note_tail(seg, len) ? len : 0;
     }
     return (struct file_pos){
         .file = seg->id, .offset = seg->offset, .mtime_ns = seg->mtime_ns, .tail = seg->tail};
