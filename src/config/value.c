@@ -18,9 +18,9 @@ static void *field_of(const struct key *key, const struct config *cfg)
 
 /* -- faults ------------------------------------------------------------------------------------ */
 
-static void describe_string(const char *text, char out[ERROR_QUOTE_MAX])
+static void describe_string(const char *text, char *(*hide)(const char *), char out[ERROR_QUOTE_MAX])
 {
-    char *shown = userinfo_hide(text);
+    char *shown = hide(text);
     error_quote(shown ? shown : "", out);
     free(shown);
 }
@@ -29,7 +29,7 @@ void config_value_describe(const json_t *value, bool secret, char out[ERROR_QUOT
 {
     switch (json_typeof(value)) {
     case JSON_STRING:
-        describe_string(json_string_value(value), out);
+        describe_string(json_string_value(value), userinfo_hide, out);
         break;
     case JSON_INTEGER:
         snprintf(out, ERROR_QUOTE_MAX, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
@@ -58,6 +58,9 @@ static int refuse(const struct key *key, const json_t *value, struct error *why)
 {
     char found[ERROR_QUOTE_MAX], expected[CONFIG_EXPECTED_MAX];
     config_value_describe(value, (key->flags & KEY_SECRET) || key->type == KEY_MAP, found);
+    if (key->flags & KEY_ADDRESS && json_is_string(value)) {
+        describe_string(json_string_value(value), userinfo_hide_address, found);
+    }
     config_key_expected(key, expected);
     return error_set(why, "found %s; expected %s", found, expected);
 }

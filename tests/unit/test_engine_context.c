@@ -220,7 +220,7 @@ static void the_client_says_why_it_cannot(void **state)
     make_prod("{\"docker\":{\"Host\":\"ssh://me@prod\"}}");
     assert_null(engine_new(NULL, &plain, &err));
     assert_string_equal(err.text,
-                        "the docker context \"prod\" cannot be used: the Engine's address 'ssh://me@prod' is "
+                        "the docker context \"prod\" cannot be used: the Engine's address 'ssh://***@prod' is "
                         "reached over ssh, which is not supported: forward its socket (ssh -nNT -L "
                         "/tmp/docker.sock:/var/run/docker.sock HOST) and set "
                         "DOCKER_HOST=unix:///tmp/docker.sock");
