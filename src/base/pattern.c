@@ -7,8 +7,8 @@
 
 #include "base/buf.h"
 #include "base/distance.h"
+#include "base/glob.h"
 #include "base/memory.h"
-#include "glob.h"
 
 #define MAX_PARTS 8 /* named parts in one component */
 
