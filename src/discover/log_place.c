@@ -9,13 +9,12 @@
 #include "base/plain_file.h"
 #include "base/real_path.h"
 
-/* Memory is not out. */
-static char *there(char *path)
+static char *must(char *text)
 {
-    if (!path) {
+    if (!text) {
         die_out_of_memory();
     }
-    return path;
+    return text;
 }
 
 static void set(char **field, char *value)
@@ -24,10 +23,17 @@ static void set(char **field, char *value)
     *field = value;
 }
 
-/* Is it what was found before? */
+static bool is_file(const struct stat *st, dev_t dev, ino_t ino)
+{
+    return st->st_ino == ino && st->st_dev == dev;
+}
+
+/* Is it what was found before, and there still? Asked each second, so links are not gone through. */
 static bool is_same(const struct log_place *place, const struct stat *st)
 {
-    return place->path && place->ino != 0 && place->ino == st->st_ino && place->dev == st->st_dev;
+    struct stat at;
+    return place->path && place->ino != 0 && is_file(st, place->dev, place->ino) &&
+           lstat(place->path, &at) == 0 && is_file(&at, place->dev, place->ino);
 }
 
 /* What stands in the link, which leads nowhere. */
@@ -36,7 +42,7 @@ static char *link_text(const char *name)
     char text[PATH_MAX];
     ssize_t len = readlink(name, text, sizeof(text) - 1);
     text[len > 0 ? len : 0] = '\0';
-    return there(strdup(text));
+    return must(strdup(text));
 }
 
 static enum log_place_fault judge(const char *real, const struct stat *st)
@@ -52,25 +58,25 @@ bool log_place_find(struct log_place *place, const char *name)
         return false;
     }
     bool linked = lstat(name, &link) == 0 && S_ISLNK(link.st_mode);
-    char *real = there(real_path(name));
-    found =
-        found && lstat(real, &st) == 0 && !S_ISLNK(st.st_mode); /* as of when the links were gone through */
+    char *real = must(real_path(name));
+    /* as of when the links were gone through */
+    found = found && lstat(real, &st) == 0 && !S_ISLNK(st.st_mode);
     place->dev = found ? st.st_dev : 0;
     place->ino = found ? st.st_ino : 0;
     place->fault = found ? judge(real, &st) : linked ? LOG_PLACE_LOST : LOG_PLACE_GOOD;
     set(&place->target, place->fault == LOG_PLACE_GOOD   ? NULL
                         : place->fault == LOG_PLACE_LOST ? link_text(name)
-                                                         : there(strdup(real)));
+                                                         : must(strdup(real)));
     bool good = found && place->fault == LOG_PLACE_GOOD;
     bool moved = good && (!place->path || strcmp(place->path, real) != 0 || linked != (place->alias != NULL));
     if (moved) {
         set(&place->path, real);
-        set(&place->alias, linked ? there(strdup(name)) : NULL);
+        set(&place->alias, linked ? must(strdup(name)) : NULL);
         return true;
     }
     free(real);
     if (!place->path) {
-        place->path = there(real_name(name));
+        place->path = must(real_name(name));
         return true;
     }
     return false;
@@ -79,7 +85,7 @@ bool log_place_find(struct log_place *place, const char *name)
 char *log_place_directory(const struct log_place *place)
 {
     size_t len = (size_t)(strrchr(place->path, '/') - place->path);
-    return there(strndup(place->path, len > 0 ? len : 1));
+    return must(strndup(place->path, len > 0 ? len : 1));
 }
 
 void log_place_free(struct log_place *place)
