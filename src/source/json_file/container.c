@@ -49,7 +49,8 @@ static void say_fault(struct container *c, enum log_place_fault before)
     } else if (fault == before && !c->fault_logged) {
         c->fault_logged = true;
         metrics.refused_links++;
-        log_warn(what[fault], KV("path", c->log.path), KV("target", c->place.target), KV("hint", hint[fault]));
+        log_warn(what[fault], KV("path", c->log.path), KV("target", c->place.target),
+                 KV("hint", hint[fault]));
     }
 }
 
