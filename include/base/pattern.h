@@ -6,7 +6,9 @@
  *   {a,b}                 either; slashes, other elements and further braces may be in it
  *   {service}             one character or more, which is captured: see enum capture. {uid} and {id} match
  *                         likewise, and are not kept
- *   \x                    the character x, whatever it means otherwise */
+ *   \x                    the character x, whatever it means otherwise
+ *
+ * `//` and `/./` are one slash. A `..` before the first wildcard or brace takes away the name before it. */
 #ifndef SIDETAIL_BASE_PATTERN_H
 #define SIDETAIL_BASE_PATTERN_H
 
@@ -41,11 +43,11 @@ struct pattern_list {
  * a slash holds in each directory; else it is refused. -1: err says what is wrong with it. */
 int pattern_list_add(struct pattern_list *list, const char *glob, bool anywhere, struct error *err);
 void pattern_list_free(struct pattern_list *list);
-/* Does the path match one of them? */
+/* Does the path match one of them? It is absolute, without `//`, `.` and `..`, here as below. */
 bool pattern_list_match(const struct pattern_list *list, const char *path);
 
-/* The directory before the first component with a wildcard; that of the glob, so its alternatives have the
- * same. */
+/* The directory before the first component with a wildcard, in the form of such a path; that of the glob, so its
+ * alternatives have the same. */
 const char *pattern_base(const struct pattern *p);
 /* How many components there are behind the base. */
 size_t pattern_depth(const struct pattern *p);
@@ -57,7 +59,8 @@ bool pattern_any_depth(const struct pattern *p, size_t depth);
 bool pattern_passes(const struct pattern *p, size_t depth, const char *name);
 /* Does the name match component `depth`, which is no `**`? Adds what it captures. */
 bool pattern_match(const struct pattern *p, size_t depth, const char *name, struct captures *caps);
-/* Does the path match, of which `rest` stands behind the base and its slash? */
+/* Does the path match, of which `rest` stands behind the base and its slash? Takes as long as both are long,
+ * whatever either is. */
 bool pattern_match_rest(const struct pattern *p, const char *rest);
 
 #endif

@@ -19,10 +19,11 @@ enum key_type {
 };
 
 enum key_flags {
-    KEY_SECRET = 1,  /* never shown */
-    KEY_REGEX = 4,   /* its string or strings are regular expressions */
-    KEY_GLOB = 8,    /* its strings are globs of paths, base/pattern.h */
-    KEY_RESTART = 2, /* changing it requires a restart: config_needs_restart */
+    KEY_SECRET = 1,   /* never shown */
+    KEY_REGEX = 4,    /* its string or strings are regular expressions */
+    KEY_GLOB = 8,     /* its strings are globs of paths, base/pattern.h */
+    KEY_ADDRESS = 16, /* it is an address, in which a password may stand */
+    KEY_RESTART = 2,  /* changing it requires a restart: config_needs_restart */
 };
 
 struct key {

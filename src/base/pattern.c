@@ -7,8 +7,8 @@
 
 #include "base/buf.h"
 #include "base/distance.h"
+#include "base/glob.h"
 #include "base/memory.h"
-#include "glob.h"
 
 #define MAX_PARTS 8 /* named parts in one component */
 
@@ -171,18 +171,59 @@ static int add_component(struct pattern *p, const char *text, size_t len, struct
     return any ? 0 : compile(c, text, len, err);
 }
 
+/* How many dots a name is, 1 or 2, which stand for directories; 0: it is another name. */
+static size_t count_dots(const char *name, size_t len)
+{
+    size_t dots = 0;
+    for (size_t i = 0; i < len; i++, dots++) {
+        i += name[i] == '\\' && i + 1 < len;
+        if (name[i] != '.') {
+            return 0;
+        }
+    }
+    return dots <= 2 ? dots : 0;
+}
+
 /* The components of the text, which begins with a slash. A `**` at the end means what is in directories. */
 static int add_components(struct pattern *p, const char *text, struct error *err)
 {
     while (*text) {
-        size_t len = strcspn(text + 1, "/");
-        if (len > 0 && add_component(p, text + 1, len, err) < 0) {
+        size_t len = strcspn(text + 1, "/"), dots = count_dots(text + 1, len);
+        if (dots > 0 && text[1 + len] == '\0') {
+            return error_set(err, "a . at its end makes it a directory");
+        }
+        if (dots == 2) {
+            return error_set(err, "a .. is known in an absolute path only, before all wildcards and braces; "
+                                  "write the path without it");
+        }
+        if (len > 0 && dots == 0 && add_component(p, text + 1, len, err) < 0) {
             return -1;
         }
         text += 1 + len;
     }
     bool any = p->depth > 0 && p->components[p->depth - 1].any;
     return any ? add_component(p, "*", 1, err) : 0;
+}
+
+/* Brings an absolute path into the form in which paths are compared: one slash between two names, without `.`; a `..`
+ * takes away the name before it. */
+static void tidy(char *path)
+{
+    char *out = path;
+    for (const char *at = path; *at;) {
+        at += strspn(at, "/");
+        size_t len = strcspn(at, "/"), dots = len <= 2 && strspn(at, ".") >= len ? len : 0;
+        while (dots == 2 && out > path && *--out != '/') {
+        }
+        if (dots < len) {
+            *out++ = '/';
+            memmove(out, at, len);
+            out += len;
+        }
+        at += len;
+    }
+    out += out == path; /* the root */
+    *out = '\0';
 }
 
 /* Where the components begin: at the slash before the first one with a wildcard, or before the last one. */
@@ -203,6 +244,7 @@ static struct pattern *parse(const char *text, size_t base, struct error *err)
         pattern_free(p);
         return NULL;
     }
+    tidy(p->base);
     if (text[strlen(text) - 1] == '/') {
         error_set(err, "a / at its end makes it a directory");
     } else if (add_components(p, text + base, err) == 0) {
@@ -323,27 +365,63 @@ bool pattern_match(const struct pattern *p, size_t depth, const char *name, stru
     return true;
 }
 
-static bool match_from(const struct pattern *p, size_t depth, const char *rest)
+/* Where a path may have come in a pattern: at[d], before component d. Several at a time, for a `**` may end
+ * anywhere. To have come behind the last one is to match. */
+struct progress {
+    const struct pattern *pattern;
+    bool *at;
+};
+
+/* A `**` may stand for nothing. */
+static void pass_over(const struct progress *progress)
 {
-    char name[NAME_MAX + 1];
+    for (size_t d = 0; d < progress->pattern->depth; d++) {
+        progress->at[d + 1] |= progress->at[d] && progress->pattern->components[d].any;
+    }
+}
+
+/* Takes one name of the path. False: nothing can match any more. */
+static bool advance(const struct progress *progress, const char *name)
+{
+    const struct pattern *p = progress->pattern;
     struct captures caps;
-    size_t len = strcspn(rest, "/");
-    if (depth == p->depth || len == 0 || len >= sizeof(name)) {
-        return depth == p->depth && *rest == '\0';
+    bool alive = false;
+    progress->at[p->depth] = false;
+    for (size_t d = p->depth; d-- > 0;) {
+        if (progress->at[d]) {
+            bool any = p->components[d].any;
+            progress->at[d] = any && pattern_passes(p, d, name);
+            progress->at[d + 1] |= !any && pattern_match(p, d, name, &caps);
+        }
+        alive |= progress->at[d] || progress->at[d + 1];
     }
-    memcpy(name, rest, len);
-    name[len] = '\0';
-    const char *next = rest + len + (rest[len] == '/');
-    if (p->components[depth].any) {
-        return match_from(p, depth + 1, rest) ||
-               (pattern_passes(p, depth, name) && match_from(p, depth, next));
-    }
-    return pattern_match(p, depth, name, &caps) && match_from(p, depth + 1, next);
+    pass_over(progress);
+    return alive;
 }
 
 bool pattern_match_rest(const struct pattern *p, const char *rest)
 {
-    return match_from(p, 0, rest);
+    char name[NAME_MAX + 1];
+    struct progress progress = {.pattern = p, .at = calloc(p->depth + 1, sizeof(bool))};
+    if (!progress.at) {
+        die_out_of_memory();
+    }
+    progress.at[0] = true;
+    pass_over(&progress);
+    bool alive = true;
+    while (alive && *rest) {
+        size_t len = strcspn(rest, "/");
+        alive = len < sizeof(name);
+        if (alive) {
+            memcpy(name, rest, len);
+            name[len] = '\0';
+            alive = advance(&progress, name);
+            rest += len + (rest[len] == '/');
+        }
+    }
+    bool match = alive && progress.at[p->depth];
+    free(progress.at);
+    return match;
 }
 
 char *captures_pack(const struct captures *caps)

@@ -43,10 +43,11 @@ static bool property_secret(const char *name)
     return false;
 }
 
-/* A string without the passwords of the URLs in it. */
-static int mask_urls(json_t *string)
+/* A string without the passwords of the URLs in it, or of the address that it is. */
+static int mask_urls(const struct key *key, json_t *string)
 {
-    char *shown = userinfo_hide(json_string_value(string));
+    const char *text = json_string_value(string);
+    char *shown = key->flags & KEY_ADDRESS ? userinfo_hide_address(text) : userinfo_hide(text);
     int result = shown ? json_string_set(string, shown) : -1;
     free(shown);
     return result;
@@ -65,13 +66,13 @@ static json_t *mask(const struct key *key, json_t *value)
     if (key->type == KEY_MAP) {
         json_object_foreach(value, name, item)
         {
-            if ((property_secret(name) ? json_string_set(item, "***") : mask_urls(item)) < 0) {
+            if ((property_secret(name) ? json_string_set(item, "***") : mask_urls(key, item)) < 0) {
                 json_decref(value);
                 return NULL;
             }
         }
     }
-    if (key->type == KEY_STRING && !(key->flags & KEY_REGEX) && value && mask_urls(value) < 0) {
+    if (key->type == KEY_STRING && !(key->flags & KEY_REGEX) && value && mask_urls(key, value) < 0) {
         json_decref(value);
         return NULL;
     }

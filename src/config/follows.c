@@ -34,12 +34,13 @@ static int add_all(struct pattern_list *patterns, const struct string_list *glob
     return result;
 }
 
-static int files_follow(const struct config *cfg, const char *path)
+/* `given` is the path as it was given, which may lead through links: an exclude may name it so, or without them. */
+static int files_follow(const struct config *cfg, const char *path, const char *given)
 {
     struct pattern_list include = {0}, exclude = {0};
     int result = add_all(&include, &cfg->files_include, false);
     result = result < 0 ? -1 : add_all(&exclude, &cfg->files_exclude, true);
-    if (!pattern_list_match(&exclude, path)) {
+    if (!pattern_list_match(&exclude, path) && !pattern_list_match(&exclude, given)) {
         for (size_t i = 0; result == 0 && i < include.count; i++) {
             result = matches(include.items[i], path);
         }
@@ -54,7 +55,7 @@ int config_follows(const struct config *cfg, const char *path)
     char *real = real_name(path), *directory = real_path(cfg->json_file_path);
     int result = -1;
     if (real && directory) {
-        result = cfg->source == SOURCE_FILES       ? files_follow(cfg, real)
+        result = cfg->source == SOURCE_FILES       ? files_follow(cfg, real, path)
                  : cfg->source == SOURCE_JSON_FILE ? below(directory, real) != NULL
                                                    : 0;
     }

@@ -110,7 +110,7 @@ const struct key config_keys[] = {
         "How often source files looks through all directories for what is new, though nothing told of it, as "
         "on network file systems."),
     MATCH("docker.host", docker_host, "", "^$|^(unix:///|tcp://).",
-          "unix:///path or tcp://host:port, or \"\"", KEY_RESTART,
+          "unix:///path or tcp://host:port, or \"\"", KEY_RESTART | KEY_ADDRESS,
           "The Engine's address, for source docker-api. Unset: DOCKER_HOST, else the docker context in use "
           "(DOCKER_CONTEXT, ~/.docker/config.json), else unix:///var/run/docker.sock."),
     STRING("docker.cert_path", docker_cert_path, "", KEY_RESTART,

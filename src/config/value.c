@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/glob.h"
 #include "base/regexp.h"
 #include "base/userinfo.h"
 #include "config/units.h"
@@ -18,9 +19,9 @@ static void *field_of(const struct key *key, const struct config *cfg)
 
 /* -- faults ------------------------------------------------------------------------------------ */
 
-static void describe_string(const char *text, char out[ERROR_QUOTE_MAX])
+static void describe_string(const char *text, char *(*hide)(const char *), char out[ERROR_QUOTE_MAX])
 {
-    char *shown = userinfo_hide(text);
+    char *shown = hide(text);
     error_quote(shown ? shown : "", out);
     free(shown);
 }
@@ -29,7 +30,7 @@ void config_value_describe(const json_t *value, bool secret, char out[ERROR_QUOT
 {
     switch (json_typeof(value)) {
     case JSON_STRING:
-        describe_string(json_string_value(value), out);
+        describe_string(json_string_value(value), userinfo_hide, out);
         break;
     case JSON_INTEGER:
         snprintf(out, ERROR_QUOTE_MAX, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
@@ -58,6 +59,9 @@ static int refuse(const struct key *key, const json_t *value, struct error *why)
 {
     char found[ERROR_QUOTE_MAX], expected[CONFIG_EXPECTED_MAX];
     config_value_describe(value, (key->flags & KEY_SECRET) || key->type == KEY_MAP, found);
+    if (key->flags & KEY_ADDRESS && json_is_string(value)) {
+        describe_string(json_string_value(value), userinfo_hide_address, found);
+    }
     config_key_expected(key, expected);
     return error_set(why, "found %s; expected %s", found, expected);
 }
@@ -278,17 +282,21 @@ static bool in_quantifier(const char *text, size_t comma)
     return from > 0 && from < comma && text[from - 1] == '{' && text[to] == '}';
 }
 
+/* Bytes of what has no comma that cuts: a backslash with its character, a set of a glob, else one byte. */
+static size_t whole_length(const char *p, unsigned flags)
+{
+    return flags & KEY_GLOB ? glob_element_length(p) : *p == '\\' && p[1] ? 2 : 1;
+}
+
 /* The length of the element at `from`: to a comma that is no part of it. */
 static size_t item_length(const char *text, size_t from, unsigned flags)
 {
     size_t at = from, braces = 0;
-    for (; text[at]; at++) {
-        if (text[at] == '\\' && text[at + 1]) {
-            at++;
-        } else if (text[at] == '{' || (text[at] == '}' && braces > 0)) {
-            braces += text[at] == '{' ? 1 : -1;
-        } else if (text[at] == ',' && !(flags & KEY_REGEX && in_quantifier(text, at)) &&
-                   !(flags & KEY_GLOB && braces > 0)) {
+    for (; text[at]; at += whole_length(text + at, flags)) {
+        braces += text[at] == '{';
+        braces -= text[at] == '}' && braces > 0;
+        bool part = (flags & KEY_REGEX && in_quantifier(text, at)) || (flags & KEY_GLOB && braces > 0);
+        if (text[at] == ',' && !part) {
             break;
         }
     }
@@ -300,8 +308,15 @@ static bool blank(char c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-/* Without the blanks around it, but for one behind a backslash; `\,` is a comma. */
-static json_t *item_from_text(const char *text, size_t len)
+/* Does a backslash before it only keep a character from being taken for the list's? The others of a regex are its own,
+ * and all of a glob of paths, where `\,` within braces is no end of an alternative. */
+static bool escaped_for_list(char c, unsigned flags)
+{
+    return !(flags & KEY_GLOB) && (c == ',' || (blank(c) && !(flags & KEY_REGEX)));
+}
+
+/* Without the blanks around it, but for one behind a backslash. */
+static json_t *item_from_text(const char *text, size_t len, unsigned flags)
 {
     char *item = malloc(len + 1);
     size_t n = 0, keep = 0;
@@ -310,7 +325,7 @@ static json_t *item_from_text(const char *text, size_t len)
         if (n == 0 && blank(text[i])) {
             continue;
         }
-        if (escaped && text[++i] != ',') {
+        if (escaped && !escaped_for_list(text[++i], flags)) {
             item[n++] = '\\';
         }
         item[n++] = text[i];
@@ -329,7 +344,7 @@ static json_t *list_from_text(const char *text, unsigned flags)
     for (size_t at = 0, len; list && more; at += len + 1) {
         len = item_length(text, at, flags);
         more = text[at + len] == ',';
-        if (json_array_append_new(list, item_from_text(text + at, len)) < 0) {
+        if (json_array_append_new(list, item_from_text(text + at, len, flags)) < 0) {
             json_decref(list);
             list = NULL;
         }

@@ -47,7 +47,7 @@ static int parse_url(const char *text, struct engine_address *out, struct error 
 int engine_address_parse(const char *text, struct engine_address *out, struct error *err)
 {
     *out = (struct engine_address){0};
-    char *shown = userinfo_hide(text);
+    char *shown = userinfo_hide_address(text);
     snprintf(out->text, sizeof(out->text), "%s", shown ? shown : "?");
     free(shown);
     if (strlen(text) >= sizeof(out->text)) {

@@ -63,7 +63,7 @@ def test_one_that_cannot_be_used(contexts):
     contexts.docker("create", "over-ssh", "--docker", "host=ssh://me@prod")
     contexts.docker("use", "over-ssh")
     for variables, said in (
-        ({}, 'the docker context "over-ssh" cannot be used: the Engine\'s address \'ssh://me@prod\' is reached over ssh'),
+        ({}, 'the docker context "over-ssh" cannot be used: the Engine\'s address \'ssh://***@prod\' is reached over ssh'),
         ({"DOCKER_CONTEXT": "gone"}, 'there is no docker context "gone", which DOCKER_CONTEXT names: docker context ls'),
     ):
         done = contexts.tail(**variables)

@@ -62,12 +62,24 @@ def test_exclude_by_name(collect):
 
 
 @pytest.mark.parametrize(
+    ("directory", "wanted"), [("/web", "web/app.log"), ("./web", "web/app.log"), ("db/../web", "web/app.log"), ("*/.//web", "db/web/y.log")]
+)
+def test_exclude_knows_each_way_to_write_a_path(collect, directory, wanted):
+    found, _ = collect("web/app.log", "web/debug.log", "web/trace.log", "web/x.log", "db/web/y.log", "db/web/debug.log",
+                       include=[f"{directory}/*.log"],
+                       exclude=["debug.log", "LOGS/web//trace.log", "LOGS/db/../web/./x.log"])  # fmt: skip
+    assert set(found) == {wanted}
+
+
+@pytest.mark.parametrize(
     ("key", "glob", "said"),
     [
         ("include", "/logs/{servcie}/*.log", "{servcie} is no named part, the nearest is {service}"),
         ("exclude", "/logs/{servcie}/*.log", "the nearest is {service}"),
         ("exclude", "/logs/[a", "a [ is not closed"),
         ("include", "/logs/{web,db.log", "a { is not closed"),
+        ("include", "/logs/*/../web/*.log", "write the path without it"),
+        ("exclude", "../debug.log", "write the path without it"),
     ],
 )
 def test_faults(sidetail, key, glob, said):

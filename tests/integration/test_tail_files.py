@@ -260,6 +260,48 @@ def test_local_logs_of_others_are_not_watched(box, files):
     assert lines() == []
 
 
+def test_a_log_on_another_disk(box, files, tmp_path):
+    """Its name is a link, and its rotated files lie beside what that leads to; then the Engine rotates the link itself."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    moved = disk / box.log.name
+    box.write(3)
+    box.log.rename(disk / f"{box.log.name}.1")
+    box.write(3)
+    box.log.rename(moved)
+    box.log.symlink_to(moved)
+    process, lines = files("--all", "--no-follow")
+    assert process.wait(10) == 0
+    assert lines() == numbers(1, 6)
+    process, lines = files("--all")
+    wait_until(lambda: lines() == numbers(1, 6), what=lambda: str(lines()))
+    wait_until(lambda: disk.stat().st_ino in watched(process))
+    box.write(2)
+    wait_until(lambda: lines() == numbers(1, 8), what=lambda: str(lines()))
+    box.log.rename(box.log.with_name(f"{box.log.name}.1"))
+    box.write(2)
+    wait_until(lambda: lines() == numbers(1, 10), what=lambda: str(lines()))
+
+
+@pytest.mark.parametrize("follow", [[], ["--no-follow"]], ids=["follow", "no-follow"])
+@pytest.mark.parametrize(("target", "said"), [
+    ("/dev/null", "it is no regular file, but /dev/null"),
+    ("/nowhere/x.log", "it is a link, and nothing can be found at /nowhere/x.log"),
+])  # fmt: skip
+def test_a_log_that_is_none_is_said_once(box, files, tmp_path, follow, target, said):
+    box.log.symlink_to(target)
+    process, lines = files(*follow)
+    out = tmp_path / "out0"
+    wait_until(lambda: f"web-1  * its log cannot be shown: {said}\n" in out.read_text())
+    if follow:
+        assert process.wait(10) == 0
+    else:
+        box.log.unlink()
+        box.write(1)
+        wait_until(lambda: lines() == ["n1"], what=lambda: str(lines()))
+    assert out.read_text().count("cannot be shown") == 1
+
+
 @pytest.mark.parametrize(("name", "said"), [
     ("none", "nobody can read its log, since its driver none keeps nothing; run it with json-file, local or journald"),
     ("syslog", "its driver syslog writes no file that can be read here; leave out --files to ask the Engine"),

@@ -19,7 +19,7 @@ static uint64_t refused; /* before the test */
 
 /* Logs are below logs/, in a directory for each service; the directory elsewhere lies outside, and is
  * for nobody else to read. */
-static void linked_world(struct world *w, enum follow_links follow)
+static inline void linked_world(struct world *w, enum follow_links follow)
 {
     world_new_plain(w);
     free(w->cfg->files_include.items[0]);

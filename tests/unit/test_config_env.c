@@ -100,32 +100,39 @@ static void a_quantifier_is_not_cut(void **state)
 static void the_commas_of_a_globs_alternatives_cut_nothing(void **state)
 {
     (void)state;
-    setenv("SIDETAIL_FILES_INCLUDE", "/l/{web,{a,b}}.log, /l/{x\\,y},/l/\\{,/l/}", 1);
-    setenv("SIDETAIL_FILES_EXCLUDE", "{*.gz,*.bak}", 1);
+    setenv("SIDETAIL_FILES_INCLUDE", "/l/{web,{a,b}}.log, /l/{x\\,y,z},/l/\\{,/l/}", 1);
+    setenv("SIDETAIL_FILES_EXCLUDE", "{*.gz,*.bak}, [{]x,{q[}],top} , a[,]b,c\\,d,[!]\\],x]y,e\\ ", 1);
     struct config *cfg = environment_loaded();
     assert_int_equal(cfg->files_include.count, 4);
     assert_string_equal(cfg->files_include.items[0], "/l/{web,{a,b}}.log");
-    assert_string_equal(cfg->files_include.items[1], "/l/{x,y}");
+    assert_string_equal(cfg->files_include.items[1], "/l/{x\\,y,z}"); /* no end of an alternative */
     assert_string_equal(cfg->files_include.items[2], "/l/\\{");
     assert_string_equal(cfg->files_include.items[3], "/l/}");
-    assert_int_equal(cfg->files_exclude.count, 1);
+    static const char *const excluded[] = {"{*.gz,*.bak}", "[{]x",       "{q[}],top}", "a[,]b",
+                                           "c\\,d",        "[!]\\],x]y", "e\\ "};
+    assert_int_equal(cfg->files_exclude.count, 7);
+    for (size_t i = 0; i < 7; i++) {
+        assert_string_equal(cfg->files_exclude.items[i], excluded[i]);
+    }
     config_free(cfg);
 }
 
 static void blanks_around_elements_go(void **state)
 {
     (void)state;
-    setenv("SIDETAIL_LABELS", " a, b\t,c d ,\n e\\, f\n", 1);
+    setenv("SIDETAIL_LABELS", " a, b\t,c d ,\n e\\, f\n,g\\ ,\\ h\\\\ ", 1);
     setenv("SIDETAIL_REDACT", "x\\ , \\ y, a b\\\\ ", 1);
     setenv("SIDETAIL_INCLUDE_SERVICES", " \t", 1);
     struct config *cfg = environment_loaded();
-    assert_int_equal(cfg->labels.count, 4);
+    assert_int_equal(cfg->labels.count, 6);
     assert_string_equal(cfg->labels.items[0], "a");
     assert_string_equal(cfg->labels.items[1], "b");
     assert_string_equal(cfg->labels.items[2], "c d");
     assert_string_equal(cfg->labels.items[3], "e, f");
+    assert_string_equal(cfg->labels.items[4], "g ");
+    assert_string_equal(cfg->labels.items[5], " h\\\\");
     assert_int_equal(cfg->redact.count, 3);
-    assert_string_equal(cfg->redact.items[0], "x\\ "); /* a backslash keeps its blank */
+    assert_string_equal(cfg->redact.items[0], "x\\ "); /* a backslash keeps its blank; both are the regex's */
     assert_string_equal(cfg->redact.items[1], "\\ y");
     assert_string_equal(cfg->redact.items[2], "a b\\\\");
     assert_int_equal(cfg->include.services.count, 0);

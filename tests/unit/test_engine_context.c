@@ -219,11 +219,11 @@ static void the_client_says_why_it_cannot(void **state)
     setenv("DOCKER_CONTEXT", "prod", 1);
     make_prod("{\"docker\":{\"Host\":\"ssh://me@prod\"}}");
     assert_null(engine_new(NULL, &plain, &err));
-    assert_string_equal(err.text,
-                        "the docker context \"prod\" cannot be used: the Engine's address 'ssh://me@prod' is "
-                        "reached over ssh, which is not supported: forward its socket (ssh -nNT -L "
-                        "/tmp/docker.sock:/var/run/docker.sock HOST) and set "
-                        "DOCKER_HOST=unix:///tmp/docker.sock");
+    assert_string_equal(
+        err.text, "the docker context \"prod\" cannot be used: the Engine's address 'ssh://***@prod' is "
+                  "reached over ssh, which is not supported: forward its socket (ssh -nNT -L "
+                  "/tmp/docker.sock:/var/run/docker.sock HOST) and set "
+                  "DOCKER_HOST=unix:///tmp/docker.sock");
     make_prod("{\"docker\":{\"Host\":\"tcp://prod:2376\"}}");
     write_file("contexts/tls/" PROD_ID "/docker/ca.pem", "no certificate");
     assert_null(engine_new(NULL, &plain, &err));

@@ -55,7 +55,20 @@ static void test_base(void **state)
         {"/app.log", "/", 1},
         {"/*/x", "/", 2},
         {"/a/b?/c/d", "/a", 3},
-        {"/a//b/*.log", "/a//b", 1},
+        {"/a//b/*.log", "/a/b", 1},
+        {"//a/./b//*.log", "/a/b", 1},
+        {"/a/.//*/./b//c.log", "/a", 3},
+        {"/a//b.log", "/a", 1},
+        {"//b.log", "/", 1},
+        {"/./*", "/", 1},
+        {"/a/../*", "/", 1},
+        {"/../a/b/../c/*/x", "/a/c", 2},
+        {"/a/b/../../../d/*", "/d", 1},
+        {"/a/.../..b/*", "/a/.../..b", 1},
+        {"/a/\\./\\../b/*", "/b", 1},
+        {"/a/\\\\./*", "/a/\\.", 1},
+        {"/a/{.,b}/c", "/a", 1},
+        {"/a/**/./**/d.log", "/a", 2},
         {"/a/\\*\\[1]/b/*.log", "/a/*[1]/b", 1},
         {"/a/{b,b/c}/d.log", "/a", 2},
         {"/a/**/**/d.log", "/a", 2},
@@ -171,6 +184,19 @@ static void test_paths(void **state)
         {"debug/*.log", "/l/debug/a.log", true},
         {"debug/*.log", "/l/mdebug/a.log", false},
         {"/l/*", "/l/a/b", false},
+        {"/l//web/*.log", "/l/web/a.log", true},
+        {"/l/*/.//a.log", "/l/web/a.log", true},
+        {"/l/{,web/}a.log", "/l/web/a.log", true},
+        {"/l/{,web/}a.log", "/l/a.log", true},
+        {"/l/db/../web/*.log", "/l/web/a.log", true},
+        {"./a//b.log", "/l/a/b.log", true},
+        {".x/**/y", "/l/.x/.x/z/y", true}, /* that a `**` passes over no dot tells which .x it is */
+        {".x/**/y", "/l/.x/z/.x/y", true},
+        {".x/**/y", "/l/.x/.z/y", false},
+        {"/l/**/a/b/**/c", "/l/a/a/b/c/a/b/x/c", true},
+        {"/l/**/a/b/**/c", "/l/a/b", false},
+        {"/l/**/a", "/l/a/b", false},
+        {"/l/a", "/l/a/a", false},
         {"/l/**/x/**/y", "/l/x/x/y", true},
         {"/l/**/x/**/y", "/l/y/x", false},
         {"/l/{uid}.log", "/l/1.log", true},
@@ -201,6 +227,13 @@ static void test_faults(void **state)
         {"/logs/[z-a]", "valid glob"},
         {"/logs/{servcie}", "{service}"},
         {"/logs/{PODS}/*", "{pod}"},
+        {"/logs/*/../a", "a .. is known"},
+        {"/logs/{a,b}/../c", "a .. is known"},
+        {"/logs/{a,..}/c", "a .. is known"},
+        {"/logs/*/\\.\\./a", "a .. is known"},
+        {"/logs/.", "a . at its end"},
+        {"/logs/a/..", "a . at its end"},
+        {"/logs/**/.", "a . at its end"},
         {"/{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}", "more than 1000"},
     };
     for (size_t i = 0; i < sizeof(faulty) / sizeof(faulty[0]); i++) {
@@ -214,12 +247,29 @@ static void test_faults(void **state)
     }
 }
 
+/* Whoever writes logs chooses how deep they lie, and may not choose how long it takes to leave them out. */
+static void test_deep(void **state)
+{
+    (void)state;
+    char path[4096] = "", glob[1024] = "";
+    for (size_t i = 0; i < 1500; i++) {
+        strcat(path, "/a");
+    }
+    for (size_t i = 0; i < 20; i++) {
+        strcat(glob, "**/a/");
+    }
+    strcat(glob, "b.log");
+    assert_false(matches_path(glob, path));
+    strcat(path, "/b.log");
+    assert_true(matches_path(glob, path));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_base),  cmocka_unit_test(test_globs),   cmocka_unit_test(test_captures),
         cmocka_unit_test(test_sets),  cmocka_unit_test(test_escapes), cmocka_unit_test(test_alternatives),
-        cmocka_unit_test(test_paths), cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_paths), cmocka_unit_test(test_faults),  cmocka_unit_test(test_deep),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

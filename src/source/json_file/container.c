@@ -33,41 +33,87 @@ void json_file_unwatched(struct json_file *src, const char *path, int why)
     }
 }
 
-/* In the directory of the log. */
+/* Says once what keeps its log from being read, where that has lasted from one look to the next. */
+static void say_fault(struct container *c, enum log_place_fault before)
+{
+    static const char *const what[] = {
+        [LOG_PLACE_LOST] = "a container's log is a link, and nothing can be found where it leads",
+        [LOG_PLACE_ODD] = "a container's log is no regular file: its lines cannot be collected"};
+    static const char *const hint[] = {
+        [LOG_PLACE_LOST] =
+            "where sidetail runs in a container, mount what the link leads to at the same path",
+        [LOG_PLACE_ODD] = ""};
+    enum log_place_fault fault = c->place.fault;
+    if (fault == LOG_PLACE_GOOD) {
+        c->fault_logged = false;
+    } else if (fault == before && !c->fault_logged) {
+        c->fault_logged = true;
+        metrics.refused_links++;
+        log_warn(what[fault], KV("path", c->log.path), KV("target", c->place.target),
+                 KV("hint", hint[fault]));
+    }
+}
+
+/* Finds where its log lies now. */
+static void find_log(struct container *c)
+{
+    enum log_place_fault before = c->place.fault;
+    if (log_place_find(&c->place, c->log.path) && c->follow) {
+        follow_move(c->follow, c->place.path, c->place.alias);
+        watch_close(c->log_watch);
+        c->log_watch = NULL;
+    }
+    say_fault(c, before);
+}
+
+/* Something has happened to `name`, in a directory where the log, or a link to it, bears the name `log`. */
+static void log_event(struct container *c, uint32_t mask, const char *name, const char *log)
+{
+    size_t len = strlen(log);
+    if (!c->follow || strncmp(name, log, len) != 0) {
+        return;
+    }
+    if (!(mask & IN_MODIFY)) {
+        find_log(c);
+        follow_look(c->follow);
+    } else if (name[len] == '\0') {
+        follow_wake(c->follow);
+    }
+}
+
+static const char *name_of(const char *path)
+{
+    return strrchr(path, '/') + 1;
+}
+
+/* In the directory of the log, where that is another one. */
 static void on_log_event(void *arg, uint32_t mask, const char *name)
 {
     struct container *c = arg;
     if (mask & IN_DELETE_SELF) {
         watch_close(c->log_watch);
         c->log_watch = NULL;
-        return; /* the container's directory follows */
+        return; /* the container's directory follows, or the next look finds out */
     }
-    const char *log = strrchr(c->log.path, '/') + 1;
-    size_t len = strlen(log);
-    if (!c->follow || strncmp(name, log, len) != 0) {
-        return;
-    }
-    if (mask & IN_MODIFY) {
-        if (name[len] == '\0') {
-            follow_wake(c->follow);
-        }
-    } else {
-        follow_look(c->follow);
-    }
+    log_event(c, mask, name, name_of(c->place.path));
 }
 
 /* Watches its log's directory, where that is another one and is there, and it is followed. */
 static void watch_log(struct container *c)
 {
-    if (!c->follow || !c->log.dir || c->log_watch) {
+    if (!c->follow || c->log_watch) {
         return;
     }
-    c->log_watch = watch_open(c->source->watcher, c->log.dir, DIR_EVENTS, on_log_event, c);
-    if (c->log_watch) {
-        follow_look(c->follow); /* what came before the watch */
-    } else {
-        json_file_unwatched(c->source, c->log.dir, errno);
+    char *dir = log_place_directory(&c->place);
+    if (strcmp(dir, c->dir) != 0) {
+        c->log_watch = watch_open(c->source->watcher, dir, DIR_EVENTS, on_log_event, c);
+        if (c->log_watch) {
+            follow_look(c->follow); /* what came before the watch */
+        } else {
+            json_file_unwatched(c->source, dir, errno);
+        }
     }
+    free(dir);
 }
 
 static void on_container_event(void *arg, uint32_t mask, const char *name)
@@ -84,9 +130,10 @@ static void on_container_event(void *arg, uint32_t mask, const char *name)
         return;
     }
     if (!c->log.dir) {
-        on_log_event(c, mask, name);
-    } else if (mask & (IN_CREATE | IN_MOVED_TO)) {
-        watch_log(c); /* the Engine makes it as the container starts */
+        log_event(c, mask, name, name_of(c->log.path));
+    }
+    if (mask & (IN_CREATE | IN_MOVED_TO)) {
+        watch_log(c); /* a directory of the log's own, which the Engine makes as the container starts */
     }
 }
 
@@ -113,15 +160,18 @@ void container_free(struct container *c)
     tags_unref(c->tags);
     free(c->dir);
     metadata_log_free(&c->log);
+    log_place_free(&c->place);
     free(c);
 }
 
 static void follow(struct container *c)
 {
     struct json_file *src = c->source;
+    find_log(c);
     struct follow_options options = {
         .key = c->id,
-        .path = c->log.path,
+        .path = c->place.path,
+        .alias = c->place.alias,
         .decoder = c->log.decoder,
         .tags = c->tags,
         .from_end = c->first_look && src->cfg->start_at == START_END,
@@ -219,6 +269,7 @@ static void container_set_log(struct container *c, const char *driver)
     }
     unfollow(c);
     metadata_log_free(&c->log);
+    log_place_free(&c->place);
     c->log = log;
     c->first_look = c->from_set = false;
 }
@@ -322,8 +373,9 @@ void container_look(struct container *c)
         watch_directory(c);
         container_identify(c);
     }
-    watch_log(c);
     if (c->follow) {
+        find_log(c);
+        watch_log(c);
         follow_look(c->follow);
     }
 }
@@ -332,7 +384,8 @@ void container_look(struct container *c)
 static void note_end(struct container *c)
 {
     bool from_end = c->source->cfg->start_at == START_END;
-    c->from_set = from_end && begin_note_end(c->log.path, NULL, c->log.decoder, &c->from);
+    find_log(c);
+    c->from_set = from_end && begin_note_end(c->place.path, NULL, c->log.decoder, &c->from);
     c->first_look = false;
 }
 

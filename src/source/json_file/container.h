@@ -6,6 +6,7 @@
 
 #include "base/watch.h"
 #include "config/config.h"
+#include "discover/log_place.h"
 #include "discover/metadata.h"
 #include "source/log/tailer.h"
 
@@ -18,16 +19,19 @@ struct container {
     char id[ID_LEN + 1];
     char *dir; /* path */
     struct container_log log;
-    struct watch *watch, *log_watch; /* of dir, and of the log's own; NULL: none, or not collected */
-    struct follow *follow;           /* NULL: not collected */
-    struct tags *tags;               /* NULL: not known yet */
-    bool first_look;                 /* was there before we were; where its log ended then was not noted */
-    bool from_set;                   /* that was noted: */
-    struct file_pos from;            /* where its log ended as we began */
-    bool metadata_logged;            /* it was logged that its metadata cannot be read */
-    bool unreadable_logged;          /* it was logged that its driver writes nothing that can be read */
-    bool settled;                    /* its metadata was read */
-    int64_t metadata_ns;             /* the time of that; 0: it was not there */
+    struct log_place place;  /* of log.path; {0}: it was not asked for yet */
+    struct watch *watch;     /* of dir; NULL: none, or not collected */
+    struct watch *log_watch; /* of its log's directory, where that is another one; NULL: likewise */
+    struct follow *follow;   /* NULL: not collected */
+    struct tags *tags;       /* NULL: not known yet */
+    bool first_look;         /* was there before we were; where its log ended then was not noted */
+    bool from_set;           /* that was noted: */
+    struct file_pos from;    /* where its log ended as we began */
+    bool metadata_logged;    /* it was logged that its metadata cannot be read */
+    bool fault_logged;       /* it was logged that where its log lies there is none that can be read */
+    bool unreadable_logged;  /* it was logged that its driver writes nothing that can be read */
+    bool settled;            /* its metadata was read */
+    int64_t metadata_ns;     /* the time of that; 0: it was not there */
     UT_hash_handle hh;
 };
 

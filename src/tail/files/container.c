@@ -1,7 +1,9 @@
 #include "container.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/real_path.h"
 #include "base/text.h"
@@ -38,7 +40,66 @@ static void container_free(struct container *c)
     }
     free(c->dir);
     metadata_log_free(&c->where);
+    log_place_free(&c->place);
     free(c);
+}
+
+/* -- where its log lies ------------------------------------------------------------------------ */
+
+static void on_log_event(void *arg, uint32_t mask, const char *name)
+{
+    struct container *c = arg;
+    (void)name;
+    if (mask & IN_DELETE_SELF) {
+        watch_close(c->log_watch);
+        c->log_watch = NULL;
+    }
+    container_wake(c);
+}
+
+/* Of one that is shown, where its log is not in the container's directory: watches that, once it is there. */
+static void watch_log(struct container *c)
+{
+    if (!c->all->watcher || !c->feed || c->log_watch) {
+        return;
+    }
+    char *dir = log_place_directory(&c->place);
+    if (strcmp(dir, c->dir) != 0) {
+        c->log_watch = watch_open(c->all->watcher, dir, EVENTS, on_log_event, c);
+    }
+    free(dir);
+}
+
+/* Says once that nothing can be read there. */
+static void say_faulty(struct container *c)
+{
+    char text[PATH_MAX + 160];
+    bool faulty = c->place.fault != LOG_PLACE_GOOD;
+    if (faulty && !c->faulty) {
+        snprintf(text, sizeof(text), "its log cannot be shown: %s %s",
+                 c->place.fault == LOG_PLACE_LOST ? "it is a link, and nothing can be found at"
+                                                  : "it is no regular file, but",
+                 c->place.target);
+        tail_feed_present(c->feed);
+        tail_feed_notice(c->feed, TAIL_NOTICE_BAD, clock_now(), text);
+    }
+    c->faulty = faulty;
+}
+
+/* Looks where its log lies now. True: elsewhere than before. */
+static bool find_log(struct container *c)
+{
+    bool moved = log_place_find(&c->place, c->where.path);
+    if (moved && c->log) {
+        if (tail_log_move(c->log, c->place.path, c->place.alias) < 0) {
+            tail_out_of_memory();
+        }
+        watch_close(c->log_watch);
+        c->log_watch = NULL;
+        watch_log(c);
+    }
+    say_faulty(c);
+    return moved;
 }
 
 /* -- reading ----------------------------------------------------------------------------------- */
@@ -152,6 +213,10 @@ static bool end_last_line(struct container *c)
 static void at_end(struct container *c)
 {
     struct containers *all = c->all;
+    if (all->env->follow && !c->removed && find_log(c)) {
+        container_wake(c);
+        return;
+    }
     if ((!c->running || !all->env->follow) && !end_last_line(c)) {
         return;
     }
@@ -201,25 +266,6 @@ static void on_resume(void *arg)
 
 /* -- starts and stops -------------------------------------------------------------------------- */
 
-static void on_log_event(void *arg, uint32_t mask, const char *name)
-{
-    struct container *c = arg;
-    (void)name;
-    if (mask & IN_DELETE_SELF) {
-        watch_close(c->log_watch);
-        c->log_watch = NULL;
-    }
-    container_wake(c);
-}
-
-/* Of one that is shown, where its log is not in the container's directory: watches that, once it is there. */
-static void watch_log(struct container *c)
-{
-    if (c->all->watcher && c->feed && c->where.dir && !c->log_watch) {
-        c->log_watch = watch_open(c->all->watcher, c->where.dir, EVENTS, on_log_event, c);
-    }
-}
-
 /* Its tags, where it is one of those that were asked for; else NULL. */
 static struct tags *wanted(struct container *c, const struct identity *who)
 {
@@ -268,8 +314,10 @@ static void show(struct container *c, const struct identity *who)
         return;
     }
     c->feed = tail_feed_open(env->feeds, tags, on_resume, c);
-    c->log = tail_log_open(c->where.path, c->where.decoder, all->first ? env->options->lines : -1);
     tags_unref(tags);
+    find_log(c);
+    c->log =
+        tail_log_open(c->place.path, c->place.alias, c->where.decoder, all->first ? env->options->lines : -1);
     if (all->first) {
         c->past = true;
         all->past++;
@@ -311,6 +359,7 @@ static void take_state(struct container *c, const json_t *state, bool was_runnin
 static void set_log(struct container *c, const char *driver)
 {
     metadata_log_free(&c->where);
+    log_place_free(&c->place);
     c->where = metadata_log(c->dir, c->id, driver);
     if (!c->where.path) {
         tail_out_of_memory();

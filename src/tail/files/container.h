@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/watch.h"
+#include "discover/log_place.h"
 #include "discover/metadata.h"
 #include "log.h"
 #include "tail/lifecycle.h"
@@ -21,9 +22,11 @@ struct container {
     TAILQ_ENTRY(container) dirty_link;
     char id[CONTAINER_ID_LEN + 1];
     char *dir;
-    struct container_log where;      /* its log's files */
-    struct watch *watch, *log_watch; /* of dir, and of the log's own. NULL: looked at each second */
-    struct tail_feed *feed;          /* NULL: not shown */
+    struct container_log where; /* its log's files */
+    struct log_place place;     /* of where.path, once it is shown */
+    struct watch *watch;        /* of dir; NULL: looked at each second */
+    struct watch *log_watch;    /* of its log's directory, where that is another one; NULL: likewise */
+    struct tail_feed *feed;     /* NULL: not shown */
     struct tail_log *log;
     struct lifecycle life;
     bool dirty;   /* to be read: in the queue */
@@ -31,6 +34,7 @@ struct container {
     bool running; /* as its metadata says */
     bool removed;
     bool unreadable;              /* it was said that its log cannot be shown */
+    bool faulty;                  /* it was said that where its log lies nothing can be read */
     bool full;                    /* the feed takes nothing now */
     char started[CLOCK_TEXT_MAX]; /* as its metadata has it */
 };

@@ -13,7 +13,7 @@
 #define TRIES 5           /* to open the next file amid a rotation, before the next read */
 
 struct tail_log {
-    char *path;
+    char *path, *alias; /* see tail_log_open */
     const struct decoder *decoder;
     struct segment *seg; /* NULL: none is open */
     bool live;           /* seg is the file at path, as far as is known */
@@ -163,7 +163,7 @@ static void begin(struct tail_log *log, int64_t lines)
 {
     struct generation *list = NULL;
     size_t count = 0;
-    if (rotation_list(log->path, NULL, &list, &count) < 0) {
+    if (rotation_list(log->path, log->alias, &list, &count) < 0) {
         count = 0;
     }
     if (lines >= 0) {
@@ -209,7 +209,7 @@ static bool still_named(const struct tail_log *log, const struct generation *lis
 {
     struct generation *now = NULL;
     size_t n = 0;
-    bool same = rotation_list(log->path, NULL, &now, &n) == 0 && n == count;
+    bool same = rotation_list(log->path, log->alias, &now, &n) == 0 && n == count;
     for (size_t i = 0; same && i < n; i++) {
         same = generation_same(&now[i], &list[i]);
     }
@@ -222,7 +222,7 @@ static bool open_next(struct tail_log *log)
 {
     struct generation *list = NULL;
     size_t count = 0;
-    if (rotation_list(log->path, NULL, &list, &count) < 0) {
+    if (rotation_list(log->path, log->alias, &list, &count) < 0) {
         return false;
     }
     const struct generation *next = find_next(log->seg, list, count);
@@ -260,11 +260,21 @@ static void check_truncated(struct tail_log *log)
     }
 }
 
-struct tail_log *tail_log_open(const char *path, const struct decoder *decoder, int64_t lines)
+int tail_log_move(struct tail_log *log, const char *path, const char *alias)
+{
+    free(log->path);
+    free(log->alias);
+    log->path = strdup(path);
+    log->alias = alias ? strdup(alias) : NULL;
+    return log->path && (log->alias || !alias) ? 0 : -1;
+}
+
+struct tail_log *tail_log_open(const char *path, const char *alias, const struct decoder *decoder,
+                               int64_t lines)
 {
     struct tail_log *log = calloc(1, sizeof(*log));
-    if (!log || !(log->path = strdup(path))) {
-        free(log);
+    if (!log || tail_log_move(log, path, alias) < 0) {
+        tail_log_close(log);
         return NULL;
     }
     log->decoder = decoder;
@@ -277,6 +287,7 @@ void tail_log_close(struct tail_log *log)
     if (log) {
         segment_close(log->seg);
         free(log->path);
+        free(log->alias);
         free(log);
     }
 }

@@ -11,9 +11,12 @@
 
 struct tail_log;
 
-/* `path` is the live file's, which need not exist yet. Begins `lines` lines before the end; -1: with the
- * oldest file. NULL: memory. */
-struct tail_log *tail_log_open(const char *path, const struct decoder *decoder, int64_t lines);
+/* `path` is the live file's, without links; it need not exist yet. `alias`: a link to it, whose name rotated files may
+ * bear; NULL: there is none. Begins `lines` lines before the end; -1: with the oldest file. NULL: memory. */
+struct tail_log *tail_log_open(const char *path, const char *alias, const struct decoder *decoder,
+                               int64_t lines);
+/* It lies elsewhere now: what is there comes behind what was read. -1: memory. */
+int tail_log_move(struct tail_log *log, const char *path, const char *alias);
 void tail_log_close(struct tail_log *log); /* NULL is fine */
 
 /* Reads up to `cap` bytes of one file from where reading stands, which does not move; all lines but the last
