@@ -21,6 +21,7 @@ struct dir {
     char *real;           /* what is watched and listed; NULL: nothing that may be */
     dev_t dev;            /* of that directory, which may have lost its name since */
     ino_t ino;
+    const char *base;    /* of the pattern by which it was looked at last: links are those behind it */
     bool linked;         /* the path leads there by a link, which is looked at each second */
     struct watch *watch; /* NULL: tried again each second */
     /* Looked at again each second: it could not be listed, or a file in it may be a log of its own or a
@@ -28,6 +29,7 @@ struct dir {
     bool undecided;
     int unlisted;      /* errno: it could not be listed, which was logged; 0: it was listed */
     bool watch_logged; /* it was logged that it cannot be watched */
+    bool too_deep;     /* directories in it are passed over, which was counted */
     struct interest *interests;
     size_t count;
     UT_hash_handle hh;
