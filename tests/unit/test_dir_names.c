@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "source/log/dir_names.h"
+#include "source/log/rotation_name.h"
 
 static char dir[64], path[128];
 static size_t listings;
@@ -34,12 +35,8 @@ static void make(const char *name)
 
 static size_t count(void)
 {
-    size_t len, found = 0;
-    const char *names = dir_names_rotated(dir, &len);
-    assert_non_null(names);
-    for (const char *it = names; it < names + len; it += strlen(it) + 1) {
-        found++;
-    }
+    size_t found;
+    assert_non_null(dir_names_rotated(dir, "", 0, &found));
     return found;
 }
 
@@ -73,7 +70,7 @@ static void test_new_names_are_seen(void **state)
     unlink(path);
     assert_int_equal(rmdir(dir), 0);
     size_t len;
-    assert_null(dir_names_rotated(dir, &len));
+    assert_null(dir_names_rotated(dir, "", 0, &len));
 }
 
 /* A thousand links in one directory, each target in a directory of its own, of which two may be looked into: the
@@ -95,9 +92,9 @@ static void test_links_directory_is_listed_once(void **state)
     listings = 0;
     for (int i = 0; i < 1000; i++) {
         snprintf(target, sizeof(target), "%s/%d", dir, i);
-        assert_non_null(dir_names_rotated(target, &len));
-        assert_non_null(dir_names_rotated(dir, &len));
-        assert_non_null(dir_names_rotated(links, &len));
+        assert_non_null(dir_names_rotated(target, "", 0, &len));
+        assert_non_null(dir_names_rotated(dir, "", 0, &len));
+        assert_non_null(dir_names_rotated(links, "", 0, &len));
     }
     assert_int_equal(listings, 1000 + 2);
     for (int i = 0; i < 1000; i++) {
@@ -132,7 +129,7 @@ static void test_several_directories(void **state)
         if (i < 7) {
             assert_int_equal(count(), i);
         } else {
-            assert_null(dir_names_rotated(dir, &len));
+            assert_null(dir_names_rotated(dir, "", 0, &len));
         }
     }
     for (int i = 0; i < 7; i++) {
@@ -146,10 +143,43 @@ static void test_several_directories(void **state)
     rmdir(top);
 }
 
+/* Only what may be one log's: where each of thousands looked at all, that would be quadratic. */
+static void test_names_of_one_log(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"x-1.log", "x-10.log", "x-2.log",    "x.log",     "x.log.1",
+                                        "xy.1",    "w-9.log",  "x-1.log.gz", "x-1-2.log", "x-1.log.7"};
+    static const char *const expected[] = {"x-1-2.log", "x-1.log", "x-1.log.7", "x-1.log.gz", "x-10.log"};
+    size_t found, len = rotation_common("x-1.log");
+    assert_int_equal(len, 3);
+    assert_int_equal(rotation_common("x.1"), 3); /* that is no ending */
+    assert_int_equal(rotation_common("x"), 1);
+    snprintf(dir, sizeof(dir), "/tmp/sidetail-test-XXXXXX");
+    assert_non_null(mkdtemp(dir));
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        make(names[i]);
+    }
+    const char *const *got = dir_names_rotated(dir, "x-1.log", len, &found);
+    assert_non_null(got);
+    assert_int_equal(found, 5);
+    for (size_t i = 0; i < found; i++) {
+        assert_string_equal(got[i], expected[i]);
+    }
+    assert_non_null(dir_names_rotated(dir, "zzz", 3, &found));
+    assert_int_equal(found, 0);
+    assert_non_null(dir_names_rotated(dir, "a", 1, &found));
+    assert_int_equal(found, 0);
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
+        unlink(path);
+    }
+    assert_int_equal(rmdir(dir), 0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_new_names_are_seen),
-                                       cmocka_unit_test(test_links_directory_is_listed_once),
-                                       cmocka_unit_test(test_several_directories)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_new_names_are_seen), cmocka_unit_test(test_links_directory_is_listed_once),
+        cmocka_unit_test(test_several_directories), cmocka_unit_test(test_names_of_one_log)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,7 +47,7 @@ static void visit_log_of(struct dir *dir, const struct interest *why, const char
 static size_t level_of(const char *path, const char *base)
 {
     size_t level = 0;
-    for (const char *p = path + strlen(base); *p; p++) {
+    for (const char *p = path + (strcmp(base, "/") == 0 ? 0 : strlen(base)); *p; p++) {
         level += p[0] == '/' && p[1] != '/' && p[1] != '\0';
     }
     return level;

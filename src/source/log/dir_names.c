@@ -28,6 +28,8 @@ static struct listed {
     struct stat st;
     int64_t listed_ns; /* wall clock, as file systems have it */
     struct buf names;
+    const char **sorted; /* they point into names */
+    size_t count;
     uint64_t used; /* the number of the call that asked for it last */
 } kept[KEPT];
 
@@ -64,21 +66,46 @@ static struct listed *find(const char *dir)
     return oldest;
 }
 
+static int compare(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Of the names, which are all read. */
+static void sort(struct listed *listed)
+{
+    const char **grown = realloc(listed->sorted, (listed->count + 1) * sizeof(*grown)); /* never of 0 */
+    if (!grown) {
+        die_out_of_memory();
+    }
+    const char *name = listed->names.data;
+    for (size_t i = 0; i < listed->count; i++) {
+        grown[i] = name;
+        name += strlen(name) + 1;
+    }
+    listed->sorted = grown;
+    qsort(grown, listed->count, sizeof(*grown), compare);
+}
+
 /* 0, or errno. */
 static int read_names(struct listed *listed, DIR *dir)
 {
     struct dirent *entry;
     struct rotated_name rotated;
     listed->names.len = 0;
+    listed->count = 0;
     listed->listed_ns = clock_now();
     if (fstat(dirfd(dir), &listed->st) < 0) {
         return errno;
     }
     while ((errno = 0, entry = readdir(dir))) {
-        if (rotation_parse(entry->d_name, &rotated) &&
-            buf_add(&listed->names, entry->d_name, strlen(entry->d_name) + 1) < 0) {
+        if (!rotation_parse(entry->d_name, &rotated)) {
+            continue;
+        }
+        if (buf_add(&listed->names, entry->d_name, strlen(entry->d_name) + 1) < 0) {
             die_out_of_memory();
         }
+        listed->count++;
     }
     return errno; /* it may end early */
 }
@@ -94,12 +121,28 @@ static int list(struct listed *listed, const char *dir)
         closedir(open);
     }
     if (why == 0) {
+        sort(listed);
         listed->path = strdup(dir); /* else it is listed anew */
     }
     return why;
 }
 
-const char *dir_names_rotated(const char *dir, size_t *len)
+/* The first of the names that comes not before those that begin so. */
+static size_t first_of(const struct listed *listed, const char *beginning, size_t len)
+{
+    size_t low = 0, high = listed->count;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (strncmp(listed->sorted[mid], beginning, len) < 0) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    return low;
+}
+
+const char *const *dir_names_rotated(const char *dir, const char *beginning, size_t len, size_t *count)
 {
     static uint64_t calls;
     struct listed *listed = find(dir);
@@ -109,6 +152,10 @@ const char *dir_names_rotated(const char *dir, size_t *len)
         errno = why;
         return NULL;
     }
-    *len = listed->names.len;
-    return listed->names.data ? listed->names.data : "";
+    size_t first = first_of(listed, beginning, len), end = first;
+    while (end < listed->count && strncmp(listed->sorted[end], beginning, len) == 0) {
+        end++;
+    }
+    *count = end - first;
+    return listed->sorted + first;
 }

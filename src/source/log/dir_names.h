@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-/* The names, each with its NUL, one behind the other; *len: bytes of all. Valid until the next call. NULL: errno. */
-const char *dir_names_rotated(const char *dir, size_t *len);
+/* Those that begin with `len` bytes of `beginning`, sorted. Valid until the next call. NULL: errno. */
+const char *const *dir_names_rotated(const char *dir, const char *beginning, size_t len, size_t *count);
 
 #endif
