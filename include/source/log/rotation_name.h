@@ -30,6 +30,8 @@ struct rotated_name {
 bool rotation_parse(const char *name, struct rotated_name *out);
 /* Is the name that was parsed one of the log of the name `log`? */
 bool rotation_belongs(const struct rotated_name *rotated, const char *name, const char *log);
+/* Bytes of the log's name with which those of all its rotated files begin. */
+size_t rotation_common(const char *log);
 /* The path of the log that `path` is a rotated file of, by its name; to be freed. *inside as above. NULL: it
  * is the name of no rotated file. */
 char *rotation_log(const char *path, bool *inside);

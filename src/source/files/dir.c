@@ -15,6 +15,10 @@
 #define DIR_EVENTS                                                                                           \
     (IN_CREATE | IN_MODIFY | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF)
 
+/* `**` goes down so many levels below the pattern's base. Whoever may make directories could have us look through
+ * thousands, one below the other, whose paths alone take ever longer to look up. Its number is in a message, too. */
+#define DEEPEST 64
+
 static char *join_path(const char *dir, const char *name)
 {
     size_t room = strlen(dir) + strlen(name) + 2;
@@ -39,6 +43,28 @@ static void visit_log_of(struct dir *dir, const struct interest *why, const char
     free(name);
 }
 
+/* Of a directory below the base. */
+static size_t level_of(const char *path, const char *base)
+{
+    size_t level = 0;
+    for (const char *p = path + (strcmp(base, "/") == 0 ? 0 : strlen(base)); *p; p++) {
+        level += p[0] == '/' && p[1] != '/' && p[1] != '\0';
+    }
+    return level;
+}
+
+/* Counted once for each directory whose own are passed over, and said once. */
+static void say_too_deep(struct dir *dir, const char *path)
+{
+    metrics.read_errors += !dir->too_deep;
+    dir->too_deep = true;
+    if (!dir->source->too_deep_logged) {
+        log_error("not looking into a directory, nor into others that lie as deep: ** goes down 64 levels",
+                  KV("path", path), KV("hint", "name more of the path before the pattern's first wildcard"));
+        dir->source->too_deep_logged = true;
+    }
+}
+
 /* What `**` stands for: a directory, but no link to one, which may lead round in a circle. */
 static void descend(struct dir *dir, const struct interest *why, const char *name, bool first_look)
 {
@@ -47,7 +73,10 @@ static void descend(struct dir *dir, const struct interest *why, const char *nam
         return;
     }
     char *path = join_path(dir->path, name);
-    if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+    bool found = lstat(path, &st) == 0 && S_ISDIR(st.st_mode);
+    if (found && level_of(path, pattern_base(why->pattern)) > DEEPEST) {
+        say_too_deep(dir, path);
+    } else if (found) {
         struct captures caps;
         captures_unpack(&caps, why->caps);
         dir_add(dir->source, path, why, &caps, first_look);
@@ -205,14 +234,44 @@ static void dir_watch(struct dir *dir)
     dir->watch_logged = !dir->watch;
 }
 
+/* The directory in which its name stands. NULL: not known by that name. */
+static const struct dir *parent_of(const struct dir *dir)
+{
+    struct dir *parent;
+    size_t len = (size_t)(strrchr(dir->path, '/') - dir->path);
+    HASH_FIND(hh, dir->source->dirs, dir->path, len > 0 ? len : 1, parent);
+    return parent != dir ? parent : NULL;
+}
+
+/* Where the path leads if no link is on the way: then all but the name is known of the parent. That costs the same
+ * however deep it lies, while the kernel is asked for each name on the way otherwise. */
+static bool find_in_parent(const struct dir *dir, const char *base, struct target *at)
+{
+    struct stat real;
+    const struct dir *parent = parent_of(dir);
+    if (!parent || !parent->real || parent->linked || strcmp(parent->base, base) != 0 ||
+        lstat(dir->path, &at->st) < 0 || !S_ISDIR(at->st.st_mode) || at->st.st_dev != parent->dev) {
+        return false; /* of another device: maybe the kernel's */
+    }
+    char *path = join_path(parent->real, strrchr(dir->path, '/') + 1);
+    if (lstat(path, &real) < 0 || real.st_ino != at->st.st_ino || real.st_dev != at->st.st_dev) {
+        free(path); /* the parent has become another one just now */
+        return false;
+    }
+    *at = (struct target){.verdict = TARGET_GOOD, .real = path, .st = real};
+    return true;
+}
+
 /* Where the path leads, by the first of its patterns that may go there. */
-static struct target dir_target(const struct dir *dir)
+static struct target dir_target(struct dir *dir)
 {
     struct target at = {.verdict = TARGET_GONE};
     for (size_t i = 0; i == 0 || (i < dir->count && at.verdict != TARGET_GOOD); i++) {
+        dir->base = pattern_base(dir->interests[i].pattern);
         target_free(&at);
-        at = target_find(dir->path, pattern_base(dir->interests[i].pattern),
-                         dir->source->set.cfg->files_follow_links);
+        if (!find_in_parent(dir, dir->base, &at)) {
+            at = target_find(dir->path, dir->base, dir->source->set.cfg->files_follow_links);
+        }
     }
     if (at.verdict == TARGET_GOOD && !S_ISDIR(at.st.st_mode)) {
         at.verdict = TARGET_GONE;

@@ -20,9 +20,11 @@ struct dir {
     char *real; /* what is watched and listed; owned, or `path` itself; NULL: nothing that may be */
     dev_t dev;  /* of that directory, which may have lost its name since */
     ino_t ino;
+    const char *base;     /* of the pattern by which it was looked at last: links are those behind it */
     enum verdict verdict; /* on where the path led when it was looked at last */
     bool linked;          /* the path leads there by a link, which is looked at each second */
     bool watch_logged;    /* it was logged that it cannot be watched */
+    bool too_deep;        /* directories in it are passed over, which was counted */
     struct watch *watch;  /* NULL: tried again each second */
     /* Looked at again each second: it could not be listed, or a file in it may be a log of its own or a
      * rotated one. */

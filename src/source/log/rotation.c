@@ -141,18 +141,18 @@ static int list_beside(const char *path, struct generation **out, size_t *count)
     const char *name = strrchr(path, '/') + 1;
     int dir_len = (int)(name - 1 - path);
     char *dir = parent_of(path, dir_len);
-    size_t len;
-    const char *names = dir ? dir_names_rotated(dir, &len) : NULL;
+    size_t found = 0;
+    const char *const *names = dir ? dir_names_rotated(dir, name, rotation_common(name), &found) : NULL;
     int why = names ? 0 : errno;
     free(dir);
     if (!names) {
         errno = why;
         return why == ENOENT || why == ENOTDIR ? 0 : -1; /* gone, with all that was in it */
     }
-    for (const char *it = names; it < names + len; it += strlen(it) + 1) {
+    for (size_t i = 0; i < found; i++) {
         struct rotated_name rotated;
-        if (rotation_parse(it, &rotated) && rotation_belongs(&rotated, it, name) &&
-            add(out, count, path, dir_len, it) < 0) {
+        if (rotation_parse(names[i], &rotated) && rotation_belongs(&rotated, names[i], name) &&
+            add(out, count, path, dir_len, names[i]) < 0) {
             return -1;
         }
     }

@@ -161,6 +161,12 @@ bool rotation_belongs(const struct rotated_name *rotated, const char *name, cons
            strncmp(log + rotated->stem, rotated->ending, rotated->ending_len) == 0;
 }
 
+size_t rotation_common(const char *log)
+{
+    size_t len = strlen(log), ending = find_ending(log, len);
+    return ending > 0 ? ending : len;
+}
+
 char *rotation_log(const char *path, bool *inside)
 {
     struct rotated_name rotated;
