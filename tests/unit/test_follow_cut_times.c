@@ -257,6 +257,66 @@ static void test_cri(void **state)
     }
 }
 
+static void write_piece(struct world *w, const char *piece)
+{
+    struct buf entry = {0};
+    assert_int_equal(buf_addf(&entry,
+                              "{\"log\":\"%s\",\"stream\":\"stdout\",\"time\":\"2026-11-24T05:01:00.5Z\"}\n",
+                              piece),
+                     0);
+    world_write(w, LOG, entry.data);
+    buf_free(&entry);
+}
+
+static void write_errors(struct world *w, int from, int to, struct buf *text)
+{
+    for (int i = from; i < to; i++) {
+        char entry[160];
+        snprintf(entry, sizeof(entry),
+                 "{\"log\":\"%04d\\n\",\"stream\":\"stderr\",\"time\":\"2026-11-24T05:01:%02d.5Z\"}\n", i, i);
+        world_write(w, LOG, entry);
+    }
+    add_numbers(text, from, to);
+}
+
+/* A line of which a piece was read and the rest was not: it is whole, where its beginning is left. */
+static void test_unfinished(void **state)
+{
+    (void)state;
+    static const struct {
+        int kept;  /* of 20 + 30 lines, between which the piece is */
+        bool lost; /* it is gone */
+    } cuts[] = {{48, false}, {25, false}, {18, true}};
+    for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
+        struct world w;
+        struct stat st;
+        struct buf text = {0};
+        const char *piece = world_piece("a long line");
+        metrics = (struct metrics){0};
+        world_new_json(&w);
+        world_container(&w);
+        write_errors(&w, 0, 20, &text);
+        write_piece(&w, piece);
+        write_errors(&w, 20, 50, &text);
+        world_start(&w);
+        world_settle(&w);
+        world_save(&w);
+        world_kill(&w);
+        assert_int_equal(stat(world_path(&w, LOG), &st), 0);
+        off_t len = cuts[i].lost ? entries_len(cuts[i].kept) : st.st_size - entries_len(50 - cuts[i].kept);
+        assert_int_equal(truncate(world_path(&w, LOG), len), 0);
+        write_piece(&w, " and its end\\n");
+        assert_int_equal(buf_addf(&text, "%s and its end\n", cuts[i].lost ? "" : piece), 0);
+        world_start(&w);
+        world_settle(&w);
+        world_expectf(&w, "%.*s", (int)text.len, text.data);
+        assert_int_equal(metrics.cut_logs, 1);
+        assert_int_equal(metrics.gaps, cuts[i].lost);
+        buf_free(&text);
+        world_free(&w);
+    }
+}
+
 /* What a position keeps of the times before it, also where their texts do not sort as they do. */
 static void test_newest(void **state)
 {
@@ -299,6 +359,7 @@ int main(void)
         cmocka_unit_test(test_clock_was_off), cmocka_unit_test(test_order),
         cmocka_unit_test(test_again),         cmocka_unit_test(test_rotated),
         cmocka_unit_test(test_cri),           cmocka_unit_test(test_newest),
+        cmocka_unit_test(test_unfinished),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

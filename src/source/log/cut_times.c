@@ -163,14 +163,10 @@ static size_t see_lines(struct scan *s, const char *p, const char *end, uint64_t
     return (size_t)(at - p);
 }
 
-static void scan(struct scan *s, struct segment *seg)
+static void scan(struct scan *s, struct segment *seg, char *bytes)
 {
-    char *bytes = calloc(1, LOOK_AT + DECODE_PAD);
     uint64_t at = s->range->from;
     bool done = false;
-    if (!bytes) {
-        die_out_of_memory();
-    }
     while (!done && segment_seek(seg, at) == 0) {
         ssize_t n = segment_read(seg, bytes, LOOK_AT);
         if (n <= 0) {
@@ -184,15 +180,13 @@ static void scan(struct scan *s, struct segment *seg)
         s->tear |= passed == 0 && bytes[0] == '\0';
         at += passed > 0 ? passed : (size_t)n; /* a line that is longer than any, or zeros */
     }
-    free(bytes);
 }
 
-/* The format, by the first line. NULL: its lines have no times, or it has none. */
-static const struct decoder *find_decoder(struct segment *seg)
+/* The format, by the first line. NULL: it has none. */
+static const struct decoder *find_decoder(struct segment *seg, char *bytes)
 {
-    char bytes[16384 + DECODE_PAD];
     segment_seek(seg, 0);
-    ssize_t n = segment_read(seg, bytes, sizeof(bytes) - DECODE_PAD);
+    ssize_t n = segment_read(seg, bytes, LOOK_AT);
     if (n <= 0) {
         return NULL;
     }
@@ -203,21 +197,24 @@ static const struct decoder *find_decoder(struct segment *seg)
 enum cut_times cut_times_find(struct segment *seg, const struct decoder *decoder,
                               const struct cut_range *range, int64_t newest_ns, uint64_t *go_on)
 {
-    struct scan s = {.decoder = decoder ? decoder : find_decoder(seg),
+    char *bytes = calloc(1, LOOK_AT + DECODE_PAD);
+    if (!bytes) {
+        die_out_of_memory();
+    }
+    struct scan s = {.decoder = decoder ? decoder : find_decoder(seg, bytes),
                      .range = range,
                      .newest_ns = newest_ns,
                      .any_old = range->from > 0,
                      .old_end = range->from,
                      .high = INT64_MIN};
-    if (!s.decoder || s.decoder == &decoder_plain) {
+    if (s.decoder && s.decoder != &decoder_plain) {
+        scan(&s, seg, bytes);
+    }
+    buf_free(&s.scratch);
+    free(bytes);
+    if (!s.any) {
         return TIMES_NONE;
     }
-    scan(&s, seg);
-    buf_free(&s.scratch);
-    if (s.any_old) {
-        *go_on = s.broken ? s.break_at : s.old_end;
-        return TIMES_TELL;
-    }
-    *go_on = s.fell_at;
-    return s.fell ? TIMES_TELL : s.any ? TIMES_SILENT : TIMES_NONE;
+    *go_on = s.any_old && s.broken ? s.break_at : s.any_old ? s.old_end : s.fell_at;
+    return s.any_old || s.fell ? TIMES_TELL : TIMES_SILENT;
 }
