@@ -24,11 +24,12 @@ struct file_tail {
 };
 #define FILE_TAIL_MAX 1024
 
-/* What the lines were of which a tail consists, roughly: so much of it is found again in a file that was cut off there. */
+/* What the lines were of which a tail consists, roughly: so much of it is found again in a file that was cut off
+ * there. */
 struct file_outline {
     uint8_t lines; /* newlines in it; 0: not known, or too many */
-    /* The lowest byte of the XXH3-64 of the tail up to behind the newline that FILE_OUTLINE_LEFT[i] more follow; the last
-     * one: of its first half. Where there is none: 0. */
+    /* The lowest byte of the XXH3-64 of the tail up to behind the newline that FILE_OUTLINE_LEFT[i] more follow;
+     * the last one: of its first half. Where there is none: 0. */
     uint8_t sums[15];
 };
 #define FILE_OUTLINE_LEFT                                                                                    \

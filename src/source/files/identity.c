@@ -278,6 +278,16 @@ void identity_of(struct identities *ids, const char *path, const char *real, con
     segment_close(seg);
 }
 
+bool identity_known(const struct identities *ids, size_t i, const char **key, const struct position **pos)
+{
+    if (i >= ids->count) {
+        return false;
+    }
+    *key = ids->places[i].key;
+    *pos = *key ? file_position(ids, *key) : NULL;
+    return true;
+}
+
 void origin_free(struct origin *origin)
 {
     free(origin->of);

@@ -1,10 +1,10 @@
-/* Who is a file that a pattern has found? Its device, its inode and what it holds tell, whatever it is called: a
- * log that was renamed, moved to another directory or with its own, or has a second name, is the same log. Only
- * where these tell nothing does its name (source/log/ownership.h).
+/* Who is a file that a pattern has found? Its device, its inode and what it holds tell, whatever it is
+ * called: a log that was renamed, moved to another directory or with its own, or has a second name, is the
+ * same log. Only where these tell nothing does its name (source/log/ownership.h).
  *
  * What was read of a file is known from the logs that are followed, and from the checkpoint. There stand the
- * positions of logs by their paths; and of a file that was read to its end as a part of a log, and is met under
- * a name of its own, the end, by the key "inode:DEV:INO" (hex). */
+ * positions of logs by their paths; and of a file that was read to its end as a part of a log, and is met
+ * under a name of its own, the end, by the key "inode:DEV:INO" (hex). */
 #ifndef SIDETAIL_SOURCE_FILES_IDENTITY_H
 #define SIDETAIL_SOURCE_FILES_IDENTITY_H
 
@@ -39,6 +39,7 @@ struct origin {
     enum who who;
     char *of; /* a path, to be freed by origin_free; NULL: none */
     struct position pos;
+    uint64_t whole; /* PART, which may be a copy: as of struct file */
 };
 
 /* Before a look at many files, and after it: what the checkpoint holds is found by inode in between. It must
@@ -52,6 +53,9 @@ void identity_note(struct identities *ids, const char *path, const char *real);
 /* Who is the file at `path`, as `st` says? */
 void identity_of(struct identities *ids, const char *path, const char *real, const struct stat *st,
                  struct origin *out);
+/* The i-th of the logs that the checkpoint knows, while a look goes on; *pos NULL: it is forgotten since.
+ * False: there are no more. */
+bool identity_known(const struct identities *ids, size_t i, const char **key, const struct position **pos);
 void origin_free(struct origin *origin);
 
 /* Puts down that it was read to there, as a part of a log. `tags`: of that. */

@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "base/plain_file.h"
 #include "base/real_path.h"
+#include "copy.h"
 #include "file.h"
 
 #define DELETED_FOR (60 * NS_PER_S) /* a deleted file that is not written to for so long is let go */
@@ -106,6 +107,7 @@ static struct file *file_new(struct file_set *set, const char *path, const char 
         die_out_of_memory();
     }
     file->set = set;
+    file->asked = set->looks;
     file->base = base;
     file->caps = captures_pack(caps);
     return file;
@@ -131,6 +133,7 @@ static void keep(struct file *file, struct origin *origin, const struct stat *st
     }
     file->dev = st->st_dev;
     file->ino = st->st_ino;
+    file->whole = origin->whole;
     take_tags(file);
     if (origin->who == WHO_READ) {
         file->read = origin->pos.at.file.offset;
@@ -175,16 +178,13 @@ static void ask_again(struct file *file)
     struct file_set *set = file->set;
     struct captures caps;
     captures_unpack(&caps, file->caps);
-    const char *base = file->base;
-    char *path = strdup(file->path);
-    if (!path) {
-        die_out_of_memory();
-    }
-    on_finished(file);
+    HASH_DEL(set->by_path, file);
+    set->before = file;
     identity_begin_look(&set->identities);
-    file_set_add(set, path, base, &caps, false);
+    file_set_add(set, file->path, file->base, &caps, false);
     identity_end_look(&set->identities);
-    free(path);
+    set->before = NULL;
+    file_free(file);
 }
 
 /* Is the file known under yet another name? */
@@ -263,6 +263,10 @@ static bool is_part(struct file *file, const struct target *at, struct origin *o
     }
     identity_of(&set->identities, file->path, at->real, &at->st, origin);
     const struct file *log = origin->of ? find(set, origin->of) : NULL;
+    if (origin->who == WHO_NEW) {
+        copy_find(set, file, at, origin);
+        log = origin->of ? find(set, origin->of) : NULL;
+    }
     if (origin->who == WHO_LATER) { /* where the log is not followed any more, nobody else goes on in it */
         origin->who = file->first_look || (log && log->follow) ? WHO_PART : WHO_MOVED;
     }
@@ -425,9 +429,12 @@ bool file_set_undecided(const struct file_set *set, const char *path)
 void file_set_look(struct file_set *set)
 {
     struct file *file, *next;
+    set->looks++;
     HASH_ITER(hh, set->by_path, file, next)
     {
-        file_look(file);
+        if (file->asked != set->looks) {
+            file_look(file);
+        }
     }
 }
 

@@ -34,7 +34,9 @@ struct file {
     char *of;
     dev_t dev; /* of that part */
     ino_t ino;
-    uint64_t read;               /* up to where the log has read it and left it; 0: it has not left it */
+    uint64_t read;  /* up to where the log has read it and left it; 0: it has not left it */
+    uint64_t asked; /* the look in which it was added; it is not looked at in that once more */
+    uint64_t whole; /* its size when it was seen to hold all that was read of the log till then; 0: never */
     const struct origin *origin; /* while it is added */
     bool first_look;             /* was there before we were */
     /* Of a rotated file of another log that is written to: how far it was read as that log's. */
@@ -53,6 +55,8 @@ struct file_set {
     struct tailer *tailer;
     struct identities identities;
     struct file *by_path;
+    uint64_t looks;
+    const struct file *before; /* what was known of the file that is added anew; NULL: nothing */
 };
 
 /* Takes up its tailer, which is set by then. */

@@ -171,6 +171,29 @@ bool chain_has_left(const struct chain *c, struct segment *seg, struct file_pos 
     return false;
 }
 
+static bool begins_so(const struct file_id *id, const struct segment *seg)
+{
+    return id->head_len == FILE_ID_HEAD && (!seg || id->head_hash == seg->id.head_hash);
+}
+
+bool chain_begins_so(const struct chain *c, struct segment *seg, struct file_pos *read)
+{
+    struct segment *head = c->head;
+    bool any = head && !head->archive && head->offset > 0 && begins_so(&head->id, seg);
+    if (any) {
+        *read = segment_note(head);
+    }
+    for (unsigned i = 0; i < c->end_count && seg; i++) {
+        const struct file_pos *end = &c->ends[i];
+        bool nearer = !any || segment_match_at(seg, read) != SEGMENT_SAME || end->offset > read->offset;
+        if (begins_so(&end->file, seg) && nearer && segment_match_at(seg, end) == SEGMENT_SAME) {
+            *read = *end;
+            any = true;
+        }
+    }
+    return any;
+}
+
 bool chain_holds(const struct chain *c, dev_t dev, ino_t ino)
 {
     for (const struct segment *seg = c->head; seg; seg = seg->next) {

@@ -13,8 +13,8 @@ struct chain_offset {
     uint64_t offset;
 };
 
-/* The plain files that are open in any chain, or closed for now, by device and inode. Only chain.c writes this, but
- * for `most`. */
+/* The plain files that are open in any chain, or closed for now, by device and inode. Only chain.c writes
+ * this, but for `most`. */
 struct open_files {
     struct segment *by_inode;
     uint64_t most; /* log files that there are descriptors for; 0: any number */
@@ -59,6 +59,9 @@ bool chain_knows(const struct chain *c, struct segment *seg);
 bool chain_knows_head(const struct chain *c, struct segment *packed);
 /* Is this a plain file that was read and left, whatever it is called now? *end: up to where it was read. */
 bool chain_has_left(const struct chain *c, struct segment *seg, struct file_pos *end);
+/* Did a plain file of the chain, or one that was left, begin as this one, which has FILE_ID_HEAD? *read: up
+ * to where that was read, the furthest that this one holds. NULL: did any have so much? */
+bool chain_begins_so(const struct chain *c, struct segment *seg, struct file_pos *read);
 /* Is this plain file one of the chain? */
 bool chain_holds(const struct chain *c, dev_t dev, ino_t ino);
 /* Bytes not yet read, by the sizes last seen. */

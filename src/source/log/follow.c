@@ -368,6 +368,11 @@ bool follow_awaits(const struct follow *f, dev_t dev, ino_t ino)
     return same_inode(&f->intake.foreign, dev, ino);
 }
 
+bool follow_begins_so(const struct follow *f, struct segment *seg, struct file_pos *read)
+{
+    return chain_begins_so(&f->chain, seg, read);
+}
+
 bool follow_has_left(const struct follow *f, struct segment *seg, struct file_pos *end)
 {
     return chain_has_left(&f->chain, seg, end);

@@ -58,6 +58,9 @@ bool follow_holds(const struct follow *f, dev_t dev, ino_t ino);
 bool follow_awaits(const struct follow *f, dev_t dev, ino_t ino);
 /* Is this a plain file that it has read and left? *end: up to where. */
 bool follow_has_left(const struct follow *f, struct segment *seg, struct file_pos *end);
+/* Does the file, which has FILE_ID_HEAD or more, begin as this log does or did? *read: up to where that was read. NULL:
+ * does the log hold so much that any file could? */
+bool follow_begins_so(const struct follow *f, struct segment *seg, struct file_pos *read);
 
 void follow_retag(struct follow *f, struct tags *tags);
 /* Nothing of it has a name any more. *size: bytes of what is open of it, which may still be written to. */
