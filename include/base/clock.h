@@ -38,8 +38,8 @@ static inline bool clock_fell_back(int64_t newest, int64_t ns)
     return ns < newest && (uint64_t)newest - (uint64_t)ns > CLOCK_SET_BACK;
 }
 
-/* The newest time of a sequence, of which `newest` was the newest before `ns` came: what was before the clock was last
- * set back does not count. */
+/* The newest time of a sequence, of which `newest` was the newest before `ns` came: what was before the
+ * clock was last set back does not count. */
 static inline int64_t clock_newest(int64_t newest, int64_t ns)
 {
     return ns > newest || clock_fell_back(newest, ns) ? ns : newest;

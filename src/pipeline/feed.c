@@ -57,8 +57,8 @@ void feed_set_lag(struct feed *feed, uint64_t bytes)
 
 #define TO_SECONDS 19 /* bytes of RFC 3339 */
 
-/* See clock_newest. Mostly it shows without parsing: in one format and zone, what is later sorts behind, but for fractions
- * of different lengths. */
+/* See clock_newest. Mostly it shows without parsing: in one format and zone, what is later sorts behind,
+ * but for fractions of different lengths. */
 static bool is_newest(const struct feed *feed, struct slice time)
 {
     bool alike = time.len == feed->newest_len;

@@ -1,4 +1,5 @@
-/* A loss of power cuts off the end of a log that was read; something else is written there before the next start. */
+/* A loss of power cuts off the end of a log that was read; something else is written there before the next
+ * start. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -261,8 +262,9 @@ static void read_all(struct world *w, const char *text)
     world_kill(w);
 }
 
-/* Lines without times behind a banner that is longer than the KiB by which a file is known: what was made anew is another
- * file, whatever its inode; what was emptied and written anew cannot be told from what was cut, and comes whole. */
+/* Lines without times behind a banner that is longer than the KiB by which a file is known: what was made
+ * anew is another file, whatever its inode; what was emptied and written anew cannot be told from what was
+ * cut, and comes whole. */
 static void test_banner(void **state)
 {
     (void)state;
@@ -298,8 +300,8 @@ static void test_banner(void **state)
     }
 }
 
-/* Where a large log without times was cut is not known once more than a KiB is gone: some of it is read again, and what
- * that leaves out may be lost, which is said. */
+/* Where a large log without times was cut is not known once more than a KiB is gone: some of it is read
+ * again, and what that leaves out may be lost, which is said. */
 static void test_large(void **state)
 {
     (void)state;

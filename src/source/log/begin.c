@@ -68,7 +68,8 @@ static bool is_it(const struct begin *b, const char *path, const struct position
     return same;
 }
 
-/* It has a name that tells nothing: looks for it by its inode. True: it was found, and is to be listed too. */
+/* It has a name that tells nothing: looks for it by its inode. True: it was found, and is to be listed
+ * too. */
 static bool find_stray(const struct begin *b, struct intake *in, const struct listing *l,
                        const struct position *pos, const struct file_pos *at)
 {
@@ -113,8 +114,8 @@ static bool is_line_end(struct segment *seg, uint64_t offset)
     return read && before == '\n';
 }
 
-/* Where reading goes on in a file that was cut. What is left of an unfinished line is taken up: but not where it would be
- * read together with what was torn. */
+/* Where reading goes on in a file that was cut. What is left of an unfinished line is taken up: but not
+ * where it would be read together with what was torn. */
 static struct position position_in_cut(struct segment *seg, const struct position *pos, uint64_t go_on,
                                        bool framed)
 {

@@ -56,8 +56,9 @@ static bool is_it_by_times(const struct position *pos, const struct known *known
     return pos->newest_ns != 0 && (known->head || (same_file && known->small && known->sure > 0));
 }
 
-/* Likewise, and is it not emptied since, for all that can be told? Programs often write the same first lines again then.
- * So what is as it was of a small one has to be the better half: a loss of power takes what was written last. */
+/* Likewise, and is it not emptied since, for all that can be told? Programs often write the same first
+ * lines again then. So what is as it was of a small one has to be the better half: a loss of power takes
+ * what was written last. */
 static bool is_it_by_content(const struct known *known, bool same_file)
 {
     return same_file && (known->small ? known->half : known->head);

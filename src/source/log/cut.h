@@ -1,5 +1,6 @@
-/* A log whose end never reached the disk: the machine lost its power, the checkpoint was on the disk already. The file
- * is as it was up to somewhere before the position; behind that there may be zeros, and what was written since. */
+/* A log whose end never reached the disk: the machine lost its power, the checkpoint was on the disk
+ * already. The file is as it was up to somewhere before the position; behind that there may be zeros, and
+ * what was written since. */
 #ifndef SIDETAIL_SOURCE_LOG_CUT_H
 #define SIDETAIL_SOURCE_LOG_CUT_H
 
@@ -9,8 +10,8 @@
 enum cut_kind {
     CUT_NOT,  /* another file, or one that was emptied and written anew: all that it holds is new */
     CUT_SURE, /* it was cut, and all that was written since stands from `go_on` on */
-    /* Cut, or emptied and written anew with the same first KiB, or it does not tell where it was cut. From `go_on` on
-     * it has to be read, where lines may come again. */
+    /* Cut, or emptied and written anew with the same first KiB, or it does not tell where it was cut. From
+     * `go_on` on it has to be read, where lines may come again. */
     CUT_UNSURE,
 };
 
@@ -21,9 +22,10 @@ struct cut {
     uint64_t passed;
 };
 
-/* What became of a file in which the position does not stand any more. A plain file is known by its inode and its first
- * KiB, a smaller one by what is left of its lines; where lines have times, these and the first KiB do, also of a copy or
- * an archive. `decoder`: NULL: by its first line. The segment stands where it stood; an archive at its beginning. */
+/* What became of a file in which the position does not stand any more. A plain file is known by its inode
+ * and its first KiB, a smaller one by what is left of its lines; where lines have times, these and the
+ * first KiB do, also of a copy or an archive. `decoder`: NULL: by its first line. The segment stands where
+ * it stood; an archive at its beginning. */
 struct cut cut_find(struct segment *seg, const struct position *pos, const struct decoder *decoder);
 
 #endif

@@ -8,7 +8,8 @@
 
 #define LOOK_AT 1048576 /* bytes at a time */
 
-/* What a machine may not have written to the disk yet: vm.dirty_expire_centisecs, and the time that it takes. */
+/* What a machine may not have written to the disk yet: vm.dirty_expire_centisecs, and the time that it
+ * takes. */
 #define UNWRITTEN (35 * NS_PER_S)
 
 struct scan {
@@ -106,8 +107,9 @@ static const char *cri_within(struct scan *s, const char *p, const char *end, in
     return NULL;
 }
 
-/* The entry in the line of `len` bytes at p, which began to be written where an older one was torn. NULL: there is
- * none. `whole`: the line is an entry as it is, whose text may hold others: then a newer one only. */
+/* The entry in the line of `len` bytes at p, which began to be written where an older one was torn. NULL:
+ * there is none. `whole`: the line is an entry as it is, whose text may hold others: then a newer one
+ * only. */
 static const char *behind_torn(struct scan *s, const char *p, size_t len, bool whole, int64_t *ns)
 {
     const char *entry = NULL;
@@ -135,8 +137,8 @@ static const char *skip_nuls(const char *p, const char *end)
 
 /* -- all lines --------------------------------------------------------------------------------- */
 
-/* Sees the whole lines at p, which stands at `offset`, up to the first that begins behind the limit. Returns what was
- * passed over. *done: that was seen. */
+/* Sees the whole lines at p, which stands at `offset`, up to the first that begins behind the limit.
+ * Returns what was passed over. *done: that was seen. */
 static size_t see_lines(struct scan *s, const char *p, const char *end, uint64_t offset, bool *done)
 {
     const char *at = p;

@@ -18,8 +18,9 @@ enum cut_times {
     TIMES_SILENT /* no line is old by its time, and none begins behind a tear, or a clock that was set back */
 };
 
-/* `newest_ns`: the newest time of what is old: see struct position. A line that is not newer is old, but where a clock
- * that was behind may have written it: behind a tear, or where times fall, and then go no further than they were. */
+/* `newest_ns`: the newest time of what is old: see struct position. A line that is not newer is old, but
+ * where a clock that was behind may have written it: behind a tear, or where times fall, and then go no
+ * further than they were. */
 enum cut_times cut_times_find(struct segment *seg, const struct decoder *decoder,
                               const struct cut_range *range, int64_t newest_ns, uint64_t *go_on);
 

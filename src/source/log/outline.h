@@ -6,7 +6,8 @@
 
 struct file_outline outline_of(const char *tail, size_t len);
 
-/* How many bytes are as they were, up to behind a line's end: so many are, or 0; and no more than that may be. */
+/* How many bytes are as they were, up to behind a line's end: so many are, or 0; and no more than that may
+ * be. */
 struct outline_known {
     size_t sure, maybe;
 };
