@@ -2,6 +2,7 @@
 #ifndef SIDETAIL_BASE_CLOCK_H
 #define SIDETAIL_BASE_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -27,5 +28,21 @@ size_t clock_format(int64_t ns, char out[CLOCK_TEXT_MAX]);
 
 /* Reads RFC 3339: any number of fraction digits up to nine, `Z` or an offset. 0, or -1 when it is none. */
 int clock_parse(struct slice text, int64_t *ns);
+
+/* Lines of two streams may be out of order by as much; by more, the clock was set back. */
+#define CLOCK_SET_BACK (5 * NS_PER_S)
+
+/* Was it set back, when `ns` comes behind `newest`? */
+static inline bool clock_fell_back(int64_t newest, int64_t ns)
+{
+    return ns < newest && (uint64_t)newest - (uint64_t)ns > CLOCK_SET_BACK;
+}
+
+/* The newest time of a sequence, of which `newest` was the newest before `ns` came: what was before the
+ * clock was last set back does not count. */
+static inline int64_t clock_newest(int64_t newest, int64_t ns)
+{
+    return ns > newest || clock_fell_back(newest, ns) ? ns : newest;
+}
 
 #endif

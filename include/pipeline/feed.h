@@ -38,7 +38,7 @@ unsigned feed_put(struct feed *feed, struct record *rec);
 void feed_drop_part(struct feed *feed, enum stream stream);
 /* All that the feed has put up to now is covered by pos. Submits a full batch. */
 void feed_mark(struct feed *feed, const struct position *pos);
-/* The time of the last entry put; 0: it had none, or nothing was put. */
+/* The newest time of the entries put, by clock_newest; 0: they had none, or nothing was put. */
 int64_t feed_newest(const struct feed *feed);
 /* Lines still held go on as they are: nothing more will come. */
 void feed_flush(struct feed *feed);

@@ -66,8 +66,8 @@ struct position {
     enum position_kind kind; /* NONE: forget this feed */
     bool held_set[STREAM_COUNT];
     bool mid_line; /* file: `at` lies inside a line that was too long and is being cut */
-    /* File: the time of the last line before `at`; 0: not known. It tells where to go on in a file whose end never
-     * reached the disk. */
+    /* File: the newest time of the lines before `at`, by clock_newest; 0: not known. It tells where to go
+     * on in a file whose end never reached the disk. */
     int64_t newest_ns;
     struct file_outline outline; /* File: of the tail of `at`; likewise */
     union source_offset at, held[STREAM_COUNT];

@@ -15,7 +15,7 @@ struct feed {
     struct batcher_feed batcher; /* key and tags are in it */
     uint64_t lag;
     uint32_t newest_len;
-    char newest[CLOCK_TEXT_MAX]; /* time of the newest line put */
+    char newest[CLOCK_TEXT_MAX]; /* see feed_newest */
 };
 
 struct feed *feed_new(struct stages *stages, const char *key, struct tags *tags, struct feed_calls calls)
@@ -55,13 +55,31 @@ void feed_set_lag(struct feed *feed, uint64_t bytes)
     feed->lag = bytes;
 }
 
+#define TO_SECONDS 19 /* bytes of RFC 3339 */
+
+/* See clock_newest. Mostly it shows without parsing: in one format and zone, what is later sorts behind,
+ * but for fractions of different lengths. */
+static bool is_newest(const struct feed *feed, struct slice time)
+{
+    bool alike = time.len == feed->newest_len;
+    if (feed->newest_len == 0) {
+        return true;
+    }
+    int order = memcmp(time.ptr, feed->newest, alike ? time.len : TO_SECONDS);
+    if (order > 0 || (order == 0 && alike)) {
+        return true;
+    }
+    int64_t ns, newest = feed_newest(feed);
+    return newest == 0 || (clock_parse(time, &ns) == 0 && clock_newest(newest, ns) == ns);
+}
+
 /* Keeps the time of a line just put. That is cheap; parsing it waits for tell_time, which tells the
  * metrics. */
 static void note_time(struct feed *feed, struct slice time)
 {
-    feed->newest_len = time.len < sizeof(feed->newest) ? (uint32_t)time.len : 0;
-    if (feed->newest_len > 0) {
-        memcpy(feed->newest, time.ptr, feed->newest_len);
+    if (time.len >= TO_SECONDS && time.len < sizeof(feed->newest) && is_newest(feed, time)) {
+        feed->newest_len = (uint32_t)time.len;
+        memcpy(feed->newest, time.ptr, time.len);
     }
 }
 

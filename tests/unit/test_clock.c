@@ -221,6 +221,19 @@ static void clocks_run(void **state)
     assert_true(clock_monotonic() - monotonic >= 3 * NS_PER_MS);
 }
 
+static void newest_follows_the_clock(void **state)
+{
+    (void)state;
+    assert_true(clock_newest(0, 7 * S) == 7 * S);
+    assert_true(clock_newest(7 * S, 8 * S) == 8 * S);
+    assert_true(clock_newest(8 * S, 7 * S) == 8 * S);
+    assert_true(clock_newest(8 * S, 8 * S - CLOCK_SET_BACK) == 8 * S);
+    assert_true(clock_newest(8 * S, 8 * S - CLOCK_SET_BACK - 1) == 8 * S - CLOCK_SET_BACK - 1);
+    assert_true(clock_newest(INT64_MAX, INT64_MIN) == INT64_MIN);
+    assert_true(clock_newest(INT64_MIN, INT64_MAX) == INT64_MAX);
+    assert_false(clock_fell_back(INT64_MIN, INT64_MIN + 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +246,7 @@ int main(void)
         cmocka_unit_test(offsets_are_taken_off),
         cmocka_unit_test(fraction_has_no_trailing_zeros),
         cmocka_unit_test(clocks_run),
+        cmocka_unit_test(newest_follows_the_clock),
     };
     return cmocka_run_group_tests_name("clock", tests, NULL, NULL);
 }

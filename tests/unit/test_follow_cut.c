@@ -1,4 +1,5 @@
-/* A loss of power cuts off the end of a log that was read; something else is written there before the next start. */
+/* A loss of power cuts off the end of a log that was read; something else is written there before the next
+ * start. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -250,12 +251,111 @@ static void test_torn(void **state)
     }
 }
 
+static void read_all(struct world *w, const char *text)
+{
+    metrics = (struct metrics){0};
+    world_new_plain(w);
+    world_write(w, "web/a.log", text);
+    world_start(w);
+    world_settle(w);
+    world_save(w);
+    world_kill(w);
+}
+
+/* Lines without times behind a banner that is longer than the KiB by which a file is known: what was made
+ * anew is another file, whatever its inode; what was emptied and written anew cannot be told from what was
+ * cut, and comes whole. */
+static void test_banner(void **state)
+{
+    (void)state;
+    static char banner[2048], text[16384], anew[4096];
+    size_t len = 0;
+    for (int i = 0; i < 40; i++) {
+        len +=
+            (size_t)snprintf(banner + len, sizeof(banner) - len, "== the banner of a program, %02d ==\n", i);
+    }
+    snprintf(text, sizeof(text), "%s%s", banner, numbered(60, " of the first run"));
+    snprintf(anew, sizeof(anew), "%snew 1\nnew 2\n", banner);
+    for (int in_place = 0; in_place < 2; in_place++) {
+        struct world w;
+        read_all(&w, text);
+        if (in_place) {
+            world_truncate_to(&w, "web/a.log", anew);
+        } else {
+            assert_int_equal(unlink(world_path(&w, "web/a.log")), 0);
+            world_write(&w, "web/a.log", anew);
+        }
+        world_start(&w);
+        world_settle(&w);
+        world_expectf(&w, "%s%s", text, anew);
+        assert_int_equal(metrics.cut_logs, in_place);
+        assert_int_equal(metrics.gaps + metrics.truncations, !in_place);
+        world_save(&w);
+        world_kill(&w);
+        world_write(&w, "web/a.log", "last\n");
+        world_start(&w);
+        world_settle(&w);
+        world_expectf(&w, "%s%slast\n", text, anew);
+        world_free(&w);
+    }
+}
+
+/* Where a large log without times was cut is not known once more than a KiB is gone: some of it is read
+ * again, and what that leaves out may be lost, which is said. */
+static void test_large(void **state)
+{
+    (void)state;
+    enum { COUNT = 20000, LINE = 10, KEPT = 15000, AGAIN = 6553 };
+    struct buf text = {0}, again = {0};
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(buf_addf(&text, "%09d\n", i), 0);
+    }
+    for (int new = 0; new < 2; new ++) {
+        struct world w;
+        read_all(&w, text.data);
+        assert_int_equal(truncate(world_path(&w, "web/a.log"), KEPT * LINE), 0);
+        world_write(&w, "web/a.log", new ? "new 00001\n" : "");
+        world_start(&w);
+        world_settle(&w);
+        again.len = 0;
+        for (int i = KEPT - AGAIN + new; i < KEPT; i++) {
+            assert_int_equal(buf_addf(&again, "%09d\n", i), 0);
+        }
+        world_expectf(&w, "%.*s%.*s%s", (int)text.len, text.data, (int)again.len, again.data,
+                      new ? "new 00001\n" : "");
+        assert_int_equal(metrics.cut_logs, 1);
+        assert_int_equal(metrics.gaps, 1);
+        world_free(&w);
+    }
+    buf_free(&text);
+    buf_free(&again);
+}
+
+/* A new line that holds a NUL byte is no tear. */
+static void test_nul(void **state)
+{
+    (void)state;
+    struct world w;
+    struct stat st;
+    read_all(&w, "1\n2\n3\n4\n5\n6\n");
+    assert_int_equal(truncate(world_path(&w, "web/a.log"), 10), 0);
+    world_write(&w, "web/a.log", "7\n8");
+    assert_int_equal(stat(world_path(&w, "web/a.log"), &st), 0);
+    assert_int_equal(truncate(world_path(&w, "web/a.log"), st.st_size + 1), 0);
+    world_write(&w, "web/a.log", "\n9\n");
+    world_start(&w);
+    world_settle(&w);
+    assert_true(slice_eq(slice_of(w.out.data, w.out.len), SLICE("1\n2\n3\n4\n5\n6\n7\n8\0\n9\n")));
+    world_free(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shorter),  cmocka_unit_test(test_as_long), cmocka_unit_test(test_longer),
         cmocka_unit_test(test_no_times), cmocka_unit_test(test_small),   cmocka_unit_test(test_written_anew),
-        cmocka_unit_test(test_torn),
+        cmocka_unit_test(test_torn),     cmocka_unit_test(test_banner),  cmocka_unit_test(test_large),
+        cmocka_unit_test(test_nul),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,7 +11,8 @@
 /* What a position means in terms of a listing. */
 struct start {
     size_t count;               /* so many of the newest files are to be read */
-    struct position cut;        /* where to go on in a file that was cut; kind NONE: none was */
+    struct cut found;           /* it was cut */
+    struct position cut;        /* then: where to go on in it */
     ssize_t at;                 /* the file that the position was taken in; -1: it is gone */
     ssize_t held[STREAM_COUNT]; /* the files in which unfinished lines began; -1: none, or gone */
 };
@@ -60,15 +61,15 @@ static ssize_t find_held(struct listing *l, const struct position *pos, ssize_t 
 static bool is_it(const struct begin *b, const char *path, const struct position *pos,
                   const struct file_pos *at)
 {
-    uint64_t end;
     struct segment *seg = segment_open(path, NULL);
     bool same = seg && (segment_match_at(seg, at) == SEGMENT_SAME ||
-                        (at == &pos->at.file && cut_find(seg, pos, b->decoder, &end)));
+                        (at == &pos->at.file && cut_find(seg, pos, b->decoder).kind != CUT_NOT));
     segment_close(seg);
     return same;
 }
 
-/* It has a name that tells nothing: looks for it by its inode. True: it was found, and is to be listed too. */
+/* It has a name that tells nothing: looks for it by its inode. True: it was found, and is to be listed
+ * too. */
 static bool find_stray(const struct begin *b, struct intake *in, const struct listing *l,
                        const struct position *pos, const struct file_pos *at)
 {
@@ -85,49 +86,90 @@ static bool find_stray(const struct begin *b, struct intake *in, const struct li
     return path && intake_add_stray(in, path);
 }
 
-/* The file of the position, where it was cut by a power failure: what is read of it begins behind that. */
-static bool find_cut(const struct begin *b, const struct intake *in, struct listing *l,
-                     const struct position *pos, struct start *start)
+static void report_cut(const struct intake *in, const struct file_pos *at, const struct cut *cut)
 {
-    const struct file_pos *at = &pos->at.file;
-    for (size_t i = 0; i < l->count; i++) {
-        bool same =
-            !l->files[i].at.name.packed && same_inode(&at->file, l->files[i].at.dev, l->files[i].at.ino);
-        struct segment *seg = same ? listing_open(l, i) : NULL;
-        uint64_t end;
-        if (seg && cut_find(seg, pos, b->decoder, &end)) {
-            log_warn("a log was cut off before its position, as after a loss of power: going on behind that",
-                     KV("path", in->path), KN("offset", at->offset), KN("going_on_at", end));
-            metrics.cut_logs++;
-            start->cut = (struct position){.kind = POSITION_FILE, .at.file = *at};
-            start->cut.at.file.offset = end;
-            start->cut.at.file.tail.len = 0;
-            start->at = (ssize_t)i;
-            start->count = i + 1;
-            return true;
+    metrics.cut_logs++;
+    if (cut->passed > 0) {
+        metrics.gaps++;
+        log_error("a log was cut off, as after a loss of power, or emptied and written anew, which it does "
+                  "not tell: lines "
+                  "before where it is gone on with may be lost",
+                  KV("path", in->path), KN("offset", at->offset), KN("going_on_at", cut->go_on));
+        return;
+    }
+    log_warn(cut->kind == CUT_SURE
+                 ? "a log was cut off before its position, as after a loss of power: going on behind that"
+                 : "a log was cut off, as after a loss of power, or emptied and written anew, which it does "
+                   "not tell: "
+                   "its lines may come again",
+             KV("path", in->path), KN("offset", at->offset), KN("going_on_at", cut->go_on));
+}
+
+/* Does a line end before the offset? */
+static bool is_line_end(struct segment *seg, uint64_t offset)
+{
+    char before = 0;
+    bool read = offset > 0 && segment_seek(seg, offset - 1) == 0 && segment_read(seg, &before, 1) == 1;
+    segment_seek(seg, 0);
+    return read && before == '\n';
+}
+
+/* Where reading goes on in a file that was cut. What is left of an unfinished line is taken up: but not
+ * where it would be read together with what was torn. */
+static struct position position_in_cut(struct segment *seg, const struct position *pos, uint64_t go_on,
+                                       bool framed)
+{
+    struct position cut = *pos;
+    bool clean = framed || is_line_end(seg, go_on);
+    cut.mid_line = false;
+    cut.at.file.offset = go_on;
+    cut.at.file.tail.len = 0;
+    for (int s = 0; s < STREAM_COUNT; s++) {
+        const struct file_pos *held = &pos->held[s].file;
+        bool here = same_inode(&held->file, pos->at.file.file.dev, pos->at.file.file.ino);
+        if (pos->held_set[s] && (!clean || (here && held->offset >= go_on))) {
+            cut.held[s].file.file.head_len = 0; /* nowhere to be found */
+        }
+    }
+    return cut;
+}
+
+/* Is this the file that the position was taken in, and was it cut? */
+static bool find_cut_at(const struct begin *b, struct listing *l, size_t i, const struct position *pos,
+                        struct start *start)
+{
+    struct segment *seg = listing_open(l, i);
+    struct cut cut = seg ? cut_find(seg, pos, b->decoder) : (struct cut){.kind = CUT_NOT};
+    if (cut.kind == CUT_NOT) {
+        return false;
+    }
+    start->found = cut;
+    start->cut = position_in_cut(seg, pos, cut.go_on, b->decoder && b->decoder->framing);
+    start->at = (ssize_t)i;
+    return true;
+}
+
+/* That of the same inode first; then it may be copied or packed by now. */
+static bool find_cut(const struct begin *b, struct listing *l, const struct position *pos,
+                     struct start *start)
+{
+    const struct file_id *id = &pos->at.file.file;
+    for (int other = 0; other <= (pos->newest_ns != 0); other++) {
+        for (size_t i = 0; i < l->count; i++) {
+            const struct generation *at = &l->files[i].at;
+            bool same = !at->name.packed && same_inode(id, at->dev, at->ino);
+            if (same != other && find_cut_at(b, l, i, pos, start)) {
+                return true;
+            }
         }
     }
     return false;
 }
 
-/* Finds the position in the listing. A file that cannot be opened may be the one: then it is waited for. */
-static enum intake_result locate(const struct begin *b, struct intake *in, struct listing *l,
-                                 const struct position *pos, struct start *start)
+/* Finds the files in which unfinished lines began. */
+static enum intake_result locate_held(const struct begin *b, struct intake *in, struct listing *l,
+                                      const struct position *pos, struct start *start)
 {
-    const struct file_pos *at = &pos->at.file;
-    start->at = find_inode(l, at);
-    start->at = start->at >= 0 ? start->at : listing_find_content(l, 0, at);
-    if (start->at < 0 && (find_stray(b, in, l, pos, at) || intake_add_copy(in, l, at))) {
-        return INTAKE_AGAIN;
-    }
-    if (start->at < 0 && find_cut(b, in, l, pos, start)) {
-        return INTAKE_DONE;
-    }
-    if (start->at < 0) {
-        size_t newer = listing_newer(l, at->mtime_ns);
-        start->count = newer > 0 ? newer : l->count > 0;
-        return intake_check(in, l, 0, l->count);
-    }
     start->count = (size_t)start->at + 1;
     bool missing = false;
     for (int s = 0; s < STREAM_COUNT; s++) {
@@ -143,6 +185,27 @@ static enum intake_result locate(const struct begin *b, struct intake *in, struc
         }
     }
     return missing ? intake_check(in, l, (size_t)start->at, l->count) : INTAKE_DONE;
+}
+
+/* Finds the position in the listing. A file that cannot be opened may be the one: then it is waited for. */
+static enum intake_result locate(const struct begin *b, struct intake *in, struct listing *l,
+                                 const struct position *pos, struct start *start)
+{
+    const struct file_pos *at = &pos->at.file;
+    start->at = find_inode(l, at);
+    start->at = start->at >= 0 ? start->at : listing_find_content(l, 0, at);
+    if (start->at < 0 && (find_stray(b, in, l, pos, at) || intake_add_copy(in, l, at))) {
+        return INTAKE_AGAIN;
+    }
+    if (start->at < 0 && find_cut(b, l, pos, start)) {
+        return locate_held(b, in, l, &start->cut, start);
+    }
+    if (start->at < 0) {
+        size_t newer = listing_newer(l, at->mtime_ns);
+        start->count = newer > 0 ? newer : l->count > 0;
+        return intake_check(in, l, 0, l->count);
+    }
+    return locate_held(b, in, l, pos, start);
 }
 
 /* -- beginning at a position ------------------------------------------------------------------- */
@@ -238,8 +301,11 @@ static enum intake_result begin_once(struct begin *b, struct intake *in, struct 
         if (!l->files[start.count - 1].seg) {
             return INTAKE_AGAIN; /* it could be opened just now */
         }
-        out->cut = start.cut.kind == POSITION_FILE;
-        pos = out->cut ? &start.cut : pos;
+        out->cut = start.found.kind != CUT_NOT;
+        if (out->cut) {
+            report_cut(in, &pos->at.file, &start.found);
+            pos = &start.cut;
+        }
         report_held_lost(in, pos, &start);
         begin_at(out, in, l, pos, &start);
         return INTAKE_DONE;

@@ -1,197 +1,203 @@
 #include "cut.h"
 
-#include <stdlib.h>
+#include <string.h>
 #include <xxhash.h>
 
-#include "base/clock.h"
 #include "base/fd.h"
-#include "base/memory.h"
+#include "cut_times.h"
+#include "hole.h"
 #include "outline.h"
 
-#define LOOK_AT 1048576 /* bytes at a time */
-
-/* Behind the last zero of the file; 0: it has none, or cannot be read. */
-static uint64_t behind_zeros(struct segment *seg)
-{
-    char block[16384];
-    for (uint64_t end = seg->size; end > 0;) {
-        uint64_t begin = end > sizeof(block) ? end - sizeof(block) : 0;
-        segment_seek(seg, begin);
-        ssize_t n = segment_read(seg, block, (size_t)(end - begin));
-        const char *zero = n > 0 ? memrchr(block, '\0', (size_t)n) : NULL;
-        if (n <= 0 || zero) {
-            return zero ? begin + (uint64_t)(zero - block) + 1 : 0;
-        }
-        end = begin;
-    }
-    return 0;
-}
-
-/* Behind the NUL bytes at p, or at p. */
-static const char *skip_nuls(const char *p, const char *end)
-{
-    while (p < end && *p == '\0') {
-        p++;
-    }
-    return p;
-}
-
-enum age { NO_AGE, OLDER, NEWER };
-
-/* Of the line at p, by its time. *used: its bytes; 0: it is not whole. */
-static enum age age_of(const struct decoder *d, const char *p, const char *end, int64_t newest_ns,
-                       size_t *used)
-{
-    struct buf scratch = {0};
-    struct record rec;
-    int64_t ns;
-    *used = p < end ? d->next(p, end, &rec, &scratch) : 0;
-    bool timed = *used > 0 && clock_parse(rec.time, &ns) == 0;
-    buf_free(&scratch);
-    return !timed ? NO_AGE : ns > newest_ns ? NEWER : OLDER;
-}
-
-/* The newer entry in the line of `len` bytes at p, which began to be written where an older one was torn.
- * NULL: there is none. */
-static const char *behind_torn(const struct decoder *d, const char *p, size_t len, int64_t newest_ns)
-{
-    const char *end = p + len, *at = d->framing ? NULL : memchr(p + 1, '{', len - 1);
-    size_t used;
-    while (at && age_of(d, at, end, newest_ns, &used) != NEWER) {
-        at = memchr(at + 1, '{', (size_t)(end - at - 1));
-    }
-    return at;
-}
-
-/* Looks through the whole lines at p for the first that is newer; *found: it is there. Returns what was
- * passed over. */
-static size_t pass_older(const struct decoder *d, const char *p, const char *end, int64_t newest_ns,
-                         bool *found)
-{
-    const char *at = p;
-    for (size_t used = 1; used > 0; at += used) {
-        at = d->framing ? at : skip_nuls(at, end); /* a hole, which ends in front of a line */
-        enum age age = age_of(d, at, end, newest_ns, &used);
-        const char *newer = age == NEWER                ? at
-                            : used > 0 && age == NO_AGE ? behind_torn(d, at, used, newest_ns)
-                                                        : NULL;
-        if (newer) {
-            *found = true;
-            return (size_t)(newer - p);
-        }
-        used = used > 0 || !d->framing || at == end ? used : d->framing->damaged(at, end, false);
-    }
-    return (size_t)(at - p);
-}
-
-/* Where the first line is that is newer, or behind the last whole one. 0: its lines have no times. */
-static uint64_t behind_older(struct segment *seg, const struct decoder *decoder, int64_t newest_ns)
-{
-    char *bytes = calloc(1, LOOK_AT + DECODE_PAD);
-    bool found = false;
-    uint64_t at = 0;
-    if (!bytes) {
-        die_out_of_memory();
-    }
-    while (!found) {
-        segment_seek(seg, at);
-        ssize_t n = segment_read(seg, bytes, LOOK_AT);
-        if (n <= 0) {
-            break;
-        }
-        memset(bytes + n, 0, DECODE_PAD);
-        decoder = decoder ? decoder : decoder_guess(bytes, bytes + n);
-        if (!decoder || decoder == &decoder_plain) {
-            at = 0;
-            break;
-        }
-        size_t passed = pass_older(decoder, bytes, bytes + n, newest_ns, &found);
-        if (passed == 0 && !found) {
-            if (n < LOOK_AT) {
-                break;
-            }
-            passed = (size_t)n; /* of a line that is longer than any that is looked at */
-        }
-        at += passed;
-    }
-    free(bytes);
-    return at;
-}
+#define BLOCK 16384
+#define AGAIN 65536 /* bytes that are read again where it cannot be told which of them are new */
 
 /* Reads as much as there is, up to `cap`. */
 static size_t read_from(struct segment *seg, uint64_t offset, char *bytes, size_t cap)
 {
-    segment_seek(seg, offset);
-    ssize_t n = segment_read(seg, bytes, cap);
+    ssize_t n = segment_seek(seg, offset) == 0 ? segment_read(seg, bytes, cap) : 0;
     return n > 0 ? (size_t)n : 0;
 }
 
-/* Behind what is left of a line that was cut off, where nothing else stands there; else there. */
-static uint64_t behind_rest(struct segment *seg, uint64_t offset)
-{
-    char bytes[16384];
-    size_t n = read_from(seg, offset, bytes, sizeof(bytes));
-    return n < sizeof(bytes) && !memchr(bytes, '\n', n) ? offset + n : offset;
-}
+/* -- what is as it was ------------------------------------------------------------------------- */
 
-/* What of a file is as it was read, as far as the KiB or less before the position tells. */
+/* What of a file is as it was read. */
 struct known {
-    bool small;   /* that is all of it */
-    bool half;    /* its first half is */
-    uint64_t end; /* of what is, behind a line; 0: nothing is */
+    bool head;  /* its first KiB, or what it had of that */
+    bool small; /* the KiB or less before the position, of which the others tell, is all that there was */
+    bool half;  /* the first half of that */
+    /* Of that: up to here it is, behind a line, and no further than there it may be; 0: nothing of it is. */
+    uint64_t sure, maybe;
 };
 
 static struct known find_known(struct segment *seg, const struct position *pos)
 {
     char bytes[FILE_TAIL_MAX];
     const struct file_pos *at = &pos->at.file;
+    segment_seek(seg, 0);
+    bool head = segment_matches(seg, &at->file, 0); /* of an archive it can be asked only there */
+    if (seg->archive && !head) {
+        return (struct known){0};
+    }
     uint64_t begin = at->offset - at->tail.len;
     size_t n = read_from(seg, begin, bytes, at->tail.len);
     bool whole = n > 0 && n == at->tail.len && XXH3_64bits(bytes, n) == at->tail.hash;
-    size_t lines = whole ? n : outline_known(&pos->outline, bytes, n);
-    return (struct known){.small = begin == 0,
+    struct outline_known lines =
+        whole ? (struct outline_known){n, n} : outline_known(&pos->outline, bytes, n);
+    return (struct known){.head = head,
+                          .small = begin == 0,
                           .half = outline_half(&pos->outline, at->tail.len, bytes, n),
-                          .end = lines > 0 ? begin + lines : 0};
+                          .sure = lines.sure > 0 ? begin + lines.sure : 0,
+                          .maybe = lines.sure > 0 ? begin + lines.maybe : 0};
 }
 
-/* Where what was written since begins, by what lines without times are. 0: the file does not tell.
- *
- * Programs often write the same first lines again after they emptied their log. So what is as it was has to
- * be the better half: a loss of power takes what was written last, and what is merely alike at the beginning
- * is read again rather than lost. */
-static uint64_t behind_known(struct segment *seg, const struct position *pos, const struct known *known,
-                             bool begins_so)
+/* Is it the file that the position was taken in, by its times? No two logs that have some begin alike. */
+static bool is_it_by_times(const struct position *pos, const struct known *known, bool same_file)
 {
-    if (known->small ? !known->half : !begins_so) {
-        return 0;
-    }
-    uint64_t zeros = behind_zeros(seg);
-    if (zeros > known->end) {
-        return zeros;
-    }
-    if (!known->small && known->end == 0) {
-        return seg->size < pos->at.file.offset ? seg->size : 0;
-    }
-    return behind_rest(seg, known->end);
+    return pos->newest_ns != 0 && (known->head || (same_file && known->small && known->sure > 0));
 }
 
-bool cut_find(struct segment *seg, const struct position *pos, const struct decoder *decoder, uint64_t *end)
+/* Likewise, and is it not emptied since, for all that can be told? Programs often write the same first
+ * lines again then. So what is as it was of a small one has to be the better half: a loss of power takes
+ * what was written last. */
+static bool is_it_by_content(const struct known *known, bool same_file)
 {
-    const struct file_id *id = &pos->at.file.file;
-    if (seg->archive || !same_inode(id, seg->id.dev, seg->id.ino) || id->head_len == 0 ||
-        fd_birth(seg->fd) > pos->at.file.mtime_ns) { /* made since: its inode is used again */
-        return false;
+    return same_file && (known->small ? known->half : known->head);
+}
+
+/* Has it the inode, which is not used again? */
+static bool is_same_file(const struct segment *seg, const struct file_pos *at)
+{
+    return !seg->archive && same_inode(&at->file, seg->id.dev, seg->id.ino) &&
+           fd_birth(seg->fd) <= at->mtime_ns;
+}
+
+/* -- where to go on ---------------------------------------------------------------------------- */
+
+/* Behind what is left of a line that was cut off, where nothing else stands there; else there. */
+static uint64_t behind_rest(struct segment *seg, uint64_t offset)
+{
+    char bytes[BLOCK];
+    size_t n = read_from(seg, offset, bytes, sizeof(bytes));
+    return n < sizeof(bytes) && !memchr(bytes, '\n', n) ? offset + n : offset;
+}
+
+/* Behind the zeros that stand in the line at the offset, however many; else as behind_rest. */
+static uint64_t behind_torn(struct segment *seg, uint64_t offset)
+{
+    char bytes[BLOCK];
+    bool zeros = false;
+    uint64_t at = offset;
+    for (size_t n; (n = read_from(seg, at, bytes, sizeof(bytes))) > 0; at += n) {
+        const char *newline = memchr(bytes, '\n', n), *zero = memchr(bytes, '\0', n);
+        if (!zeros && (!zero || (newline && newline < zero))) {
+            if (newline) {
+                break;
+            }
+            continue;
+        }
+        const char *p = zeros ? bytes : zero;
+        while (p < bytes + n && *p == '\0') {
+            p++;
+        }
+        zeros = true;
+        if (p < bytes + n) {
+            return at + (uint64_t)(p - bytes);
+        }
     }
-    uint64_t offset = seg->offset;
-    bool begins_so = segment_matches(seg, id, 0);
+    return zeros ? at : behind_rest(seg, offset);
+}
+
+/* Behind the last hole of a plain file; 0: it has none, or cannot be read. */
+static uint64_t behind_hole(struct segment *seg)
+{
+    char bytes[BLOCK + HOLE_LEAST]; /* blocks overlap by HOLE_LEAST */
+    for (uint64_t end = seg->size; end >= HOLE_LEAST;) {
+        uint64_t begin = end > sizeof(bytes) ? end - sizeof(bytes) : 0;
+        size_t n = read_from(seg, begin, bytes, (size_t)(end - begin));
+        for (size_t nuls = 0, i = n; i-- > 0;) {
+            nuls = bytes[i] == '\0' ? nuls + 1 : 0;
+            if (nuls == HOLE_LEAST) {
+                return begin + i + HOLE_LEAST;
+            }
+        }
+        if (n == 0 || begin == 0) {
+            break;
+        }
+        end = begin + HOLE_LEAST;
+    }
+    return 0;
+}
+
+static struct cut sure(uint64_t go_on)
+{
+    return (struct cut){.kind = CUT_SURE, .go_on = go_on};
+}
+
+/* Anything before `limit` may be new. */
+static struct cut unsure(struct segment *seg, uint64_t limit)
+{
+    char bytes[BLOCK];
+    if (limit <= AGAIN) {
+        return (struct cut){.kind = CUT_UNSURE};
+    }
+    uint64_t go_on = limit - AGAIN;
+    size_t n = read_from(seg, go_on, bytes, sizeof(bytes));
+    const char *newline = memchr(bytes, '\n', n);
+    go_on += newline ? (uint64_t)(newline - bytes) + 1 : 0;
+    return (struct cut){.kind = CUT_UNSURE, .go_on = go_on, .passed = go_on};
+}
+
+/* Where it was cut, nothing that was written since is old. */
+static uint64_t limit_of(const struct segment *seg, const struct position *pos)
+{
+    return seg->archive || seg->size > pos->at.file.offset ? pos->at.file.offset : seg->size;
+}
+
+/* Of records that are no lines it is not known which stand behind another. */
+static struct cut go_on_by_times(struct segment *seg, const struct position *pos,
+                                 const struct decoder *decoder, const struct known *known)
+{
+    bool framed = decoder && decoder->framing, lines = !framed && (known->sure > 0 || !known->head);
+    struct cut_range range = {.from = lines ? known->sure : 0,
+                              .sure = known->sure,
+                              .limit = lines ? known->maybe : limit_of(seg, pos)};
+    uint64_t go_on = 0;
+    switch (cut_times_find(seg, decoder, &range, pos->newest_ns, &go_on)) {
+    case TIMES_TELL:
+        return sure(framed ? go_on : behind_rest(seg, go_on));
+    case TIMES_SILENT:
+        return known->head ? unsure(seg, framed ? 0 : limit_of(seg, pos)) : (struct cut){.kind = CUT_NOT};
+    case TIMES_NONE:
+        break;
+    }
+    return (struct cut){.kind = CUT_NOT};
+}
+
+static struct cut go_on_by_content(struct segment *seg, const struct position *pos, const struct known *known)
+{
+    if (known->sure > 0 || known->small) {
+        uint64_t end = behind_torn(seg, known->sure);
+        return end > 0 ? sure(end) : (struct cut){.kind = CUT_NOT};
+    }
+    uint64_t end = behind_hole(seg);
+    return end > 0 ? sure(end) : unsure(seg, limit_of(seg, pos));
+}
+
+struct cut cut_find(struct segment *seg, const struct position *pos, const struct decoder *decoder)
+{
+    struct cut cut = {.kind = CUT_NOT};
+    if (pos->at.file.file.head_len == 0) {
+        return cut;
+    }
+    uint64_t stood = seg->offset;
+    bool same_file = is_same_file(seg, &pos->at.file);
     struct known known = find_known(seg, pos);
-    bool timed = pos->newest_ns != 0 && (begins_so || (known.small && known.end > 0));
-    *end = timed ? behind_older(seg, decoder, pos->newest_ns) : 0;
-    if (*end == 0) {
-        *end = behind_known(seg, pos, &known, begins_so);
-    } else if (!decoder || !decoder->framing) {
-        *end = behind_rest(seg, *end);
+    if (is_it_by_times(pos, &known, same_file)) {
+        cut = go_on_by_times(seg, pos, decoder, &known);
     }
-    segment_seek(seg, offset);
-    return *end > 0;
+    if (cut.kind == CUT_NOT && is_it_by_content(&known, same_file)) {
+        cut = go_on_by_content(seg, pos, &known);
+    }
+    segment_seek(seg, seg->archive ? 0 : stood);
+    return cut;
 }

@@ -56,16 +56,18 @@ struct file_outline outline_of(const char *tail, size_t len)
     return out;
 }
 
-size_t outline_known(const struct file_outline *outline, const char *bytes, size_t len)
+struct outline_known outline_known(const struct file_outline *outline, const char *bytes, size_t len)
 {
-    size_t known = 0, left = outline->lines;
+    struct outline_known known = {0};
+    size_t left = outline->lines;
     const char *end = bytes + len;
     for (const char *p = next_line(bytes, end); p && left > 1; p = next_line(p, end)) {
         size_t i = sum_of(--left);
         if (i < LINES && outline->sums[i] != sum(bytes, (size_t)(p - bytes))) {
             break;
         }
-        known = i < LINES ? (size_t)(p - bytes) : known;
+        known.maybe = (size_t)(p - bytes);
+        known.sure = i < LINES ? known.maybe : known.sure;
     }
     return known;
 }

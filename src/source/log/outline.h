@@ -6,10 +6,15 @@
 
 struct file_outline outline_of(const char *tail, size_t len);
 
-/* Of a file that held a tail of `whole` bytes, `len` stand there now, which are no more than that. How many
- * of them are as they were? Up to behind a line's end, as far as the outline tells, or 0. */
-size_t outline_known(const struct file_outline *outline, const char *bytes, size_t len);
-/* Is the first half of the `whole` bytes there as it was? */
+/* How many bytes are as they were, up to behind a line's end: so many are, or 0; and no more than that may
+ * be. */
+struct outline_known {
+    size_t sure, maybe;
+};
+
+/* Of a file that held a tail, `len` bytes stand there now, which are no more than the tail had. */
+struct outline_known outline_known(const struct file_outline *outline, const char *bytes, size_t len);
+/* Is the first half of the `whole` bytes of the tail there as it was? */
 bool outline_half(const struct file_outline *outline, size_t whole, const char *bytes, size_t len);
 
 #endif

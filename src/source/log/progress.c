@@ -32,7 +32,7 @@ void progress_mark(struct progress *p)
         return;
     }
     int64_t newest = feed_newest(p->feed);
-    p->newest_ns = newest > 0 ? newest : p->newest_ns;
+    p->newest_ns = newest > 0 ? clock_newest(p->newest_ns, newest) : p->newest_ns;
     struct position pos = {.kind = POSITION_FILE, .mid_line = p->mid_line, .newest_ns = p->newest_ns};
     struct segment *head = p->chain->head;
     if (head->id.head_len < FILE_ID_HEAD) {
