@@ -309,9 +309,24 @@ void follow_ended(struct follow *f, bool ended, int64_t run_end_ns)
     f->progress.run_end_ns = run_end_ns;
 }
 
+/* Its file is closed for now, and is nowhere any more: what the pipeline holds of its last line is all there is. */
+static bool put_held(struct follow *f)
+{
+    uint64_t size;
+    bool due = shelf_holds(&f->chain) && progress_holds(&f->progress) && follow_deleted(f, &size);
+    if (due) {
+        progress_flush(&f->progress);
+        progress_mark(&f->progress);
+    }
+    return due;
+}
+
 void follow_put_last_line(struct follow *f)
 {
-    if (f->gone || last_line_owed(&f->last_line, &f->lines)) {
+    bool closed = shelf_holds(&f->chain);
+    bool owed =
+        closed ? last_line_owed_closed(&f->last_line, &f->lines) : last_line_owed(&f->last_line, &f->lines);
+    if (!put_held(f) && (f->gone || owed)) {
         f->last_line.due = true;
         while (pipeline_room(f->env->pipeline) && follow_read(f) == FOLLOW_MORE) {
         }

@@ -142,9 +142,17 @@ bool progress_pending(const struct progress *p)
 {
     bool any = p->replay.active;
     for (int s = 0; s < STREAM_COUNT; s++) {
-        any |= pending_any(&p->holds[s]);
+        any |= p->holds[s].grouping;
     }
     return any;
+}
+
+void progress_drop(struct progress *p)
+{
+    for (int s = 0; s < STREAM_COUNT; s++) {
+        feed_drop_part(p->feed, (enum stream)s);
+        p->holds[s] = (struct pending){0};
+    }
 }
 
 void progress_flush(struct progress *p)
