@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 // cmocka.h wants the above
 #include <cmocka.h>
@@ -10,6 +11,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "decode/decode.h"
+#include "source/json_file/container.h"
 #include "world.h"
 
 #define LOG WORLD_ID "/" WORLD_ID "-json.log"
@@ -53,6 +55,36 @@ static void new_container(struct world *w, bool running, const char *run_end)
     world_container(w);
     w->cfg->partial_wait = NS_PER_MS;
     state(w, running, run_end);
+}
+
+/* Its container ends while its log is closed for want of descriptors. */
+static void test_ended_while_closed(void **unused)
+{
+    (void)unused;
+    static const char other[] = "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210";
+    struct world w;
+    char name[200];
+    new_container(&w, true, "0001-01-01T00:00:00Z");
+    entry(&w, world_piece("begun"), 1);
+    world_start(&w);
+    world_settle(&w);
+    world_expect(&w, "");
+    ((struct json_file *)w.source)->tailer->open.most = 1;
+    assert_int_equal(mkdir(world_path(&w, other), 0755), 0);
+    snprintf(name, sizeof(name), "%s/config.v2.json", other);
+    world_write(&w, name,
+                "{\"ID\":\"fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210\","
+                "\"Name\":\"/db\",\"Config\":{\"Labels\":{}}}");
+    snprintf(name, sizeof(name), "%s/%s-json.log", other, other);
+    world_write_entry(&w, name, "one\\n");
+    world_await(&w, "one\n");
+    assert_int_equal(metrics.open_files, 1);
+    state(&w, false, "2026-11-24T05:00:02Z");
+    struct buf want = {0};
+    assert_int_equal(buf_addf(&want, "one\n%s\n", world_piece("begun")) | buf_add(&want, "", 1), 0);
+    world_await(&w, want.data);
+    buf_free(&want);
+    world_free(&w);
 }
 
 static void test_deleted(void **unused)
@@ -178,6 +210,7 @@ static void test_runs(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_ended_while_closed),
         cmocka_unit_test(test_deleted),
         cmocka_unit_test(test_deleted_before_the_end),
         cmocka_unit_test(test_container_ends),

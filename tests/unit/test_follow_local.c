@@ -166,6 +166,63 @@ static void test_damage_behind_what_is_read_again(void **state)
     world_free(&w);
 }
 
+/* A loss of power left zeros. They are no hole here, but damage; and so are those in which a file ends. */
+static void test_nuls_between_records(void **state)
+{
+    (void)state;
+    static const size_t lengths[] = {20, 64, 4096, 3000000};
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+        struct world w;
+        char *nuls = calloc(1, lengths[i]);
+        assert_non_null(nuls);
+        world_new_local(&w);
+        say(&w, "one");
+        append(&w, nuls, lengths[i]);
+        uint64_t holes = metrics.holes, lost = metrics.lost_bytes;
+        world_start(&w);
+        world_settle(&w);
+        world_expect(&w, "one\n");
+        say(&w, "two");
+        append(&w, nuls, lengths[i]);
+        say(&w, "three");
+        world_await(&w, "one\ntwo\nthree\n");
+        assert_int_equal(metrics.lost_bytes, lost + 2 * lengths[i]);
+        assert_int_equal(metrics.holes, holes);
+        world_free(&w);
+        free(nuls);
+    }
+}
+
+/* The text of a record may hold any bytes. */
+static void test_nuls_in_a_record(void **state)
+{
+    (void)state;
+    struct world w;
+    struct buf record = {0};
+    static const char text[] =
+        "one xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+    char want[sizeof(text)];
+    world_new_local(&w);
+    make(&record, "stdout", text, false);
+    for (size_t i = 0; i < record.len; i++) {
+        record.data[i] = record.data[i] == 'x' ? '\0' : record.data[i];
+    }
+    append(&w, record.data, record.len);
+    say(&w, "two");
+    uint64_t holes = metrics.holes, lost = metrics.lost_bytes;
+    world_start(&w);
+    world_settle(&w);
+    memset(want, 0, sizeof(want));
+    memcpy(want, "one ", 4);
+    want[sizeof(text) - 1] = '\n';
+    assert_int_equal(w.out.len, sizeof(text) + 4);
+    assert_memory_equal(w.out.data, want, sizeof(text));
+    assert_int_equal(metrics.lost_bytes, lost);
+    assert_int_equal(metrics.holes, holes);
+    buf_free(&record);
+    world_free(&w);
+}
+
 /* It ends what is read again, although no record follows. */
 static void test_damage_alone_behind_what_is_read_again(void **state)
 {
@@ -411,6 +468,8 @@ int main(void)
         cmocka_unit_test(test_torn_record_before_another),
         cmocka_unit_test(test_damage_behind_what_is_read_again),
         cmocka_unit_test(test_damage_alone_behind_what_is_read_again),
+        cmocka_unit_test(test_nuls_between_records),
+        cmocka_unit_test(test_nuls_in_a_record),
         cmocka_unit_test(test_start_at_end),
         cmocka_unit_test(test_start_at_end_inside_a_record),
         cmocka_unit_test(test_start_at_end_known_late),

@@ -8,6 +8,7 @@
 // cmocka.h wants the above
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/metrics.h"
 #include "source/files/files.h"
 #include "world.h"
@@ -180,6 +181,126 @@ static void test_deleted_unread(void **state)
     world_free(&w);
 }
 
+/* An empty log is closed and deleted, and another one gets its inode: mostly, on some file systems. */
+static void test_empty_deleted_and_inode_used_again(void **state)
+{
+    (void)state;
+    struct world w;
+    struct stat empty, st;
+    world_new_plain(&w);
+    world_write(&w, "web/a.log", "");
+    world_start(&w);
+    world_settle(&w);
+    allow(&w, 1);
+    world_write(&w, "web/b.log", "b\n");
+    world_await(&w, "b\n");
+    assert_int_equal(stat(world_path(&w, "web/a.log"), &empty), 0);
+    unlink(world_path(&w, "web/a.log"));
+    for (int i = 0; i < 200; i++) { /* before the source can see that it is gone */
+        char name[32];
+        snprintf(name, sizeof(name), "old%d", i);
+        world_write(&w, name, "1\n");
+        assert_int_equal(stat(world_path(&w, name), &st), 0);
+        if (st.st_ino == empty.st_ino || i == 199) {
+            world_rename(&w, name, "web/c.log");
+            break;
+        }
+    }
+    world_await(&w, "b\n1\n");
+    assert_non_null(pipeline_position(w.pipeline, world_path(&w, "web/c.log"))); /* of its own */
+    world_write(&w, "web/c.log", "2\n");
+    expect_for_good(&w, "b\n1\n2\n");
+}
+
+/* -- an unfinished line, of which the pipeline holds the beginning ------------------------------ */
+
+#define CRI "2026-11-24T05:00:39.5Z stdout "
+
+/* web/a.log was read to such a one, and is closed all the same. */
+static void start_closed_amid_a_line(struct world *w)
+{
+    world_new_plain(w);
+    w->cfg->partial_wait = NS_PER_MS;
+    world_write(w, "web/a.log", CRI "F 1\n" CRI "P tw\n");
+    world_start(w);
+    world_settle(w);
+    allow(w, 1);
+    world_write(w, "web/b.log", "b\n");
+    world_await(w, "1\nb\n");
+    assert_int_equal(metrics.open_files, 1);
+}
+
+static void test_an_unfinished_line_goes_on(void **state)
+{
+    (void)state;
+    struct world w;
+    start_closed_amid_a_line(&w);
+    world_write(&w, "web/a.log", CRI "F o\n");
+    expect_for_good(&w, "1\nb\ntwo\n");
+}
+
+static void test_an_unfinished_line_goes_on_after_a_start(void **state)
+{
+    (void)state;
+    struct world w;
+    start_closed_amid_a_line(&w);
+    world_save(&w);
+    world_kill(&w);
+    world_write(&w, "web/a.log", CRI "F o\n");
+    world_start(&w);
+    expect_for_good(&w, "1\nb\ntwo\n");
+}
+
+static void test_an_unfinished_line_goes_on_in_the_next_file(void **state)
+{
+    (void)state;
+    static const char *const rest[] = {"", CRI "P -\n"}; /* nobody has read that */
+    for (size_t i = 0; i < 2; i++) {
+        struct world w;
+        start_closed_amid_a_line(&w);
+        world_write(&w, "web/a.log", rest[i]);
+        world_rename(&w, "web/a.log", "web/a.log.1");
+        world_write(&w, "web/a.log", CRI "F o\n");
+        expect_for_good(&w, i == 0 ? "1\nb\ntwo\n" : "1\nb\ntw-o\n");
+    }
+}
+
+/* It is read again from the archive, and does not come twice. */
+static void test_an_unfinished_line_is_packed(void **state)
+{
+    (void)state;
+    static const char *const rest[] = {"", CRI "P -\n"};
+    for (size_t i = 0; i < 2; i++) {
+        struct world w;
+        start_closed_amid_a_line(&w);
+        world_write(&w, "web/a.log", rest[i]);
+        world_rename(&w, "web/a.log", "web/a.log.1");
+        world_pack(&w, "web/a.log.1");
+        world_write(&w, "web/a.log", CRI "F o\n");
+        expect_for_good(&w, i == 0 ? "1\nb\ntwo\n" : "1\nb\ntw-o\n");
+    }
+}
+
+/* Its log is deleted: that is all there is of it, and goes out at the latest as the process ends. */
+static void test_an_unfinished_line_is_deleted(void **state)
+{
+    (void)state;
+    struct world w;
+    start_closed_amid_a_line(&w);
+    unlink(world_path(&w, "web/a.log"));
+    world_write(&w, "web/x.log", "x\n");
+    world_await(&w, "1\nb\nx\n");
+    w.source->ops->stop(w.source);
+    pipeline_drain(w.pipeline, NULL, NULL);
+    world_expect(&w, "1\nb\nx\ntw\n");
+    world_save(&w);
+    world_kill(&w);
+    world_start(&w);
+    world_settle(&w);
+    world_expect(&w, "1\nb\nx\ntw\n");
+    world_free(&w);
+}
+
 /* None can be closed, for nothing is taken of them: the others wait, which is counted. */
 static void test_all_are_busy(void **state)
 {
@@ -311,6 +432,12 @@ int main(void)
         cmocka_unit_test_setup(test_copied_and_truncated, no_losses_yet),
         cmocka_unit_test_setup(test_deleted_and_made_anew, no_losses_yet),
         cmocka_unit_test_setup(test_deleted_unread, no_losses_yet),
+        cmocka_unit_test_setup(test_empty_deleted_and_inode_used_again, no_losses_yet),
+        cmocka_unit_test_setup(test_an_unfinished_line_goes_on, no_losses_yet),
+        cmocka_unit_test_setup(test_an_unfinished_line_goes_on_after_a_start, no_losses_yet),
+        cmocka_unit_test_setup(test_an_unfinished_line_goes_on_in_the_next_file, no_losses_yet),
+        WORLD_TEST_ARCHIVES(test_an_unfinished_line_is_packed),
+        cmocka_unit_test_setup(test_an_unfinished_line_is_deleted, no_losses_yet),
         cmocka_unit_test_setup(test_all_are_busy, no_losses_yet),
         cmocka_unit_test_setup(test_random_rotations, no_losses_yet),
     };

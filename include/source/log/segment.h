@@ -34,8 +34,9 @@ struct segment {
     struct file_tail tail; /* what stood before tail_at when it was noted */
     uint64_t tail_at;
     struct file_outline outline; /* of that */
-    /* While it is closed: another name that it was met under; owned; NULL: none is known. See chain_of, shelf.h. */
-    char *met_at;
+    /* While it is closed, see chain_of, shelf.h: */
+    int64_t birth_ns; /* when it was made; 0: the file system does not tell */
+    char *met_at;     /* another name that it was met under; owned; NULL: none is known */
 };
 
 /* Opens a regular file, an archive where its name says so (archive.h); see plain_file_open. NULL: errno and err tell why
@@ -43,14 +44,16 @@ struct segment {
 struct segment *segment_open(const char *path, struct error *err);
 void segment_close(struct segment *seg); /* NULL is fine */
 
-/* Closes the descriptor of a plain file; all that is known of the file stays. Until it is open again, its inode may
- * be used again, and fd is -1. */
+/* Closes the descriptor of a plain file; all that is known of the file stays. Until it is open again, fd is -1, and its
+ * inode may be used again: by a file that was made later, where the file system tells. */
 void segment_shelve(struct segment *seg);
-/* Opens it again, where `path` leads to that inode. 1; 0: it does not; -1 (errno): it cannot be opened. */
+/* Opens it again, where `path` leads to that inode, made when that file was. What is in it may be new: see
+ * segment_intact. 1; 0: it does not; -1 (errno): it cannot be opened. */
 int segment_unshelve(struct segment *seg, const char *path);
-/* Is what the path leads to this closed file? Then `met_at` is the path. */
+/* Is what the path leads to this closed file, by its inode, its birth and what was read of it? Then the path is
+ * remembered in `met_at`. */
 bool segment_met(struct segment *seg, const char *path);
-/* Does the path lead to that inode? NULL leads nowhere. */
+/* Does the path lead to that inode, which, of a closed file, was made when that was? NULL leads nowhere. */
 bool segment_is_named(const struct segment *seg, const char *path);
 /* Is it closed for now? */
 static inline bool segment_shelved(const struct segment *seg)

@@ -11,7 +11,6 @@
 #include "base/metrics.h"
 #include "base/plain_file.h"
 #include "deleted.h"
-#include "hole.h"
 #include "newer.h"
 #include "resume.h"
 #include "shelf.h"
@@ -128,19 +127,17 @@ static enum follow_state finish(struct follow *f)
 }
 
 /* Nobody will go on with what stands there unfinished: it is a line as it is. */
-static void put_last_line(struct follow *f, const char *rest, size_t len)
+static void put_last_line(struct follow *f, struct slice rest)
 {
-    if (len > 0) {
-        lines_put_rest(&f->lines, rest, len);
-    }
+    lines_put_rest(&f->lines, rest);
     progress_flush(&f->progress);
     progress_mark(&f->progress);
     f->last_line = (struct last_line){.ended = f->last_line.ended};
 }
 
-/* The head is read to its end as of now, `len` bytes without a newline remain in `rest`. `leave`: the next
- * file was seen to be written to before. */
-static enum follow_state at_end(struct follow *f, const char *rest, size_t len, bool leave)
+/* The head is read to its end as of now, where `rest` stands without a newline. `leave`: the next file was seen to be
+ * written to before. */
+static enum follow_state at_end(struct follow *f, struct slice rest, bool leave)
 {
     bool last = !f->chain.head->next;
     if (last && f->intake.behind) {
@@ -150,17 +147,15 @@ static enum follow_state at_end(struct follow *f, const char *rest, size_t len, 
         }
     }
     if (last && f->last_line.due) {
-        put_last_line(f, rest, len);
-        len = 0;
-    } else if (len > 0 || progress_holds(&f->progress)) {
+        put_last_line(f, rest);
+        rest.len = 0;
+    } else if (rest.len > 0 || progress_holds(&f->progress)) {
         last_line_look(&f->last_line, &f->lines); /* from now on it waits */
     }
     if (last ? !f->gone : !leave) {
         return FOLLOW_IDLE;
     }
-    if (len > 0) {
-        lines_put_rest(&f->lines, rest, len);
-    }
+    lines_put_rest(&f->lines, rest);
     if (f->progress.moved) {
         progress_mark(&f->progress);
     }
@@ -193,7 +188,6 @@ static ssize_t read_chunk(struct follow *f, enum follow_state *state)
 
 enum follow_state follow_read(struct follow *f)
 {
-    struct read_buffer *b = f->env->buffer;
     enum follow_state state;
     if ((f->deferred || shelf_holds(&f->chain)) && !resume_open(f)) {
         return FOLLOW_WAITS;
@@ -209,30 +203,9 @@ enum follow_state follow_read(struct follow *f)
     if (got < 0) {
         return state;
     }
-    uint64_t hole = lines_pass_hole(&f->lines, b, (size_t)got);
-    if (hole > 0 && hole != HOLE_OPEN) {
-        progress_mark(&f->progress);
-        return FOLLOW_MORE;
-    }
-    got = hole == HOLE_OPEN ? 0 : got;
-    bool full = (size_t)got == b->cap;
-    size_t used = lines_put(&f->lines, b, (size_t)got, leave || f->gone);
-    if (f->progress.moved) {
-        progress_mark(&f->progress);
-    }
-    if (!pipeline_room(f->env->pipeline)) {
-        return FOLLOW_MORE;
-    }
-    if (used < (size_t)got && hole_begins(b->data + used, b->data + got)) {
-        return FOLLOW_MORE;
-    }
-    if (!full) {
-        return at_end(f, b->data + used, (size_t)got - used, leave);
-    }
-    if (used == 0) {
-        lines_put_long(&f->lines, b);
-    }
-    return FOLLOW_MORE;
+    struct slice rest;
+    bool more = lines_put(&f->lines, f->env->buffer, (size_t)got, leave || f->gone, &rest);
+    return more ? FOLLOW_MORE : at_end(f, rest, leave);
 }
 
 /* -- opening and closing ----------------------------------------------------------------------- */
@@ -344,9 +317,24 @@ void follow_ended(struct follow *f, bool ended, int64_t run_end_ns)
     f->progress.run_end_ns = run_end_ns;
 }
 
+/* Its file is closed for now, and is nowhere any more: what the pipeline holds of its last line is all there is. */
+static bool put_held(struct follow *f)
+{
+    uint64_t size;
+    bool due = shelf_holds(&f->chain) && progress_holds(&f->progress) && follow_deleted(f, &size);
+    if (due) {
+        progress_flush(&f->progress);
+        progress_mark(&f->progress);
+    }
+    return due;
+}
+
 void follow_put_last_line(struct follow *f)
 {
-    if (f->gone || last_line_owed(&f->last_line, &f->lines)) {
+    bool closed = shelf_holds(&f->chain);
+    bool owed =
+        closed ? last_line_owed_closed(&f->last_line, &f->lines) : last_line_owed(&f->last_line, &f->lines);
+    if (!put_held(f) && (f->gone || owed)) {
         f->last_line.due = true;
         while (pipeline_room(f->env->pipeline) && follow_read(f) == FOLLOW_MORE) {
         }

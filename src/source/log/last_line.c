@@ -27,6 +27,11 @@ bool last_line_owed(const struct last_line *l, const struct lines *lines)
     return find_unfinished(lines, &st) && (l->ended || st.st_nlink == 0);
 }
 
+bool last_line_owed_closed(const struct last_line *l, const struct lines *lines)
+{
+    return l->ended && is_unfinished(lines, lines->progress->chain->head->size);
+}
+
 bool last_line_look(struct last_line *l, const struct lines *lines)
 {
     struct stat st;

@@ -15,6 +15,8 @@ struct last_line {
 
 /* Is something unfinished there that nobody will go on with? */
 bool last_line_owed(const struct last_line *l, const struct lines *lines);
+/* Likewise of a log whose file is closed for now, as far as is known. */
+bool last_line_owed_closed(const struct last_line *l, const struct lines *lines);
 /* It was read to its end, or a second has passed: is it due by now? */
 bool last_line_look(struct last_line *l, const struct lines *lines);
 

@@ -1,5 +1,5 @@
-/* From the bytes of a log to its lines: finds the format, decodes, cuts what is too long, and passes over what
- * is damaged, which is counted and logged. */
+/* From the bytes of a log to its lines: finds the format, decodes, cuts what is too long, and passes over holes and
+ * what is damaged, which is counted and logged. */
 #ifndef SIDETAIL_SOURCE_LOG_LINES_H
 #define SIDETAIL_SOURCE_LOG_LINES_H
 
@@ -19,19 +19,16 @@ struct lines {
     struct chain_offset damage_end; /* where bytes were passed over last; offset UINT64_MAX: nowhere */
 };
 
-/* Puts the whole lines of the `len` bytes in the buffer, which begin at the head's offset; stops when the
- * pipeline has no more room, and at a hole. Returns the bytes that they took. `last`: nothing will come behind them. */
-size_t lines_put(struct lines *l, struct read_buffer *b, size_t len, bool last);
+/* Puts what the buffer holds: `len` bytes, which stand at the head's offset; where that is all the buffer takes, more
+ * may follow. Moves the offset behind it and marks the position. `last`: nothing will come behind them.
+ *
+ * True: there is more to do, with what is read then. Something was taken, or the buffer was enlarged for a long line;
+ * else the pipeline has no room. False: the file is read to its end as of now, and *rest, in the buffer, stands there
+ * without a newline. A hole that reaches to the end is not counted to it: it may still be written into. */
+bool lines_put(struct lines *l, struct read_buffer *b, size_t len, bool last, struct slice *rest);
 
-/* How many bytes of a hole stand at the beginning of the `len` bytes in the buffer, as hole_length tells. They are
- * passed over, counted and logged. */
-uint64_t lines_pass_hole(struct lines *l, const struct read_buffer *b, size_t len);
-
-/* There is no whole line in the full buffer: enlarges that, or cuts off a piece of the line. */
-void lines_put_long(struct lines *l, struct read_buffer *b);
-
-/* Puts what stands without a newline at the end of a file that nobody will write to again: it is a line all
- * the same. */
-void lines_put_rest(struct lines *l, const char *rest, size_t len);
+/* Puts what stands without a newline at the head's offset, where nobody will go on with it: it is a line all the
+ * same. */
+void lines_put_rest(struct lines *l, struct slice rest);
 
 #endif

@@ -164,9 +164,19 @@ bool progress_pending(const struct progress *p)
 {
     bool any = replays(p);
     for (int s = 0; p->held && s < STREAM_COUNT; s++) {
-        any |= pending_any(&p->held->holds[s]);
+        any |= p->held->holds[s].grouping;
     }
     return any;
+}
+
+void progress_drop(struct progress *p)
+{
+    for (int s = 0; s < STREAM_COUNT; s++) {
+        feed_drop_part(p->feed, (enum stream)s);
+        if (p->held) {
+            p->held->holds[s] = (struct pending){0};
+        }
+    }
 }
 
 void progress_flush(struct progress *p)

@@ -52,8 +52,10 @@ bool progress_holds(const struct progress *p);
 void progress_flush(struct progress *p);
 /* Marks the position: all before the head's offset is put, but for what the pipeline holds. */
 void progress_mark(struct progress *p);
-/* Does the pipeline hold any of its lines? */
+/* Are lines read again, or does the pipeline hold a group of them, which it lets go in a moment? */
 bool progress_pending(const struct progress *p);
+/* Forgets the unfinished lines that the pipeline holds: they are read again, from where the position says. */
+void progress_drop(struct progress *p);
 /* Sees to it that there is a mark of where the head stands. */
 void progress_keep(struct progress *p);
 /* The log is gone: emits what the pipeline holds and forgets the position. */

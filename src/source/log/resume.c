@@ -73,15 +73,6 @@ void resume_begin(struct follow *f)
     follow_ready(f);
 }
 
-/* Its closed file is gone, or packed. To be read from its position, if that is in an archive. */
-static void begin_anew(struct follow *f)
-{
-    f->begin.done = false;
-    f->begin.complete = !f->unread;
-    chain_close(&f->chain);
-    try_to_begin(f);
-}
-
 /* Is there an archive, or a copy, that the closed file was read in? */
 static bool is_packed(struct follow *f)
 {
@@ -90,6 +81,22 @@ static bool is_packed(struct follow *f)
     bool packed = intake_list(&f->intake, &l) == 0 && listing_find_content(&l, 0, &at) >= 0;
     listing_free(&l);
     return packed;
+}
+
+/* Its closed file is gone, or packed. To be read from its position, if that is in an archive: with the beginning of an
+ * unfinished line. Else that is all there is of the line. */
+static void begin_anew(struct follow *f, bool packed)
+{
+    if (packed) {
+        progress_drop(&f->progress);
+    } else if (progress_holds(&f->progress)) {
+        progress_flush(&f->progress);
+        progress_mark(&f->progress);
+    }
+    f->begin.done = false;
+    f->begin.complete = !f->unread;
+    chain_close(&f->chain);
+    try_to_begin(f);
 }
 
 /* All of its closed file was read, as far as is known, and it is gone: goes on with what is newer. */
@@ -108,9 +115,10 @@ static void go_on_behind(struct follow *f)
 static void pass_over_gone(struct follow *f)
 {
     const struct segment *seg = f->chain.head;
+    bool packed = is_packed(f);
     f->unread = f->stirred || seg->size > seg->offset;
-    if (f->unread || is_packed(f)) {
-        begin_anew(f);
+    if (f->unread || packed) {
+        begin_anew(f, packed);
     } else {
         go_on_behind(f);
     }
@@ -172,8 +180,11 @@ static void look_at_shelved(struct follow *f)
         return;
     }
     f->sought = false;
-    if (!same_inode(&seg->id, st.st_dev, st.st_ino) || segment_look(seg, &st)) {
-        f->stirred |= same_inode(&seg->id, st.st_dev, st.st_ino);
+    bool resized = (uint64_t)st.st_size != seg->size;
+    bool named = same_inode(&seg->id, st.st_dev, st.st_ino) && (!resized || segment_is_named(seg, f->path));
+    bool stirred = named && segment_look(seg, &st);
+    f->stirred |= stirred;
+    if (!named || stirred || last_line_owed_closed(&f->last_line, &f->lines)) {
         follow_ready(f);
     }
 }

@@ -184,21 +184,34 @@ void segment_close(struct segment *seg)
 void segment_shelve(struct segment *seg)
 {
     segment_note(seg); /* by which it is known again */
+    seg->birth_ns = fd_birth(seg->fd);
     close(seg->fd);
     seg->fd = -1;
     metrics.open_files--;
 }
 
-int segment_unshelve(struct segment *seg, const char *path)
+/* Opens what the path leads to, where that is the closed file by its inode and birth. -1 (errno): ENOENT where it is
+ * another file. */
+static int open_again(const struct segment *seg, const char *path)
 {
     struct stat st;
     int fd = plain_file_open(path);
     if (fd < 0) {
-        return errno == ENOENT || errno == EINVAL ? 0 : -1;
+        return -1;
     }
-    if (fstat(fd, &st) < 0 || !same_inode(&seg->id, st.st_dev, st.st_ino)) {
+    if (fstat(fd, &st) < 0 || !same_inode(&seg->id, st.st_dev, st.st_ino) || fd_birth(fd) != seg->birth_ns) {
         close(fd);
-        return 0;
+        errno = ENOENT;
+        return -1;
+    }
+    return fd;
+}
+
+int segment_unshelve(struct segment *seg, const char *path)
+{
+    int fd = open_again(seg, path);
+    if (fd < 0) {
+        return errno == ENOENT || errno == EINVAL ? 0 : -1;
     }
     free(seg->met_at);
     seg->met_at = NULL;
@@ -209,12 +222,16 @@ int segment_unshelve(struct segment *seg, const char *path)
 
 bool segment_met(struct segment *seg, const char *path)
 {
-    if (segment_unshelve(seg, path) != 1) {
+    int fd = open_again(seg, path);
+    if (fd < 0) {
         return false;
     }
+    seg->fd = fd;
     bool same = segment_is_itself(seg);
-    segment_shelve(seg);
+    seg->fd = -1;
+    close(fd);
     if (same) {
+        free(seg->met_at);
         seg->met_at = strdup(path);
     }
     return same;
@@ -223,7 +240,8 @@ bool segment_met(struct segment *seg, const char *path)
 bool segment_is_named(const struct segment *seg, const char *path)
 {
     struct stat st;
-    return path && plain_file_stat(path, &st) && same_inode(&seg->id, st.st_dev, st.st_ino);
+    return path && plain_file_stat(path, &st) && same_inode(&seg->id, st.st_dev, st.st_ino) &&
+           (!segment_shelved(seg) || file_birth(path) == seg->birth_ns);
 }
 
 void segment_restart(struct segment *seg)
