@@ -32,6 +32,9 @@ const char *archive_fault(const struct archive *a);
 
 /* May it hold `size` bytes, as far as it tells? gzip does, modulo 2^32 (ISIZE of its trailer); Zstandard not always. */
 bool archive_may_hold(const struct archive *a, uint64_t size);
+/* The time that a .gz names in its head (MTIME): gzip's is that of the file that was packed, others' may be that of
+ * packing. In ns, of whole seconds; 0: none, or it cannot be read. */
+int64_t archive_named_time(const char *path);
 /* Is this packed from what the plain file holds? Reads all of that, and may read the archive, which is to be rewound. */
 bool archive_same_content(struct archive *a, int plain);
 

@@ -9,6 +9,9 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
+#include "base/clock.h"
+#include "base/plain_file.h"
+
 #define BLOCK          16384
 #define WINDOW_LOG_MAX 23 /* 8 MiB */
 
@@ -275,6 +278,20 @@ bool archive_may_hold(const struct archive *a, uint64_t size)
     ssize_t n = read_at(a->fd, head, sizeof(head), 0);
     unsigned long long held = n > 0 ? ZSTD_getFrameContentSize(head, (size_t)n) : ZSTD_CONTENTSIZE_ERROR;
     return held != ZSTD_CONTENTSIZE_ERROR && (held == ZSTD_CONTENTSIZE_UNKNOWN || held <= size);
+}
+
+int64_t archive_named_time(const char *path)
+{
+    unsigned char h[8];
+    int fd = ends_with(path, ".gz") ? plain_file_open(path) : -1;
+    ssize_t n = fd >= 0 ? read_at(fd, (char *)h, sizeof(h), 0) : -1;
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (n != (ssize_t)sizeof(h) || h[0] != 0x1f || h[1] != 0x8b) {
+        return 0;
+    }
+    return (h[4] | (int64_t)h[5] << 8 | (int64_t)h[6] << 16 | (int64_t)h[7] << 24) * NS_PER_S;
 }
 
 static bool same_checksum(const struct archive *a, int plain)

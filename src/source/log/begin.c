@@ -128,6 +128,7 @@ static enum intake_result locate(const struct begin *b, struct intake *in, struc
         start->count = newer > 0 ? newer : l->count > 0;
         return intake_check(in, l, 0, l->count);
     }
+    start->at = (ssize_t)intake_arrange(in, l, (size_t)start->at, at);
     start->count = (size_t)start->at + 1;
     bool missing = false;
     for (int s = 0; s < STREAM_COUNT; s++) {

@@ -106,6 +106,20 @@ int intake_list(struct intake *in, struct listing *l)
     return result;
 }
 
+size_t intake_arrange(struct intake *in, struct listing *l, size_t at, const struct file_pos *pos)
+{
+    size_t moved = listing_arrange(l, at, pos);
+    if (moved > 0 && !in->unsure) {
+        log_warn(
+            "the times of a log's rotated files do not tell whether the higher numbers are the newer ones: "
+            "what was made since the last start is read, lines of it may come twice; let whatever packs "
+            "them keep their times, or rotate with dates",
+            KV("path", in->path), KN("files", moved));
+        in->unsure = true;
+    }
+    return at + moved;
+}
+
 static bool is_live_file(const struct listing *l, size_t i)
 {
     return l->live && i == 0;

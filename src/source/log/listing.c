@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/memory.h"
 #include "base/plain_file.h"
+#include "rotation_order.h"
 
 static bool stat_live(const char *path, struct generation *live)
 {
@@ -143,12 +144,23 @@ void listing_close(struct listing *l, size_t count)
     }
 }
 
+static bool is_among(const struct generation *gen, const struct listing *l)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        if (generation_same(gen, &l->files[i].at)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* In any order: see listing_arrange. */
 bool listing_holds(const struct listing *l, const char *path, const char *alias)
 {
     struct listing now;
     bool same = listing_read(&now, path, alias, 0, l->filter, l->strays) == 0 && now.count == l->count;
     for (size_t i = 0; same && i < l->count; i++) {
-        same = generation_same(&now.files[i].at, &l->files[i].at);
+        same = generation_same(&now.files[i].at, &l->files[i].at) || is_among(&now.files[i].at, l);
     }
     listing_free(&now);
     return same;
@@ -205,6 +217,21 @@ ssize_t listing_find_content(struct listing *l, size_t from, const struct file_p
         }
     }
     return best >= 0 ? best : damaged;
+}
+
+/* The order among them is turned round, too: it was the wrong one. None is newer than the log itself. */
+size_t listing_arrange(struct listing *l, size_t at, const struct file_pos *pos)
+{
+    size_t moved = 0;
+    for (size_t i = at + 1; i < l->count && !(l->live && at == 0); i++) {
+        struct listed file = l->files[i];
+        if (file.at.unsure && rotation_made_since(&file.at, pos->mtime_ns)) {
+            memmove(&l->files[at + 1], &l->files[at], (i - at) * sizeof(*l->files));
+            l->files[at] = file;
+            moved++;
+        }
+    }
+    return moved;
 }
 
 void listing_free(struct listing *l)

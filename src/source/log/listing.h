@@ -53,6 +53,9 @@ size_t listing_newer(const struct listing *l, int64_t mtime_ns);
 /* Of the files from `from` on the one in which a position was taken, by content: a copy, or an archive. -1:
  * there is none. */
 ssize_t listing_find_content(struct listing *l, size_t from, const struct file_pos *pos);
+/* A position was taken in the file at `at`. Where the order is unsure, puts those that were made since before it, as newer
+ * ones: how many there were, by which `at` has moved. */
+size_t listing_arrange(struct listing *l, size_t at, const struct file_pos *pos);
 void listing_free(struct listing *l);
 
 #endif
