@@ -179,6 +179,15 @@ size_t listing_newer(const struct listing *l, int64_t mtime_ns)
     return n;
 }
 
+size_t listing_made_since(const struct listing *l, int64_t saved_ns)
+{
+    size_t n = 0;
+    while (saved_ns > 0 && n < l->count && rotation_made_since(&l->files[n].at, saved_ns)) {
+        n++;
+    }
+    return n;
+}
+
 /* Is the file, where it matches, a likelier one than the best up to now? Of several the oldest that was written
  * to since: those before it were complete by then. One that was last written to before the position was taken
  * may begin alike only: a copy is newer, and gzip and zstd keep the time, some of it whole seconds. It is taken where

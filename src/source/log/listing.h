@@ -50,6 +50,8 @@ bool listing_holds(const struct listing *l, const char *path, const char *alias)
 /* How many of the newest were written to after `mtime_ns`; or at that very time, as far as the clock of files
  * tells, and made since. */
 size_t listing_newer(const struct listing *l, int64_t mtime_ns);
+/* How many of the newest were made since the checkpoint was saved before this process, see checkpoint_saved_before. */
+size_t listing_made_since(const struct listing *l, int64_t saved_ns);
 /* Of the files from `from` on the one in which a position was taken, by content: a copy, or an archive. -1:
  * there is none. */
 ssize_t listing_find_content(struct listing *l, size_t from, const struct file_pos *pos);

@@ -47,7 +47,8 @@ void resume_begin(struct follow *f)
         return;
     }
     struct file_pos end;
-    if (f->begin.from_end && begin_note_end(f->path, &f->ownership, f->begin.decoder, &end)) {
+    if (f->begin.from_end &&
+        begin_note_end(f->path, &f->ownership, f->begin.decoder, f->begin.saved_ns, &end)) {
         f->begin.initial = end;
     }
     f->begin.from_end = false;
