@@ -130,7 +130,9 @@ static bool is_live_file(const struct listing *l, size_t i)
 static bool hopeless(const struct intake *in, const struct listing *l, size_t i)
 {
     int fault = l->files[i].fault;
-    if (is_live_file(l, i) || fault == ENOENT || fault == EMFILE || fault == ENFILE || fault == ENOMEM) {
+    bool growing = fault == EINPROGRESS; /* an archive, until it is not any more */
+    if (is_live_file(l, i) || growing || fault == ENOENT || fault == EMFILE || fault == ENFILE ||
+        fault == ENOMEM) {
         return false;
     }
     return fault == EBADMSG || (in->waiting_since > 0 && clock_monotonic() - in->waiting_since > PATIENCE);
@@ -143,7 +145,8 @@ static void wait_for(struct intake *in, const struct listed *file)
     if (in->waiting_since == 0) {
         in->waiting_since = clock_monotonic();
         log_error("cannot follow a log file, trying again", KV("path", file->at.path),
-                  KV("error", strerror(file->fault)));
+                  KV("error", file->fault == EINPROGRESS ? "its end is missing, it is being packed, perhaps"
+                                                         : strerror(file->fault)));
     }
 }
 

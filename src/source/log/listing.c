@@ -210,10 +210,16 @@ static bool may_be_older(const struct listing *l, const struct file_pos *pos)
     return pos->tail.len > 0 && (pos->file.head_len == FILE_ID_HEAD || back);
 }
 
+/* Was it another one only because its end is not there yet? */
+static bool may_become_it(const struct segment *seg, enum segment_match match)
+{
+    return match == SEGMENT_OTHER && seg && seg->archive && archive_growing(seg->archive);
+}
+
 /* A damaged one only where there is no other. */
 ssize_t listing_find_content(struct listing *l, size_t from, const struct file_pos *pos)
 {
-    ssize_t best = -1, damaged = -1;
+    ssize_t best = -1, damaged = -1, growing = -1;
     for (size_t i = from; i < l->count; i++) {
         bool older = l->files[i].at.mtime_ns <= pos->mtime_ns - NS_PER_S;
         struct segment *seg = older && !may_be_older(l, pos) ? NULL : listing_open(l, i);
@@ -221,9 +227,14 @@ ssize_t listing_find_content(struct listing *l, size_t from, const struct file_p
         if (match == SEGMENT_SAME && is_likelier(l, i, best, pos->mtime_ns)) {
             best = (ssize_t)i;
         }
+        growing = may_become_it(seg, match) ? (ssize_t)i : growing;
         if (match == SEGMENT_DAMAGED && damaged < 0 && !older) {
             damaged = (ssize_t)i;
         }
+    }
+    if (best < 0 && growing >= 0) {
+        l->files[growing].fault = EINPROGRESS;
+        return -1;
     }
     return best >= 0 ? best : damaged;
 }
