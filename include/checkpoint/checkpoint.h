@@ -39,8 +39,8 @@ int checkpoint_save(struct checkpoint *c, struct error *err);
 /* Did something change since the last save, or is each `seen` in the file an hour old? */
 bool checkpoint_dirty(const struct checkpoint *c);
 
-/* When it was saved last before this process, unix ns: what was made later, nobody has looked at. 0: never, or that is not
- * known; the first start. */
+/* When it was saved last before this process, unix ns: what was made later, nobody has looked at. 0: never,
+ * or that is not known; the first start. */
 int64_t checkpoint_saved_before(const struct checkpoint *c);
 
 /* The position of a feed. NULL: there is none, or memory is out. Valid until the next change. */

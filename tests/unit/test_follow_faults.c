@@ -378,8 +378,8 @@ static void test_archive_cut_short(void **state)
     world_free(&w);
 }
 
-/* An archive that is still being packed when reading begins, at the first start or after a stop, and whose plain file is
- * gone: all of it comes, as soon as it is there. */
+/* An archive that is still being packed when reading begins, at the first start or after a stop, and whose
+ * plain file is gone: all of it comes, as soon as it is there. */
 static void test_archive_grows(void **state)
 {
     (void)state;

@@ -20,8 +20,9 @@ size_t archive_suffix(const char *name);
 struct archive *archive_open(int fd, const char *name);
 void archive_close(struct archive *a);
 
-/* Unpacks the next bytes: as many, up to `len`, as can be had; 0 at its end. -1 (errno): EBADMSG where it is damaged
- * or its end is missing; EINPROGRESS where that is missing and the file was written to within the last 10 s: try again. */
+/* Unpacks the next bytes: as many, up to `len`, as can be had; 0 at its end. -1 (errno): EBADMSG where it is
+ * damaged or its end is missing; EINPROGRESS where that is missing and the file was written to within the
+ * last 10 s: try again. */
 ssize_t archive_read(struct archive *a, char *buf, size_t len);
 /* To its beginning. 0, or -1. */
 int archive_rewind(struct archive *a);

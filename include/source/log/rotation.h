@@ -6,11 +6,12 @@
  * 1. where both are plain, and no older than their mtime: that which was made later, renamed or copied. It holds
  *    whatever somebody set their mtimes to;
  * 2. else that which was last written to later: by the mtime of a plain file, and of an archive or a restored file that
- *    kept it (mtime before birth); else by the time that a .gz names (MTIME of RFC 1952), if that is before its packing;
+ *    kept it (mtime before birth); else by the time that a .gz names (MTIME of RFC 1952), if that is before its
+ *    packing;
  * 3. an archive that kept no time tells only that what it holds was complete when it was packed. Beside a plain file of
  *    a lower number it is the older one, since those who pack leave the newest for later;
- * 4. of two such archives, that which was packed later, as long as neither names a useless time. This is asked only where
- *    all pairs are such, and counts up only where all agree.
+ * 4. of two such archives, that which was packed later, as long as neither names a useless time. This is asked only
+ *    where all pairs are such, and counts up only where all agree.
  * Where births are not known, 2 alone is asked, and archives count as having kept their times, as gzip, zstd and
  * logrotate keep them.
  *
