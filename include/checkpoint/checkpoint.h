@@ -20,7 +20,7 @@ struct checkpoint *checkpoint_new(void);
 void checkpoint_free(struct checkpoint *c);
 
 /* Reads the file at `path`, and saves to it from now on. `path` "" keeps nothing on disk. A missing file is
- * an empty checkpoint; a missing directory is made. A file that is damaged, or is no checkpoint at all, is
+ * an empty checkpoint, to be saved; a missing directory is made. A file that is damaged, or is no checkpoint at all, is
  * renamed to PATH.corrupt-<unix time>, reported with log_error, and counts as empty. Returns 0; -1 when the
  * file cannot be read or renamed, or its directory cannot be written; CHECKPOINT_TOO_NEW when a newer version
  * wrote the file, which is left as it is. After an error nothing is kept on disk.
@@ -38,6 +38,10 @@ int checkpoint_save(struct checkpoint *c, struct error *err);
 
 /* Did something change since the last save, or is each `seen` in the file an hour old? */
 bool checkpoint_dirty(const struct checkpoint *c);
+
+/* When it was saved last before this process, unix ns: what was made later, nobody has looked at. 0: never,
+ * or that is not known; the first start. */
+int64_t checkpoint_saved_before(const struct checkpoint *c);
 
 /* The position of a feed. NULL: there is none. Valid until the next call or change. */
 const struct position *checkpoint_get(struct checkpoint *c, const char *key);

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -18,6 +19,7 @@ struct checkpoint {
     char *path;             /* NULL: not loaded, or nothing is kept on disk */
     int64_t retention_ns;
     int64_t loaded_ns, saved_ns; /* monotonic */
+    int64_t before_ns;           /* see checkpoint_saved_before */
     bool changed;                /* since the last save */
 };
 
@@ -82,12 +84,25 @@ int checkpoint_set(struct checkpoint *c, const char *key, const struct position 
     return 0;
 }
 
+/* It was saved then. Where the clock was set back since, all may be later. */
+static void note_before(struct checkpoint *c, int64_t saved_ns)
+{
+    saved_ns = saved_ns > clock_now() ? 1 : saved_ns;
+    c->before_ns = saved_ns > c->before_ns ? saved_ns : c->before_ns;
+}
+
+int64_t checkpoint_saved_before(const struct checkpoint *c)
+{
+    return c->before_ns;
+}
+
 int checkpoint_restore(struct checkpoint *c, const char *key, const struct position *pos, int64_t seen)
 {
     if (checkpoint_set(c, key, pos) < 0) {
         return -1;
     }
     struct entry *e = entries_find(&c->entries, key, strlen(key));
+    note_before(c, seen * NS_PER_S);
     if (e) { /* there is none for a position that forgets */
         e->in_use = false;
         entry_set_seen(e, seen);
@@ -216,6 +231,7 @@ static int load_text(struct checkpoint *c, struct slice text, struct error *err)
 static int load(struct checkpoint *c, struct error *err)
 {
     struct slice text;
+    struct stat st;
     if (store_check(c->path, err) < 0) {
         return -1;
     }
@@ -223,6 +239,12 @@ static int load(struct checkpoint *c, struct error *err)
     if (result == 1) {
         result = load_text(c, text, err);
         store_unmap(text);
+    }
+    if (result == 0 && stat(c->path, &st) == 0) {
+        note_before(c, clock_of_timespec(st.st_mtim));
+    } else if (result ==
+               0) { /* there is none, or it is set aside: that this was the first start is to be saved */
+        c->changed = true;
     }
     return result;
 }

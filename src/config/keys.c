@@ -122,8 +122,8 @@ const struct key config_keys[] = {
     INTEGER("docker.max_opening", docker_max_opening, "16", 1, 1024, KEY_RESTART,
             "How many log streams may be opening at the same time."),
     ENUM("start_at", start_at, "beginning", starts, KEY_RESTART,
-         "Where the first start begins in logs that exist but have no position yet. Logs that appear later "
-         "are always read from the beginning."),
+         "Where the first start begins in logs that exist but have no position yet. Logs that appear later, "
+         "be it while sidetail is stopped, are always read from the beginning."),
     SIZE("line_max", line_max, "1MiB", 16 * KIB, 16 * MIB, KEY_RESTART,
          "Longer lines are cut into pieces that are marked partial."),
     DURATION(

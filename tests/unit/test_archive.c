@@ -146,6 +146,10 @@ static void test_empty(void **state)
     world_write(&w, "empty.zst", "");
     pack("nothing.zst", "", 0, 3, true, 0);
     struct archive *a = must_open("empty.zst");
+    char byte;
+    assert_int_equal(archive_read(a, &byte, 1), -1);
+    assert_int_equal(errno, EINPROGRESS);
+    world_age(&w, "empty.zst");
     expect_end(a);
     archive_close(a);
     a = must_open("nothing.zst");
@@ -162,6 +166,7 @@ static void test_cut_and_damaged(void **state)
     pack("a.zst", text.data, text.len, 3, false, 0);
     assert_int_equal(stat(world_path(&w, "a.zst"), &st), 0);
     assert_int_equal(truncate(world_path(&w, "a.zst"), st.st_size / 2), 0);
+    world_age(&w, "a.zst");
     struct archive *a = must_open("a.zst");
     ssize_t n, sum = 0;
     while ((n = archive_read(a, block, sizeof(block))) > 0) {
@@ -183,6 +188,76 @@ static void test_cut_and_damaged(void **state)
     assert_int_equal(n, -1);
     assert_string_equal(archive_fault(a), "it is damaged");
     archive_close(a);
+}
+
+/* Zeros behind it, as of a device with blocks, are no fault; nor are they an archive. */
+static void test_padded(void **state)
+{
+    (void)state;
+    char byte;
+    pack("a.zst", text.data, text.len, 3, false, 0);
+    world_age(&w, "a.zst");
+    struct stat st;
+    assert_int_equal(stat(world_path(&w, "a.zst"), &st), 0);
+    assert_int_equal(truncate(world_path(&w, "a.zst"), st.st_size + 100000), 0);
+    struct archive *a = must_open("a.zst");
+    expect_text(a, 0, text.len);
+    expect_end(a);
+    archive_close(a);
+    pack("zeros.zst", "", 0, 3, false, 0);
+    assert_int_equal(truncate(world_path(&w, "zeros.zst"), 0), 0);
+    assert_int_equal(truncate(world_path(&w, "zeros.zst"), 100), 0);
+    a = must_open("zeros.zst");
+    assert_int_equal(archive_read(a, &byte, 1), -1);
+    assert_int_equal(errno, EBADMSG);
+    archive_close(a);
+}
+
+/* As much as it takes until the end is missing; -1: none is. */
+static ssize_t read_up(struct archive *a, size_t at)
+{
+    static char block[4096];
+    ssize_t n, sum = 0;
+    while ((n = archive_read(a, block, sizeof(block))) > 0) {
+        assert_memory_equal(block, text.data + at + sum, (size_t)n);
+        sum += n;
+    }
+    assert_true(n == 0 || errno == EINPROGRESS);
+    assert_true(archive_growing(a) == (n < 0));
+    return sum;
+}
+
+/* Somebody is packing it: it can be read on when more is there. */
+static void test_growing(void **state)
+{
+    world_write(&w, "a", text.data);
+    for (int kind = 0; kind < 2; kind++) {
+        (kind ? world_use_gzip : world_use_zstd)(state);
+        struct stat st;
+        world_copy(&w, "a", "b");
+        world_pack(&w, "b");
+        char name[16], *bytes;
+        strcpy(name, world_packed("b"));
+        assert_int_equal(stat(world_path(&w, name), &st), 0);
+        assert_non_null(bytes = malloc((size_t)st.st_size));
+        int fd = open(world_path(&w, name), O_RDWR | O_CLOEXEC);
+        assert_int_equal(read(fd, bytes, (size_t)st.st_size), st.st_size);
+        assert_int_equal(ftruncate(fd, 0), 0);
+        struct archive *a = must_open(name);
+        size_t got = 0;
+        for (off_t at = 0, step = 100000; at < st.st_size; at += step) {
+            got += (size_t)read_up(a, got);
+            assert_true(archive_growing(a));
+            off_t len = st.st_size - at < step ? st.st_size - at : step;
+            assert_int_equal(pwrite(fd, bytes + at, (size_t)len, at), len);
+        }
+        got += (size_t)read_up(a, got);
+        assert_false(archive_growing(a));
+        assert_int_equal(got, text.len);
+        archive_close(a);
+        close(fd);
+        free(bytes);
+    }
 }
 
 /* Anybody who may write to a volume may put one there. */
@@ -288,7 +363,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_each_level),      TEST(test_several_frames),    TEST(test_empty),
         TEST(test_cut_and_damaged), TEST(test_window_is_bounded), TEST(test_more_than_decoders),
-        TEST(test_same_content),    TEST(test_segment_packs),
+        TEST(test_same_content),    TEST(test_segment_packs),     TEST(test_padded),
+        TEST(test_growing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

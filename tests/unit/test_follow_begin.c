@@ -299,6 +299,72 @@ static void test_from_end_of_silent_logs(void **state)
     world_free(&w);
 }
 
+/* What stands in the output before `then` must be there, and before it. */
+static void expect_before(struct world *w, const char *first, const char *then)
+{
+    const char *text = w->out.data, *at = strstr(text, first), *after = strstr(text, then);
+    if (!at || !after || at >= after) {
+        fail_msg("%s%snot in this order in <<%s>>", first, then, text);
+    }
+}
+
+/* What came while it was stopped is new, though the log has no position; what was there before is not. */
+static void test_from_end_of_what_came_while_stopped(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new_plain(&w);
+    w.cfg->start_at = START_END;
+    world_write(&w, "web/a.txt", "old\n");
+    world_write(&w, "web/b.log.1", "old\n");
+    world_write(&w, "web/c.txt", "old\n");
+    usleep(20000); /* more than the clock of files needs to move on */
+    world_start(&w);
+    world_settle(&w);
+    world_checkpoint(&w);
+    world_kill(&w);
+    usleep(20000);
+    world_rename(&w, "web/a.txt", "web/a.log");
+    world_write(&w, "web/b.log", "b1\n");
+    world_rename(&w, "web/c.txt", "web/c.log.2");
+    world_write(&w, "web/c.log", "c1\n");
+    world_rename(&w, "web/c.log", "web/c.log.1");
+    world_write(&w, "web/c.log", "c2\n");
+    world_write(&w, "web/d.log", "d1\n");
+    world_rename(&w, "web/d.log", "web/d.log.1");
+    world_pack(&w, "web/d.log.1");
+    world_write(&w, "web/d.log", "d2\n");
+    world_start(&w);
+    world_settle(&w);
+    world_write(&w, "web/a.log", "a1\n");
+    world_settle(&w);
+    assert_int_equal(w.out.len, 6 * 3);
+    assert_int_equal(buf_add(&w.out, "", 1), 0);
+    expect_before(&w, "b1\n", "a1\n");
+    expect_before(&w, "c1\n", "c2\n");
+    expect_before(&w, "d1\n", "d2\n");
+    world_free(&w);
+}
+
+/* The first start found no container at all. */
+static void test_from_end_of_a_container_that_came_while_stopped(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new_json(&w);
+    w.cfg->start_at = START_END;
+    world_start(&w);
+    world_settle(&w);
+    world_checkpoint(&w);
+    world_kill(&w);
+    usleep(20000);
+    world_container(&w);
+    world_write_entry(&w, WORLD_ID "/" WORLD_ID "-json.log", "new\\n");
+    world_start(&w);
+    world_await(&w, "new\n");
+    world_free(&w);
+}
+
 static void test_from_end_of_archives(void **state)
 {
     (void)state;
@@ -402,6 +468,8 @@ int main(void)
         cmocka_unit_test(test_random_rotations_of_files_alike),
         cmocka_unit_test_teardown(test_from_end_once_it_may_be_read, world_back_to_root),
         cmocka_unit_test(test_from_end_of_silent_logs),
+        WORLD_TEST_ARCHIVES(test_from_end_of_what_came_while_stopped),
+        cmocka_unit_test(test_from_end_of_a_container_that_came_while_stopped),
         WORLD_TEST_ARCHIVES_TEARDOWN(test_from_end_of_archives, world_back_to_root),
         cmocka_unit_test_teardown(test_position_of_another_kind, world_back_to_root),
         cmocka_unit_test_teardown(test_beginning_of_a_line_gone, world_back_to_root),

@@ -366,6 +366,7 @@ static void test_archive_cut_short(void **state)
     world_pack(&w, "web/a.log.1");
     assert_int_equal(stat(world_path(&w, world_packed("web/a.log.1")), &st), 0);
     assert_int_equal(truncate(world_path(&w, world_packed("web/a.log.1")), st.st_size / 2), 0);
+    world_age(&w, world_packed("web/a.log.1"));
     world_write(&w, "web/a.log", "last\n");
     uint64_t gaps = metrics.gaps;
     world_start(&w);
@@ -375,6 +376,54 @@ static void test_archive_cut_short(void **state)
     assert_memory_equal(w.out.data + w.out.len - 5, "last\n", 5);
     buf_free(&text);
     world_free(&w);
+}
+
+/* An archive that is still being packed when reading begins, at the first start or after a stop, and whose
+ * plain file is gone: all of it comes, as soon as it is there. */
+static void test_archive_grows(void **state)
+{
+    (void)state;
+    for (int stopped = 0; stopped < 2; stopped++) {
+        struct world w;
+        struct stat st;
+        struct buf text = {0}, bytes = {0};
+        world_new_plain(&w);
+        for (unsigned i = 0; i < 20000; i++) {
+            assert_int_equal(buf_addf(&text, "%u %u\n", i, i * 2654435761U), 0);
+        }
+        assert_int_equal(buf_add(&text, "", 1), 0);
+        world_write(&w, "web/a.log", text.data);
+        if (stopped) {
+            world_start(&w);
+            world_await(&w, text.data);
+            world_save(&w);
+            world_kill(&w);
+            world_write(&w, "web/a.log", "more\n");
+            text.len--;
+            assert_int_equal(buf_add(&text, "more\n", sizeof("more\n")), 0);
+        }
+        world_rename(&w, "web/a.log", "web/a.log.1");
+        world_pack(&w, "web/a.log.1");
+        const char *path = world_path(&w, world_packed("web/a.log.1"));
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(buf_reserve(&bytes, (size_t)st.st_size), 0);
+        int fd = open(path, O_RDWR | O_CLOEXEC);
+        assert_int_equal(pread(fd, bytes.data, (size_t)st.st_size, 0), st.st_size);
+        assert_int_equal(ftruncate(fd, st.st_size / 2), 0);
+        world_write(&w, "web/a.log", "last\n");
+        uint64_t gaps = metrics.gaps;
+        world_start(&w);
+        world_run(&w, 1200);
+        assert_int_equal(pwrite(fd, bytes.data, (size_t)st.st_size, 0), st.st_size);
+        close(fd);
+        text.len--;
+        assert_int_equal(buf_add(&text, "last\n", sizeof("last\n")), 0);
+        world_await(&w, text.data);
+        assert_int_equal(metrics.gaps, gaps);
+        buf_free(&text);
+        buf_free(&bytes);
+        world_free(&w);
+    }
 }
 
 /* Truncated, and moved away before we looked: what was rotated long ago is not read again. */
@@ -415,6 +464,7 @@ int main(void)
         cmocka_unit_test_teardown(test_permission_regained, world_back_to_root),
         cmocka_unit_test_teardown(test_unreadable_is_not_deleted, world_back_to_root),
         WORLD_TEST_ARCHIVES_TEARDOWN(test_archive_cut_short, world_back_to_root),
+        WORLD_TEST_ARCHIVES_TEARDOWN(test_archive_grows, world_back_to_root),
         cmocka_unit_test_teardown(test_truncated_and_moved, world_back_to_root),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

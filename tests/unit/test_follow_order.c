@@ -120,6 +120,123 @@ static void test_numbers_count_up(void **state)
     expect_for_good(&w, "1\n2\n3\n4\n5\n6\n");
 }
 
+/* The same with copytruncate, and not a line comes again at a start after that. */
+static void test_copies_count_up(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new_plain(&w);
+    world_write(&w, "web/a.log", "1\n");
+    for (char copy[] = "web/a.log.1"; copy[10] <= '3'; copy[10]++) {
+        char next[] = {(char)(copy[10] + 1), '\n', '\0'};
+        usleep(20000);
+        world_copy(&w, "web/a.log", copy);
+        world_truncate_to(&w, "web/a.log", next);
+    }
+    world_start(&w);
+    world_await(&w, "1\n2\n3\n4\n");
+    world_save(&w);
+    world_kill(&w);
+    world_write(&w, "web/a.log", "5\n");
+    world_copy(&w, "web/a.log", "web/a.log.4");
+    world_truncate_to(&w, "web/a.log", "6\n");
+    world_start(&w);
+    expect_for_good(&w, "1\n2\n3\n4\n5\n6\n");
+}
+
+/* The same, each packed at once by what keeps no time. */
+static void test_archives_count_up(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new_plain(&w);
+    for (char name[] = "web/a.log.1"; name[10] <= '5'; name[10]++) {
+        char line[] = {name[10], '\n', '\0'};
+        world_write(&w, "web/a.log", line);
+        if (name[10] == '3') {
+            world_start(&w);
+            world_await(&w, "1\n2\n3\n");
+            world_save(&w);
+            world_kill(&w);
+        }
+        rotate_up(&w, name);
+        world_pack(&w, name);
+    }
+    world_write(&w, "web/a.log", "6\n");
+    world_start(&w);
+    expect_for_good(&w, "1\n2\n3\n4\n5\n6\n");
+}
+
+/* Packed without times, so that the numbers seem to count up, while they count down: what cannot be told comes a second
+ * time rather than not at all, and reading goes on. */
+static void test_what_cannot_be_told_is_read(void **state)
+{
+    (void)state;
+    struct world w;
+    start(&w);
+    world_kill(&w);
+    rotate_up(&w, "web/a.log.1");
+    world_write(&w, "web/a.log", "2\n");
+    usleep(20000);
+    world_pack(&w, "web/a.log.1");
+    world_rename(&w, world_packed("web/a.log.1"), world_packed("web/a.log.3"));
+    rotate_up(&w, "web/a.log.1");
+    world_pack(&w, "web/a.log.1");
+    world_rename(&w, world_packed("web/a.log.1"), world_packed("web/b"));
+    world_write(&w, "web/a.log", "3\n");
+    usleep(20000);
+    world_copy(&w, world_packed("web/b"), world_packed("web/a.log.2"));
+    usleep(20000);
+    world_write(&w, "web/c", "0\n");
+    world_pack(&w, "web/c");
+    world_rename(&w, world_packed("web/c"), world_packed("web/a.log.4"));
+    world_start(&w);
+    expect_for_good(&w, "1\n0\n2\n3\n");
+}
+
+/* Numbers count down. What was rotated once more while it is stopped is packed by what keeps no time: later than what
+ * is newer was written. */
+static void test_packed_late_without_its_time(void **state)
+{
+    (void)state;
+    struct world w;
+    start(&w);
+    world_kill(&w);
+    rotate_up(&w, "web/a.log.1");
+    world_write(&w, "web/a.log", "2\n");
+    world_start(&w);
+    world_await(&w, "1\n2\n");
+    world_save(&w);
+    world_kill(&w);
+    world_write(&w, "web/a.log", "3\n");
+    usleep(20000);
+    world_rename(&w, "web/a.log.1", "web/a.log.2");
+    world_pack(&w, "web/a.log.2");
+    rotate_up(&w, "web/a.log.1");
+    world_write(&w, "web/a.log", "4\n");
+    world_start(&w);
+    expect_for_good(&w, "1\n2\n3\n4\n");
+}
+
+/* The mtime of the older file was set to one long after that of the newer. */
+static void test_mtime_set(void **state)
+{
+    (void)state;
+    struct world w;
+    start(&w);
+    world_kill(&w);
+    world_write(&w, "web/a.log", "2\n");
+    struct timespec time = mtime_of(&w, "web/a.log");
+    time.tv_sec += 3600;
+    rotate_up(&w, "web/a.log.1");
+    set_mtime(&w, "web/a.log.1", time);
+    world_write(&w, "web/a.log", "3\n");
+    rotate_up(&w, "web/a.log.2");
+    world_write(&w, "web/a.log", "4\n");
+    world_start(&w);
+    expect_for_good(&w, "1\n2\n3\n4\n");
+}
+
 /* Packed under its own name, without a number. */
 static void test_packed_under_its_own_name(void **state)
 {
@@ -215,6 +332,11 @@ int main(void)
         cmocka_unit_test(test_times_tell_nothing_while_running),
         WORLD_TEST_ARCHIVES(test_clock_set_back_while_stopped),
         cmocka_unit_test(test_numbers_count_up),
+        cmocka_unit_test(test_copies_count_up),
+        WORLD_TEST_ARCHIVES(test_archives_count_up),
+        WORLD_TEST_ARCHIVES(test_what_cannot_be_told_is_read),
+        WORLD_TEST_ARCHIVES(test_packed_late_without_its_time),
+        cmocka_unit_test(test_mtime_set),
         WORLD_TEST_ARCHIVES(test_packed_under_its_own_name),
         WORLD_TEST_ARCHIVES(test_being_packed_at_the_first_start),
         cmocka_unit_test(test_inode_used_again),

@@ -301,6 +301,7 @@ static void test_damaged_before_the_offset(void **state)
     world_pack(&w, "a.log.1");
     assert_int_equal(stat(world_path(&w, world_packed("a.log.1")), &st), 0);
     assert_int_equal(truncate(world_path(&w, world_packed("a.log.1")), st.st_size / 2), 0);
+    world_age(&w, world_packed("a.log.1"));
     seg = must_open(world_packed("a.log.1"));
     assert_int_equal(segment_match_at(seg, &late), SEGMENT_DAMAGED);
     assert_int_equal(segment_match_at(seg, &early), SEGMENT_SAME);

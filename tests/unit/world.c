@@ -289,6 +289,12 @@ void world_rename(struct world *w, const char *from, const char *to)
     assert_int_equal(rename(world_path(w, from), world_path(w, to)), 0);
 }
 
+void world_age(struct world *w, const char *name)
+{
+    struct timespec times[2] = {{0, UTIME_OMIT}, {time(NULL) - 3600, 0}};
+    assert_int_equal(utimensat(AT_FDCWD, world_path(w, name), times, 0), 0);
+}
+
 void world_copy(struct world *w, const char *from, const char *to)
 {
     char command[600];

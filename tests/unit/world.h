@@ -51,6 +51,7 @@ int world_back_to_root(void **state);
 const char *world_path(struct world *w, const char *name);             /* static storage, four in turn */
 void world_write(struct world *w, const char *name, const char *text); /* appends */
 void world_rename(struct world *w, const char *from, const char *to);
+void world_age(struct world *w, const char *name); /* written to an hour ago: nothing will come any more */
 void world_copy(struct world *w, const char *from, const char *to);
 void world_truncate_to(struct world *w, const char *name, const char *text); /* in place */
 /* NAME → what world_packed(NAME) says: an archive of the kind world_suffix, .gz or .zst. */

@@ -20,18 +20,24 @@ size_t archive_suffix(const char *name);
 struct archive *archive_open(int fd, const char *name);
 void archive_close(struct archive *a);
 
-/* Unpacks the next bytes: as many, up to `len`, as can be had; 0 at its end. -1 (errno): EBADMSG where it is damaged
- * or its end is missing. */
+/* Unpacks the next bytes: as many, up to `len`, as can be had; 0 at its end. -1 (errno): EBADMSG where it is
+ * damaged or its end is missing; EINPROGRESS where that is missing and the file was written to within the
+ * last 10 s: try again. */
 ssize_t archive_read(struct archive *a, char *buf, size_t len);
 /* To its beginning. 0, or -1. */
 int archive_rewind(struct archive *a);
 /* Nothing will be read of it for a while: gives back memory. */
 void archive_rest(struct archive *a);
+/* Did the last read fail with EINPROGRESS? */
+bool archive_growing(const struct archive *a);
 /* Why it could not be unpacked, for the log. */
 const char *archive_fault(const struct archive *a);
 
 /* May it hold `size` bytes, as far as it tells? gzip does, modulo 2^32 (ISIZE of its trailer); Zstandard not always. */
 bool archive_may_hold(const struct archive *a, uint64_t size);
+/* The time that a .gz names in its head (MTIME): gzip's is that of the file that was packed, others' may be that of
+ * packing. In ns, of whole seconds; 0: none, or it cannot be read. */
+int64_t archive_named_time(const char *path);
 /* Is this packed from what the plain file holds? Reads all of that, and may read the archive, which is to be rewound. */
 bool archive_same_content(struct archive *a, int plain);
 

@@ -1,4 +1,25 @@
-/* The rotated files of a log, as they are found beside it. */
+/* The rotated files of a log, as they are found beside it, and their order.
+ *
+ * Dates: the last is the newest. Numbers: the lowest is the newest (logrotate, Docker, Logback), unless the times show
+ * that they count up (Log4j 2, scripts): most of the pairs of neighbours, and the pair of the lowest and the highest,
+ * tell so. Those behind the log's name and those inside it are told apart. Of two files the newer is
+ * 1. where both are plain, and no older than their mtime: that which was made later, renamed or copied. It holds
+ *    whatever somebody set their mtimes to;
+ * 2. else that which was last written to later: by the mtime of a plain file, and of an archive or a restored file that
+ *    kept it (mtime before birth); else by the time that a .gz names (MTIME of RFC 1952), if that is before its
+ *    packing;
+ * 3. an archive that kept no time tells only that what it holds was complete when it was packed. Beside a plain file of
+ *    a lower number it is the older one, since those who pack leave the newest for later;
+ * 4. of two such archives, that which was packed later, as long as neither names a useless time. This is asked only
+ *    where all pairs are such, and counts up only where all agree.
+ * Where births are not known, 2 alone is asked, and archives count as having kept their times, as gzip, zstd and
+ * logrotate keep them.
+ *
+ * The order is `unsure`, a guess, where no pair tells anything (equal times), where pairs contradict each other (the
+ * clock was set back), or where it counts up by 4 alone. Then a file that was made since a position was taken is never
+ * taken for an older one than that of the position: it is read, which may be a second time, and said (intake_arrange).
+ * Nothing tells that files were copied one by one with new times (cp without -p): the order is that of the copying. Nor
+ * that the clock was set back, where there are only two files. */
 #ifndef SIDETAIL_SOURCE_LOG_ROTATION_H
 #define SIDETAIL_SOURCE_LOG_ROTATION_H
 
@@ -13,6 +34,7 @@ struct generation {
     ino_t ino;
     int64_t mtime_ns;
     int64_t birth_ns;         /* 0: not known. Of an archive or a copy, that of its making */
+    bool unsure;              /* its age among those with numbers is not sure */
     struct rotated_name name; /* points into path */
 };
 

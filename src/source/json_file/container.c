@@ -384,8 +384,9 @@ void container_look(struct container *c)
 static void note_end(struct container *c)
 {
     bool from_end = c->source->cfg->start_at == START_END;
+    int64_t saved_ns = checkpoint_saved_before(c->source->checkpoint);
     find_log(c);
-    c->from_set = from_end && begin_note_end(c->place.path, NULL, c->log.decoder, &c->from);
+    c->from_set = from_end && begin_note_end(c->place.path, NULL, c->log.decoder, saved_ns, &c->from);
     c->first_look = false;
 }
 

@@ -9,8 +9,12 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
+#include "base/clock.h"
+#include "base/plain_file.h"
+
 #define BLOCK          16384
-#define WINDOW_LOG_MAX 23 /* 8 MiB */
+#define WINDOW_LOG_MAX 23              /* 8 MiB */
+#define GROWING        (10 * NS_PER_S) /* since its last write, which may not have been the last */
 
 struct archive {
     int fd;
@@ -22,6 +26,7 @@ struct archive {
     uint64_t given;        /* bytes unpacked */
     bool amid;             /* a frame has begun and is not complete */
     bool broken;           /* nothing more can be unpacked */
+    bool growing;          /* its end was missing when it was read last, but may come */
 };
 
 static bool ends_with(const char *name, const char *suffix)
@@ -98,6 +103,41 @@ static int break_off(struct archive *a, const char *fault)
     return -1;
 }
 
+/* Was it written to just now? */
+static bool is_growing(const struct archive *a)
+{
+    struct stat st;
+    int64_t age = fstat(a->fd, &st) == 0 ? clock_now() - clock_of_timespec(st.st_mtim) : GROWING;
+    return age < GROWING && age > -GROWING;
+}
+
+static int lacks_end(struct archive *a)
+{
+    if (!is_growing(a)) {
+        return break_off(a, "its end is missing");
+    }
+    a->growing = true;
+    errno = EINPROGRESS;
+    return -1;
+}
+
+/* Nothing is in it: whoever packs has not begun to write. */
+static bool is_empty_yet(const struct archive *a)
+{
+    struct stat st;
+    return fstat(a->fd, &st) == 0 && st.st_size == 0 && is_growing(a);
+}
+
+/* Some pad with zeros behind what they packed, to whole blocks. */
+static size_t padding(const struct archive *a, const char *packed, size_t len)
+{
+    size_t zeros = 0;
+    while (a->used > 0 && !a->amid && zeros < len && packed[zeros] == '\0') {
+        zeros++;
+    }
+    return zeros;
+}
+
 /* Errors of memory may go away, others do not. */
 static int fail(struct archive *a, size_t code)
 {
@@ -119,8 +159,16 @@ static int decode(struct archive *a, ZSTD_outBuffer *out)
 {
     static char packed[4 * BLOCK];
     ssize_t n = read_at(a->fd, packed, sizeof(packed), a->used);
+    if (n == 0 && a->used == 0 && is_empty_yet(a)) {
+        return lacks_end(a);
+    }
     if (n < 0 || (n == 0 && !a->amid)) {
         return (int)n;
+    }
+    size_t zeros = padding(a, packed, (size_t)n);
+    if (zeros > 0) {
+        a->used += zeros;
+        return 1;
     }
     ZSTD_inBuffer in = {packed, (size_t)n, 0};
     size_t before = out->pos, left = ZSTD_decompressStream(a->decoder, out, &in);
@@ -128,7 +176,7 @@ static int decode(struct archive *a, ZSTD_outBuffer *out)
         return fail(a, left);
     }
     if (n == 0 && out->pos == before) {
-        return break_off(a, "its end is missing");
+        return lacks_end(a);
     }
     a->used += in.pos;
     a->amid = left > 0;
@@ -186,16 +234,21 @@ static ssize_t gzip_read(struct archive *a, char *buf, size_t len)
     if (n == 0) {
         gzerror(a->gz, &why);
     }
-    if (n < 0 || why == Z_BUF_ERROR) { /* Z_BUF_ERROR: its end is missing */
-        a->fault = n < 0 ? "it is damaged" : "its end is missing";
+    if (n < 0) {
+        a->fault = "it is damaged";
         errno = EBADMSG;
         return -1;
+    }
+    if (why == Z_BUF_ERROR || (n == 0 && is_empty_yet(a))) { /* Z_BUF_ERROR: its end is missing */
+        gzclearerr(a->gz);
+        return lacks_end(a);
     }
     return n;
 }
 
 ssize_t archive_read(struct archive *a, char *buf, size_t len)
 {
+    a->growing = false;
     return a->gz ? gzip_read(a, buf, len) : zstd_read(a, buf, len);
 }
 
@@ -244,6 +297,11 @@ void archive_rest(struct archive *a)
     }
 }
 
+bool archive_growing(const struct archive *a)
+{
+    return a->growing;
+}
+
 const char *archive_fault(const struct archive *a)
 {
     return a->fault;
@@ -275,6 +333,20 @@ bool archive_may_hold(const struct archive *a, uint64_t size)
     ssize_t n = read_at(a->fd, head, sizeof(head), 0);
     unsigned long long held = n > 0 ? ZSTD_getFrameContentSize(head, (size_t)n) : ZSTD_CONTENTSIZE_ERROR;
     return held != ZSTD_CONTENTSIZE_ERROR && (held == ZSTD_CONTENTSIZE_UNKNOWN || held <= size);
+}
+
+int64_t archive_named_time(const char *path)
+{
+    unsigned char h[8];
+    int fd = ends_with(path, ".gz") ? plain_file_open(path) : -1;
+    ssize_t n = fd >= 0 ? read_at(fd, (char *)h, sizeof(h), 0) : -1;
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (n != (ssize_t)sizeof(h) || h[0] != 0x1f || h[1] != 0x8b) {
+        return 0;
+    }
+    return (h[4] | (int64_t)h[5] << 8 | (int64_t)h[6] << 16 | (int64_t)h[7] << 24) * NS_PER_S;
 }
 
 static bool same_checksum(const struct archive *a, int plain)

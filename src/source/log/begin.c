@@ -170,6 +170,7 @@ static bool find_cut(const struct begin *b, struct listing *l, const struct posi
 static enum intake_result locate_held(const struct begin *b, struct intake *in, struct listing *l,
                                       const struct position *pos, struct start *start)
 {
+    start->at = (ssize_t)intake_arrange(in, l, (size_t)start->at, &pos->at.file);
     start->count = (size_t)start->at + 1;
     bool missing = false;
     for (int s = 0; s < STREAM_COUNT; s++) {
@@ -366,20 +367,24 @@ static void seek_end(struct segment *seg, const struct decoder *decoder)
     }
 }
 
-/* All files count as read, but for what comes behind the end of the newest. */
+/* All files count as read, but for those that are new, or where there are none, for what comes behind the end of the
+ * newest. */
 static enum intake_result begin_at_end(const struct begin *b, struct intake *in, struct listing *l)
 {
-    for (size_t i = l->count - 1; i > 0; i--) {
+    size_t made_since = listing_made_since(l, b->saved_ns), count = made_since > 0 ? made_since : 1;
+    for (size_t i = l->count - 1; i >= count; i--) {
         if (i <= CHAIN_ENDS && listing_open(l, i)) {
             chain_remember(in->chain, l->files[i].seg);
         }
     }
-    enum intake_result result = intake_prepare(in, l, 1);
+    enum intake_result result = intake_prepare(in, l, count);
     if (result != INTAKE_DONE) {
         return result;
     }
     struct segment *newest = l->files[0].seg;
-    if (newest && newest->archive) {
+    if (made_since > 0) {
+        intake_take(in, l, count);
+    } else if (newest && newest->archive) {
         chain_remember(in->chain, newest);
     } else if (newest) {
         seek_end(newest, b->decoder);
@@ -397,13 +402,14 @@ static bool may_be_opened(void *arg, const struct generation *gen)
 
 /* The newest file may be empty, just after a rotation: then that of before tells. */
 bool begin_note_end(const char *path, const struct ownership *o, const struct decoder *decoder,
-                    struct file_pos *end)
+                    int64_t saved_ns, struct file_pos *end)
 {
     struct listing l;
     *end = (struct file_pos){0};
     struct listing_filter filter = {may_be_opened, (void *)o};
     bool listed = listing_read(&l, path, NULL, 1, filter, NULL) == 0;
-    for (size_t i = 0; listed && i < l.count && end->file.head_len == 0; i++) {
+    size_t from = listed ? listing_made_since(&l, saved_ns) : 0;
+    for (size_t i = from; listed && i < l.count && end->file.head_len == 0; i++) {
         struct segment *seg = listing_open(&l, i);
         if (seg) {
             seek_end(seg, decoder);

@@ -11,6 +11,7 @@ struct begin {
      * log's follow sets both. begin.c clears from_end once reading has begun, for what appears
      * later is new. */
     bool from_end;
+    int64_t saved_ns; /* what was made since is new, too: checkpoint_saved_before. Set by the follow */
     struct file_pos *initial;      /* owned; NULL: none */
     const struct decoder *decoder; /* of the log; NULL: not known yet, it has lines. Set by its follow */
 
@@ -33,9 +34,10 @@ struct begun {
 void begin_try(struct begin *b, struct intake *in, const struct position *known, struct begun *out);
 void begin_free(struct begin *b);
 
-/* Where a log ends now, behind its last whole line or record: `begin.initial` for one that is followed later. `o`: what
- * it allows is looked at; NULL: anything. False: there is nothing yet, or it cannot be read. */
+/* Where a log ends now, behind its last whole line or record, but for files that are new (`saved_ns` as above):
+ * `begin.initial` for one that is followed later. `o`: what it allows is looked at; NULL: anything. False: there is
+ * nothing yet, or it cannot be read. */
 bool begin_note_end(const char *path, const struct ownership *o, const struct decoder *decoder,
-                    struct file_pos *end);
+                    int64_t saved_ns, struct file_pos *end);
 
 #endif

@@ -247,6 +247,7 @@ static void set_up(struct follow *f, const struct follow_env *env, const struct 
     f->intake = (struct intake){.cfg = env->cfg, .ownership = &f->ownership, .chain = &f->chain};
     follow_move(f, options->path, options->alias);
     f->begin.from_end = options->from_end;
+    f->begin.saved_ns = checkpoint_saved_before(env->checkpoint);
     f->begin.decoder = options->decoder;
     if (options->from) {
         resume_note_initial(f, options->from);

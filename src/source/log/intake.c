@@ -111,6 +111,20 @@ int intake_list(struct intake *in, struct listing *l)
     return result;
 }
 
+size_t intake_arrange(struct intake *in, struct listing *l, size_t at, const struct file_pos *pos)
+{
+    size_t moved = listing_arrange(l, at, pos);
+    if (moved > 0 && !in->unsure) {
+        log_warn(
+            "the times of a log's rotated files do not tell whether the higher numbers are the newer ones: "
+            "what was made since the last start is read, lines of it may come twice; let whatever packs "
+            "them keep their times, or rotate with dates",
+            KV("path", in->path), KN("files", moved));
+        in->unsure = true;
+    }
+    return at + moved;
+}
+
 static bool is_live_file(const struct listing *l, size_t i)
 {
     return l->live && i == 0;
@@ -121,7 +135,9 @@ static bool is_live_file(const struct listing *l, size_t i)
 static bool hopeless(const struct intake *in, const struct listing *l, size_t i)
 {
     int fault = l->files[i].fault;
-    if (is_live_file(l, i) || fault == ENOENT || fault == EMFILE || fault == ENFILE || fault == ENOMEM) {
+    bool growing = fault == EINPROGRESS; /* an archive, until it is not any more */
+    if (is_live_file(l, i) || growing || fault == ENOENT || fault == EMFILE || fault == ENFILE ||
+        fault == ENOMEM) {
         return false;
     }
     return fault == EBADMSG || (in->waiting_since > 0 && clock_monotonic() - in->waiting_since > PATIENCE);
@@ -134,7 +150,8 @@ static void wait_for(struct intake *in, const struct listed *file)
     if (in->waiting_since == 0) {
         in->waiting_since = clock_monotonic();
         log_error("cannot follow a log file, trying again", KV("path", file->at.path),
-                  KV("error", strerror(file->fault)));
+                  KV("error", file->fault == EINPROGRESS ? "its end is missing, it is being packed, perhaps"
+                                                         : strerror(file->fault)));
     }
 }
 

@@ -34,6 +34,7 @@ struct intake {
     struct file_id next_up; /* the oldest of those, where that is known */
     int64_t waiting_since;  /* monotonic: a file could not be opened since then; 0: none */
     bool unlisted;          /* its directory could not be listed, which was logged */
+    bool unsure;            /* the order of its rotated files is a guess, which was logged */
 };
 
 /* Was the file there when the log's files were last listed? */
@@ -54,6 +55,8 @@ size_t intake_room(const struct intake *in);
 
 /* As listing_read. A failure is counted, and logged once. */
 int intake_list(struct intake *in, struct listing *l);
+/* As listing_arrange: where the file is then. That lines may come twice is logged once. */
+size_t intake_arrange(struct intake *in, struct listing *l, size_t at, const struct file_pos *pos);
 /* Files from … to - 1 that could not be opened: DONE where there is nothing to hope for from any of them. */
 enum intake_result intake_check(struct intake *in, const struct listing *l, size_t from, size_t to);
 /* Opens the oldest of the newest `count` files, as many as may be held. DONE: they may be taken. */

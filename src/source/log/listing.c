@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/memory.h"
 #include "base/plain_file.h"
+#include "rotation_order.h"
 
 static bool stat_live(const char *path, struct generation *live)
 {
@@ -143,12 +144,23 @@ void listing_close(struct listing *l, size_t count)
     }
 }
 
+static bool is_among(const struct generation *gen, const struct listing *l)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        if (generation_same(gen, &l->files[i].at)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* In any order: see listing_arrange. */
 bool listing_holds(const struct listing *l, const char *path, const char *alias)
 {
     struct listing now;
     bool same = listing_read(&now, path, alias, 0, l->filter, l->strays) == 0 && now.count == l->count;
     for (size_t i = 0; same && i < l->count; i++) {
-        same = generation_same(&now.files[i].at, &l->files[i].at);
+        same = generation_same(&now.files[i].at, &l->files[i].at) || is_among(&now.files[i].at, l);
     }
     listing_free(&now);
     return same;
@@ -163,6 +175,15 @@ size_t listing_newer(const struct listing *l, int64_t mtime_ns)
         if (at->mtime_ns < mtime_ns || (at->mtime_ns == mtime_ns && !made_since)) {
             break;
         }
+    }
+    return n;
+}
+
+size_t listing_made_since(const struct listing *l, int64_t saved_ns)
+{
+    size_t n = 0;
+    while (saved_ns > 0 && n < l->count && rotation_made_since(&l->files[n].at, saved_ns)) {
+        n++;
     }
     return n;
 }
@@ -189,10 +210,16 @@ static bool may_be_older(const struct listing *l, const struct file_pos *pos)
     return pos->tail.len > 0 && (pos->file.head_len == FILE_ID_HEAD || back);
 }
 
+/* Was it another one only because its end is not there yet? */
+static bool may_become_it(const struct segment *seg, enum segment_match match)
+{
+    return match == SEGMENT_OTHER && seg && seg->archive && archive_growing(seg->archive);
+}
+
 /* A damaged one only where there is no other. */
 ssize_t listing_find_content(struct listing *l, size_t from, const struct file_pos *pos)
 {
-    ssize_t best = -1, damaged = -1;
+    ssize_t best = -1, damaged = -1, growing = -1;
     for (size_t i = from; i < l->count; i++) {
         bool older = l->files[i].at.mtime_ns <= pos->mtime_ns - NS_PER_S;
         struct segment *seg = older && !may_be_older(l, pos) ? NULL : listing_open(l, i);
@@ -200,11 +227,31 @@ ssize_t listing_find_content(struct listing *l, size_t from, const struct file_p
         if (match == SEGMENT_SAME && is_likelier(l, i, best, pos->mtime_ns)) {
             best = (ssize_t)i;
         }
+        growing = may_become_it(seg, match) ? (ssize_t)i : growing;
         if (match == SEGMENT_DAMAGED && damaged < 0 && !older) {
             damaged = (ssize_t)i;
         }
     }
+    if (best < 0 && growing >= 0) {
+        l->files[growing].fault = EINPROGRESS;
+        return -1;
+    }
     return best >= 0 ? best : damaged;
+}
+
+/* The order among them is turned round, too: it was the wrong one. None is newer than the log itself. */
+size_t listing_arrange(struct listing *l, size_t at, const struct file_pos *pos)
+{
+    size_t moved = 0;
+    for (size_t i = at + 1; i < l->count && !(l->live && at == 0); i++) {
+        struct listed file = l->files[i];
+        if (file.at.unsure && rotation_made_since(&file.at, pos->mtime_ns)) {
+            memmove(&l->files[at + 1], &l->files[at], (i - at) * sizeof(*l->files));
+            l->files[at] = file;
+            moved++;
+        }
+    }
+    return moved;
 }
 
 void listing_free(struct listing *l)

@@ -50,9 +50,14 @@ bool listing_holds(const struct listing *l, const char *path, const char *alias)
 /* How many of the newest were written to after `mtime_ns`; or at that very time, as far as the clock of files
  * tells, and made since. */
 size_t listing_newer(const struct listing *l, int64_t mtime_ns);
+/* How many of the newest were made since the checkpoint was saved before this process, see checkpoint_saved_before. */
+size_t listing_made_since(const struct listing *l, int64_t saved_ns);
 /* Of the files from `from` on the one in which a position was taken, by content: a copy, or an archive. -1:
- * there is none. */
+ * there is none; where it may be one whose end is not there yet, that has the fault EINPROGRESS. */
 ssize_t listing_find_content(struct listing *l, size_t from, const struct file_pos *pos);
+/* A position was taken in the file at `at`. Where the order is unsure, puts those that were made since before
+ * it, as newer ones: how many there were, by which `at` has moved. */
+size_t listing_arrange(struct listing *l, size_t at, const struct file_pos *pos);
 void listing_free(struct listing *l);
 
 #endif

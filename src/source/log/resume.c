@@ -66,7 +66,8 @@ void resume_begin(struct follow *f)
         return;
     }
     struct file_pos end;
-    if (f->begin.from_end && begin_note_end(f->path, &f->ownership, f->begin.decoder, &end)) {
+    if (f->begin.from_end &&
+        begin_note_end(f->path, &f->ownership, f->begin.decoder, f->begin.saved_ns, &end)) {
         resume_note_initial(f, &end);
     }
     f->begin.from_end = false;

@@ -11,65 +11,8 @@
 #include "base/fd.h"
 #include "base/plain_file.h"
 #include "dir_names.h"
+#include "rotation_order.h"
 #include "source/log/archive.h"
-
-/* Newest first: numbers from the lowest, then dates from the last; of the same age the plain file before its
- * archive. */
-static int compare(const void *a, const void *b)
-{
-    const struct generation *ga = a, *gb = b;
-    const struct rotated_name *x = &ga->name, *y = &gb->name;
-    if (x->dated != y->dated) {
-        return x->dated ? 1 : -1;
-    }
-    for (unsigned i = 0; i < x->parts || i < y->parts; i++) {
-        uint64_t px = i < x->parts ? x->part[i] : 0, py = i < y->parts ? y->part[i] : 0;
-        if (px != py) {
-            return (px < py) == x->dated ? 1 : -1;
-        }
-    }
-    return (int)x->packed - (int)y->packed;
-}
-
-/* Was `high` completed after `low`, and where both were renamed only, made after it? */
-static bool is_later(const struct generation *high, const struct generation *low)
-{
-    bool copied = low->name.packed || high->name.packed || high->birth_ns == 0;
-    return high->mtime_ns > low->mtime_ns && (copied || low->birth_ns < high->birth_ns);
-}
-
-/* Do the larger numbers belong to the newer files? Behind a name they seldom do: there each must be later than
- * the one before it, and the log's live file, made at `made_ns` (0: not known), the latest. Where the clock was
- * set back in between, they do not seem to. */
-static bool counts_up(const struct generation *list, size_t count, bool inside, int64_t made_ns)
-{
-    const struct generation *low = NULL, *high = NULL;
-    bool each = true;
-    for (size_t i = 0; i < count; i++) { /* from the lowest number, see compare */
-        const struct generation *it = &list[i];
-        if (it->name.dated || it->name.inside != inside || it->name.parts == 0) {
-            continue;
-        }
-        each = each && (!high || high->name.part[0] == it->name.part[0] || is_later(it, high));
-        low = low ? low : it;
-        high = it;
-    }
-    if (!low || low->name.part[0] == high->name.part[0]) {
-        return false;
-    }
-    return inside ? is_later(high, low) : each && (made_ns == 0 || made_ns >= high->mtime_ns);
-}
-
-/* Some (Log4j 2) count up, so that the lowest number is the oldest. The list is in the order of the numbers. */
-static void tell_direction(struct generation *list, size_t count, int64_t made_ns)
-{
-    for (int inside = 0; inside < 2; inside++) {
-        bool up = counts_up(list, count, inside, made_ns);
-        for (size_t i = 0; i < count && up; i++) {
-            list[i].name.dated |= list[i].name.inside == inside; /* the larger the newer */
-        }
-    }
-}
 
 static bool same_age(const struct generation *plain, const struct generation *packed)
 {
@@ -171,9 +114,7 @@ int rotation_list(const char *path, const char *alias, struct generation **out, 
         return -1;
     }
     if (*count > 1) {
-        qsort(*out, *count, sizeof(**out), compare);
-        tell_direction(*out, *count, file_birth(path));
-        qsort(*out, *count, sizeof(**out), compare);
+        rotation_sort(*out, *count);
         drop_unfinished(*out, count);
     }
     return 0;
