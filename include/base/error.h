@@ -4,10 +4,14 @@
 
 struct error {
     char text[512]; /* NUL-terminated; cut when longer */
+    int exit_code;  /* what a start that fails for it ends with, an enum exit_code; 0: EXIT_FAULT */
 };
 
 /* Sets the text (err may be NULL) and returns -1, so that a function can `return error_set(err, …)`. */
 int error_set(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Sets the exit code of an error that is set (err may be NULL) and returns -1. */
+int error_exit(struct error *err, int exit_code);
 
 /* Text from outside as it may stand in a message: in quotes, control characters as '?', cut after some 60
  * bytes. */
@@ -19,6 +23,7 @@ enum exit_code {
     EXIT_OK = 0,
     EXIT_FAULT = 1,  /* could not go on: the message says why */
     EXIT_CONFIG = 2, /* wrong arguments or configuration */
+    EXIT_LOCKED = 3, /* another process has the checkpoint or the output */
     EXIT_FENCED = 4, /* another process with the same identity took over (Kafka) */
 };
 

@@ -19,17 +19,18 @@ struct checkpoint;
 struct checkpoint *checkpoint_new(void);
 void checkpoint_free(struct checkpoint *c);
 
-/* Reads the file at `path`, and saves to it from now on. `path` "" keeps nothing on disk. A missing file is
- * an empty checkpoint, to be saved; a missing directory is made. A file that is damaged, or is no checkpoint at all, is
- * renamed to PATH.corrupt-<unix time>, reported with log_error, and counts as empty. Returns 0; -1 when the
- * file cannot be read or renamed, or its directory cannot be written; CHECKPOINT_TOO_NEW when a newer version
- * wrote the file, which is left as it is. After an error nothing is kept on disk.
+/* Reads the file at `path`, and saves to it from now on, as the only process to do so: PATH.lock is locked before
+ * anything is looked at, until checkpoint_free. `path` "" keeps nothing on disk. A missing file is an empty checkpoint,
+ * to be saved; a missing directory is made. A file that is damaged, or is no checkpoint at all, is renamed to
+ * PATH.corrupt-<unix time>, reported with log_error, and counts as empty. Returns 0; -1 when the file cannot be read or
+ * renamed, or its directory cannot be written. Two failures have an exit code of their own in err: EXIT_LOCKED where
+ * another process has the lock, which err names, and EXIT_CONFIG where a newer version wrote the file, which is left as
+ * it is. After an error nothing is kept on disk.
  *
  * A save drops entries that nobody has asked for since (checkpoint_get, checkpoint_set) and that were last in
  * use more than `retention_ns` ago; but none within `retention_ns` or CHECKPOINT_GRACE_S of the load,
  * whichever is shorter, for what they belong to may come late (an Engine, a mount). */
 int checkpoint_load(struct checkpoint *c, const char *path, int64_t retention_ns, struct error *err);
-#define CHECKPOINT_TOO_NEW (-2)
 #define CHECKPOINT_GRACE_S 600 /* seconds */
 
 /* Writes the file when checkpoint_dirty. 0, or -1: memory is as before, try again later. Takes some

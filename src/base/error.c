@@ -12,6 +12,15 @@ int error_set(struct error *err, const char *format, ...)
         va_start(args, format);
         vsnprintf(err->text, sizeof(err->text), format, args);
         va_end(args);
+        err->exit_code = 0;
+    }
+    return -1;
+}
+
+int error_exit(struct error *err, int exit_code)
+{
+    if (err) {
+        err->exit_code = exit_code;
     }
     return -1;
 }

@@ -284,7 +284,7 @@ static int add_pattern(void *arg, const char *glob, struct error *err)
 
 int pattern_list_add(struct pattern_list *list, const char *glob, bool anywhere, struct error *err)
 {
-    struct error why = {""};
+    struct error why = {0};
     struct buf text = {0};
     anywhere = anywhere && *glob && *glob != '/';
     int failed = anywhere ? buf_add(&text, "/**/", 4) : 0;

@@ -3,11 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/own_files.h"
 #include "entries.h"
+#include "owner.h"
 #include "store.h"
 #include "text.h"
 
@@ -17,6 +19,7 @@ struct checkpoint {
     struct entries entries;
     struct position output; /* kind POSITION_NONE: there is none */
     char *path;             /* NULL: not loaded, or nothing is kept on disk */
+    int lock;               /* fd: see owner.h; -1: none */
     int64_t retention_ns;
     int64_t loaded_ns, saved_ns; /* monotonic */
     int64_t before_ns;           /* see checkpoint_saved_before */
@@ -27,7 +30,11 @@ struct checkpoint {
 
 struct checkpoint *checkpoint_new(void)
 {
-    return calloc(1, sizeof(struct checkpoint));
+    struct checkpoint *c = calloc(1, sizeof(*c));
+    if (c) {
+        c->lock = -1;
+    }
+    return c;
 }
 
 static void clear(struct checkpoint *c)
@@ -36,14 +43,25 @@ static void clear(struct checkpoint *c)
     c->output = (struct position){0};
 }
 
+/* Keeps nothing on disk from now on. */
+static void close_file(struct checkpoint *c)
+{
+    if (c->path) {
+        own_files_remove(c->path);
+    }
+    if (c->lock >= 0) {
+        close(c->lock);
+        c->lock = -1;
+    }
+    free(c->path);
+    c->path = NULL;
+}
+
 void checkpoint_free(struct checkpoint *c)
 {
     if (c) {
         clear(c);
-        if (c->path) {
-            own_files_remove(c->path);
-        }
-        free(c->path);
+        close_file(c);
         free(c);
     }
 }
@@ -204,12 +222,12 @@ static int too_new(const struct checkpoint *c, int version, struct error *err)
         "run that one; or, to begin anew as start_at says, with lines coming twice, move the file away "
         "or set checkpoint.path",
         c->path, version, TEXT_VERSION);
-    return CHECKPOINT_TOO_NEW;
+    return error_exit(err, EXIT_CONFIG);
 }
 
 static int load_text(struct checkpoint *c, struct slice text, struct error *err)
 {
-    struct error why = {""};
+    struct error why = {0};
     char aside[PATH_MAX];
     int version = 0;
     enum text_result got = text_read(text, &c->entries, &c->output, &version, &why);
@@ -232,7 +250,8 @@ static int load(struct checkpoint *c, struct error *err)
 {
     struct slice text;
     struct stat st;
-    if (store_check(c->path, err) < 0) {
+    if (store_make_directory(c->path, err) < 0 || owner_become(c->path, &c->lock, err) < 0 ||
+        store_check(c->path, err) < 0) {
         return -1;
     }
     int result = store_map(c->path, &text, err);
@@ -240,13 +259,16 @@ static int load(struct checkpoint *c, struct error *err)
         result = load_text(c, text, err);
         store_unmap(text);
     }
-    if (result == 0 && stat(c->path, &st) == 0) {
-        note_before(c, clock_of_timespec(st.st_mtim));
-    } else if (result ==
-               0) { /* there is none, or it is set aside: that this was the first start is to be saved */
-        c->changed = true;
+    if (result < 0) {
+        return -1;
     }
-    return result;
+    if (stat(c->path, &st) == 0) {
+        note_before(c, clock_of_timespec(st.st_mtim));
+    } else {
+        c->changed =
+            true; /* there is none, or it is set aside: that this was the first start is to be saved */
+    }
+    return 0;
 }
 
 int checkpoint_load(struct checkpoint *c, const char *path, int64_t retention_ns, struct error *err)
@@ -266,9 +288,7 @@ int checkpoint_load(struct checkpoint *c, const char *path, int64_t retention_ns
     int result =
         own_files_add(path) < 0 ? error_set(err, "no memory to read the checkpoint %s", path) : load(c, err);
     if (result < 0) {
-        own_files_remove(c->path);
-        free(c->path); /* a caller that goes on without it keeps nothing on disk */
-        c->path = NULL;
+        close_file(c); /* a caller may go on without it */
     }
     return result;
 }

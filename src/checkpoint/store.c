@@ -124,14 +124,20 @@ static int write_nothing(void *arg, int fd)
     return 0;
 }
 
-int store_check(const char *path, struct error *err)
+int store_make_directory(const char *path, struct error *err)
 {
-    char copy[PATH_MAX], probe[PATH_MAX];
+    char copy[PATH_MAX];
     snprintf(copy, sizeof(copy), "%s", path);
     const char *dir = dirname(copy);
     if (mkdir(dir, 0750) < 0 && errno != EEXIST) {
         return error_set(err, "cannot make the directory %s of checkpoint.path: %s", dir, strerror(errno));
     }
+    return 0;
+}
+
+int store_check(const char *path, struct error *err)
+{
+    char probe[PATH_MAX];
     new_path(path, probe);
     if (write_new(probe, write_nothing, NULL) < 0 && errno != ENOSPC && errno != EDQUOT) {
         return error_set(err, "cannot write %s: %s; make its directory writable, or set checkpoint.path",

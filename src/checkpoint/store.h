@@ -10,8 +10,10 @@
 
 #define STORE_PATH_MAX (PATH_MAX - 64) /* leaves room for what is put behind it */
 
-/* Makes the last part of the directory's path where it is missing, and tries whether the directory takes new
- * files: better to hear that now than when positions are lost. A full disk is no fault. 0 or -1. */
+/* Makes the last part of the directory's path where it is missing. 0 or -1. */
+int store_make_directory(const char *path, struct error *err);
+/* Tries whether the directory takes new files: better to hear that now than when positions are lost. A full disk is no
+ * fault. 0 or -1. */
 int store_check(const char *path, struct error *err);
 
 /* Maps the file's text, which is replaced only as a whole. 1: done, store_unmap is owed; 0: there is no file; -1. */

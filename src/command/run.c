@@ -109,7 +109,7 @@ static void on_failed(void *arg, int exit_code, const struct error *err)
 static void on_ready(void *arg)
 {
     struct app *app = arg;
-    struct error err = {""};
+    struct error err = {0};
     if (app->ending) {
         return;
     }
@@ -154,7 +154,7 @@ static void on_reload(evutil_socket_t number, short what, void *arg)
 {
     (void)number, (void)what;
     struct app *app = arg;
-    struct error err = {""};
+    struct error err = {0};
     if (app->ending) {
         return; /* the source is stopped: it can take nothing up any more */
     }
@@ -228,15 +228,10 @@ static int open_checkpoint(struct app *app, const struct sink_ops *ops, struct e
     if (ops->owns_positions || !*cfg->checkpoint_path) {
         return 0;
     }
-    int result = checkpoint_load(app->checkpoint, cfg->checkpoint_path, cfg->checkpoint_retention, err);
-    if (result == 0) {
+    if (checkpoint_load(app->checkpoint, cfg->checkpoint_path, cfg->checkpoint_retention, err) == 0) {
         return 0;
     }
-    if (result == CHECKPOINT_TOO_NEW) {
-        app->exit_code = EXIT_CONFIG;
-        return -1;
-    }
-    if (cfg->sink != SINK_STDOUT) {
+    if (cfg->sink != SINK_STDOUT || err->exit_code != 0) { /* its file is whole, and somebody's */
         return -1;
     }
     log_warn("positions are not kept: the next start reads everything again", KV("error", err->text));
@@ -355,8 +350,8 @@ static void turn_loop(struct app *app)
 
 int command_run(int argc, char **argv)
 {
-    struct app app = {.exit_code = EXIT_FAULT}; /* of a start that fails */
-    struct error err = {""};
+    struct app app = {0};
+    struct error err = {0};
     if (parse_arguments(argc, argv, &app.config_path) < 0) {
         return EXIT_CONFIG;
     }
@@ -368,8 +363,8 @@ int command_run(int argc, char **argv)
     log_setup(app.cfg->log_level, app.cfg->log_format);
     if (set_up(&app, &err) < 0) {
         log_error("cannot start", KV("error", err.text));
+        app.exit_code = err.exit_code ? err.exit_code : EXIT_FAULT;
     } else {
-        app.exit_code = EXIT_OK;
         turn_loop(&app);
     }
     tear_down(&app);

@@ -20,7 +20,7 @@ static int die_of(int signal_number)
 int command_tail(int argc, char **argv)
 {
     struct tail_options options;
-    struct error err = {""};
+    struct error err = {0};
     if (tail_options_parse(argc, argv, &options, &err) < 0) {
         fprintf(stderr, "sidetail tail: %s\n", err.text);
         return EXIT_CONFIG;

@@ -65,7 +65,7 @@ static int find_name(const char *dir, struct engine_context *out, struct error *
         return set_name(out, chosen, err);
     }
     char path[PATH_LEN];
-    struct error broken = {""};
+    struct error broken = {0};
     if (*dir == '\0' || snprintf(path, sizeof(path), "%s/config.json", dir) >= (int)sizeof(path)) {
         return 0;
     }
@@ -106,7 +106,7 @@ static int take_endpoint(const json_t *meta, struct engine_context *out, struct 
 static int load_meta(const char *path, struct engine_context *out, struct error *err)
 {
     char quoted[ERROR_QUOTE_MAX];
-    struct error broken = {""};
+    struct error broken = {0};
     errno = 0;
     json_t *meta = read_json(path, &broken);
     if (!meta && broken.text[0]) {

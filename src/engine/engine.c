@@ -53,7 +53,7 @@ bool engine_is_chosen(const struct config *cfg)
 static int resolve_address(struct engine *e, const struct config *cfg, struct engine_context *context,
                            struct error *err)
 {
-    struct error wrong = {""};
+    struct error wrong = {0};
     char quoted[ERROR_QUOTE_MAX];
     const char *host = given_host(cfg);
     if (*host) {
@@ -241,7 +241,7 @@ static json_t *call_json(struct engine_call *call, struct error *err)
 static void on_call_end(void *arg, const struct error *broken)
 {
     struct engine_call *call = arg;
-    struct error err = {""};
+    struct error err = {0};
     json_t *json = NULL;
     bool ok = false;
     if (broken) {

@@ -52,7 +52,7 @@ static void request_free(struct http_request *r)
 static void finish(struct http_request *r, const struct error *err)
 {
     struct http_calls calls = r->calls;
-    struct error copy = err ? *err : (struct error){""};
+    struct error copy = err ? *err : (struct error){0};
     request_free(r);
     calls.end(calls.arg, err ? &copy : NULL);
 }

@@ -41,7 +41,7 @@ static void stream_free(struct log_stream *s)
 static void finish(struct log_stream *s, enum log_end end, const struct error *err)
 {
     struct log_calls calls = s->calls;
-    struct error copy = err ? *err : (struct error){""};
+    struct error copy = err ? *err : (struct error){0};
     stream_free(s);
     calls.end(calls.arg, end, err ? &copy : NULL);
 }

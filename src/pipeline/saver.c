@@ -38,7 +38,7 @@ static void succeeded(struct saver *s)
 
 int saver_save(struct saver *s)
 {
-    struct error err = {""};
+    struct error err = {0};
     s->soon = false;
     if (s->sink->ops->owns_positions) {
         return 0;

@@ -108,7 +108,7 @@ static void on_cannot_begin(void *arg, const struct error *err)
 
 static void open_source(struct tail *t, const struct tail_source *ops)
 {
-    struct error err = {""};
+    struct error err = {0};
     t->ops = ops;
     t->source = ops->open(&t->env, &err);
     if (!t->source) {
@@ -213,7 +213,7 @@ int tail_run(const struct tail_options *o, const struct config *cfg)
                               .listed = on_listed,
                               .finish = on_finish,
                               .arg = &t};
-    struct error err = {""};
+    struct error err = {0};
     if (set_up(&t, &err) < 0) {
         tail_say(err.text);
         t.result = t.env.filter ? EXIT_FAULT : EXIT_CONFIG;

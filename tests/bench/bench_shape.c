@@ -87,7 +87,7 @@ static int64_t run(struct job *job, struct shape *shape)
 /* The shaper of an option, by the way a user's configuration goes. */
 static struct shape *make_shape(const struct option *option)
 {
-    struct error err = {""};
+    struct error err = {0};
     if (!option->json) {
         return NULL;
     }

@@ -222,7 +222,7 @@ static inline void on_answer(void *arg, int status, const json_t *json, const st
     struct server *server = arg;
     server->ends++;
     server->status = status;
-    server->err = err ? *err : (struct error){""};
+    server->err = err ? *err : (struct error){0};
     server->minor = engine_api_minor(server->engine);
     if (json) {
         buf_addf(&server->seen, "%s", json_string_value(json_object_get(json, "a")));

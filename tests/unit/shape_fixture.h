@@ -110,7 +110,7 @@ static inline void add(struct string_list *list, const char *text)
 /* The configuration is complete. */
 static inline void begin(void)
 {
-    struct error err = {""};
+    struct error err = {0};
     assert_true(shape_wanted(cfg));
     shape = shape_new(cfg, &err);
     if (!shape) {

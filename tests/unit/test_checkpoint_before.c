@@ -17,7 +17,7 @@ static char dir[64], path[96];
 
 static struct checkpoint *load(void)
 {
-    struct error err = {""};
+    struct error err = {0};
     struct checkpoint *c = checkpoint_new();
     if (!c || checkpoint_load(c, path, 3600 * NS_PER_S, &err) < 0) {
         fail_msg("%s", err.text);
@@ -39,7 +39,7 @@ static void expect_before(struct timespec mtime, int64_t before)
 static void test_of_a_file(void **state)
 {
     (void)state;
-    struct error err = {""};
+    struct error err = {0};
     strcpy(dir, "/tmp/sidetail-before-XXXXXX");
     assert_non_null(mkdtemp(dir));
     snprintf(path, sizeof(path), "%s/checkpoint.json", dir);

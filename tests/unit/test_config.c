@@ -276,7 +276,7 @@ static void any_text_is_read_or_refused(void **state)
     srand(11);
     for (int round = 0; round < 4000; round++) {
         char text[sizeof(valid) + 8];
-        struct error err = {""};
+        struct error err = {0};
         size_t len = sizeof(valid) - 1;
         memcpy(text, valid, len);
         for (int edits = 1 + rand() % 3; edits > 0; edits--) {

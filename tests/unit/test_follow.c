@@ -285,7 +285,7 @@ static void test_renamed_before_the_new_one_is_there(void **state)
 
 static void select_service(struct world *w, const char *excluded)
 {
-    struct error err = {""};
+    struct error err = {0};
     if (w->cfg->exclude.services.count > 0) {
         free(w->cfg->exclude.services.items[0]);
     }

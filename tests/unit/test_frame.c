@@ -65,7 +65,7 @@ static void test_frame_damaged(void **state)
                                       "\1\0\0\0\1\0\0\0", "2026-11-"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct frame f;
-        struct error err = {""};
+        struct error err = {0};
         size_t need;
         assert_int_equal(frame_next(bad[i], bad[i] + 8, &f, &need, &err), -1);
         assert_non_null(strstr(err.text, "damaged"));
@@ -280,7 +280,7 @@ static void test_tty_endless(void **state)
     add_run(&b, 'x', FRAME_MAX + 1);
     struct message m;
     struct tty_cutter cutter = {0};
-    struct error err = {""};
+    struct error err = {0};
     assert_int_equal(tty_next(&cutter, b.data, b.data + b.len, false, &m, &err), -1);
     assert_non_null(strstr(err.text, "damaged"));
     buf_free(&b);

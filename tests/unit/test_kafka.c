@@ -233,7 +233,7 @@ static rd_kafka_resp_err_t note_messages(rd_kafka_t *rk, const rd_kafka_conf_t *
 /* What the marks have gathered, as text. */
 static char *text_of(struct kafka_marks *marks, struct buf *sent)
 {
-    struct error err = {""};
+    struct error err = {0};
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     rd_kafka_conf_set(conf, "bootstrap.servers", "127.0.0.1:1", NULL, 0);
     rd_kafka_conf_set_log_cb(conf, NULL);
@@ -326,7 +326,7 @@ static struct config *config_with(const char *properties)
 
 static void check_properties(const char *properties, const char *complaint)
 {
-    struct error err = {""};
+    struct error err = {0};
     struct config *cfg = config_with(properties);
     struct kafka_settings *s = kafka_settings_new(cfg, &err);
     if (complaint) {
@@ -363,7 +363,7 @@ static void properties_are_passed_through_or_refused(void **state)
 static void a_refused_secret_is_not_told(void **state)
 {
     (void)state;
-    struct error err = {""};
+    struct error err = {0};
     struct config *cfg = config_with("{\"sasl.password\":\"geheim\"}");
     assert_null(kafka_settings_new(cfg, &err));
     assert_null(strstr(err.text, "geheim"));
@@ -373,7 +373,7 @@ static void a_refused_secret_is_not_told(void **state)
 static void combinations_are_checked_too(void **state)
 {
     (void)state;
-    struct error err = {""};
+    struct error err = {0};
     struct config *cfg = config_with("{\"max.in.flight\":\"10\"}"); /* librdkafka's own rule */
     assert_int_equal(kafka_settings_check(cfg, &err), -1);
     assert_non_null(strstr(err.text, "max.in.flight"));

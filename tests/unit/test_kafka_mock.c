@@ -128,7 +128,7 @@ static void run_until(const uint64_t *count, uint64_t wanted, const bool *done)
 
 static struct kafka *open_sink(const struct sink_ops *ops)
 {
-    struct error err = {""};
+    struct error err = {0};
     w.base = loop_new();
     w.checkpoint = checkpoint_new();
     struct sink_env env = {.base = w.base,

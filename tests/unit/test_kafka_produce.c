@@ -166,7 +166,7 @@ static void produce_twice(struct buf *sent, struct batch *batch, size_t limit)
     struct kafka_out out = {.settings = &settings, .routes = kafka_routes_new(&settings)};
     struct mark mark = {.tags = tags_of("web_%d", 1), .lines = {batch->nitems, 0}};
     struct kafka_topic *missing;
-    struct error err = {""};
+    struct error err = {0};
     batch->marks = &mark;
     batch->nmarks = 1;
     out.rk = producer(sent, note_partials);

@@ -362,7 +362,7 @@ static void test_addresses(void **state)
     static const char *const wrong[] = {"",        "host",    "host:",  "host:65536",
                                         "host:-1", "host: 1", "::1:80", "host:8o"};
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-        struct error err = {""};
+        struct error err = {0};
         assert_int_equal(address_parse(wrong[i], &at, &err), -1);
         assert_true(err.text[0] != '\0');
     }

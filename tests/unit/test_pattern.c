@@ -11,7 +11,7 @@
 
 static struct pattern_list parse(const char *text, bool anywhere)
 {
-    struct error err = {""};
+    struct error err = {0};
     struct pattern_list list = {0};
     if (pattern_list_add(&list, text, anywhere, &err) < 0) {
         fail_msg("%s: %s", text, err.text);
@@ -237,7 +237,7 @@ static void test_faults(void **state)
         {"/{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}", "more than 1000"},
     };
     for (size_t i = 0; i < sizeof(faulty) / sizeof(faulty[0]); i++) {
-        struct error err = {""};
+        struct error err = {0};
         struct pattern_list list = {0};
         assert_int_equal(pattern_list_add(&list, faulty[i].pattern, false, &err), -1);
         if (!strstr(err.text, faulty[i].what)) {

@@ -148,7 +148,7 @@ static void test_kill_without_the_checkpoint(void **state)
 static void test_saved_by_the_sink(void **state)
 {
     (void)state;
-    struct error err = {""};
+    struct error err = {0};
     w.cfg->checkpoint_interval = 30 * NS_PER_MS;
     world_start(&w);
     block_saving();
@@ -213,7 +213,7 @@ static void test_drain_without_the_checkpoint(void **state)
 static void test_lower_memory(void **state)
 {
     (void)state;
-    struct error err = {""};
+    struct error err = {0};
     w.cfg->memory_max = 64 << 20;
     w.cfg->batch_bytes = 1 << 20;
     w.cfg->batch_lines = 100;
@@ -317,7 +317,7 @@ static void test_room_of_joined_lines(void **state)
     (void)state;
     follow_many_json();
     w.cfg->memory_max = 64 << 20;
-    struct error err = {""};
+    struct error err = {0};
     assert_int_equal(pipeline_reconfigure(w.pipeline, w.cfg, &err), 0);
     int64_t before = allocated();
     write_each('a', true);

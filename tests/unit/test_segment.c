@@ -32,7 +32,7 @@ static int tear_down(void **state)
 
 static struct segment *must_open(const char *name)
 {
-    struct error err = {""};
+    struct error err = {0};
     struct segment *seg = segment_open(world_path(&w, name), &err);
     if (!seg) {
         fail_msg("%s", err.text);
@@ -218,7 +218,7 @@ static void test_damaged_archive(void **state)
     bool gzip = world_suffix == world_suffixes[0];
     world_write(&w, world_packed("a.log.1"),
                 gzip ? "\x1f\x8b\x08 this is not deflated" : "\x28\xb5\x2f\xfd this is no frame");
-    struct error err = {""};
+    struct error err = {0};
     assert_null(segment_open(world_path(&w, world_packed("a.log.1")), &err));
     assert_int_equal(errno, EBADMSG);
 }
@@ -343,7 +343,7 @@ static void test_closed_is_not_what_took_its_inode(void **state)
 static void test_only_regular_files(void **state)
 {
     (void)state;
-    struct error err = {""};
+    struct error err = {0};
     assert_int_equal(mkfifo(world_path(&w, "fifo"), 0600), 0);
     assert_null(segment_open(world_path(&w, "fifo"), &err)); /* and does not wait for a writer */
     assert_non_null(strstr(err.text, "not a regular file"));

@@ -114,7 +114,7 @@ void world_container(struct world *w)
 
 void world_start(struct world *w)
 {
-    struct error err = {""};
+    struct error err = {0};
     w->base = loop_new();
     w->positions = checkpoint_new();
     assert_int_equal(checkpoint_load(w->positions, w->checkpoint, 3600 * NS_PER_S, &err), 0);

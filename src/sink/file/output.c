@@ -2,14 +2,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/lock.h"
 #include "base/log.h"
 
 #define WRITEBACK_EACH (1 << 20) /* bytes */
@@ -34,21 +35,27 @@ static int open_failed(const struct location *at, const char *name, struct error
     return error_set(err, "cannot open the output %s/%s: %s%s", at->dir, name, strerror(errno), hint);
 }
 
-/* Two collectors in one file would each cut off what the other wrote. */
-static int lock(const struct location *at, const char *name, int fd, struct error *err)
+int output_lock(const struct location *at, const char *name, int fd, struct error *err)
 {
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+    char who[32] = "";
+    pid_t pid;
+    switch (lock_take(fd)) {
+    case LOCK_TAKEN:
         return 0;
-    }
-    if (errno == EWOULDBLOCK) {
-        return error_set(
-            err, "another process (a second collector?) writes %s/%s: each needs a file.path of its own",
-            at->dir, name);
-    }
-    if (errno == ENOLCK || errno == EOPNOTSUPP || errno == ENOSYS) {
+    case LOCK_NONE:
         log_warn("this file system has no locks: see to it that no second collector writes this file",
                  KV("file", at->path));
         return 0;
+    case LOCK_HELD:
+        pid = lock_holder(fd);
+        snprintf(who, sizeof(who), pid > 0 ? ", pid %d" : "", (int)pid);
+        error_set(err,
+                  "another process (a second collector%s) writes %s/%s: end it, or give each a file.path of "
+                  "its own",
+                  who, at->dir, name);
+        return error_exit(err, EXIT_LOCKED);
+    case LOCK_FAILED:
+        break;
     }
     return error_set(err, "cannot lock %s/%s: %s", at->dir, name, strerror(errno));
 }
@@ -84,7 +91,7 @@ static int try_open(const struct location *at, const char *name, int flags, stru
         return error_set(err, "the output %s/%s is no regular file: set file.path, or use sink stdout",
                          at->dir, name);
     }
-    if (lock(at, name, fd, err) < 0) {
+    if (output_lock(at, name, fd, err) < 0) {
         close(fd);
         return -1;
     }

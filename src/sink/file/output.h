@@ -23,9 +23,12 @@ struct output {
 };
 
 /* Opens `name` in the directory of the output, creates it where it is missing, and locks it; fills *out.
- * `flags`: O_EXCL or 0. 0, or -1: *out is as it was, or not open. */
+ * `flags`: O_EXCL or 0. 0, or -1, as output_lock: *out is as it was, or not open. */
 int output_open(const struct location *at, const char *name, int flags, struct output *out,
                 struct error *err);
+/* Two collectors in one file would each cut off what the other wrote: takes the lock of a file that is open at that name,
+ * until fd is closed. 0; -1: where another process has it, err has the exit code EXIT_LOCKED. */
+int output_lock(const struct location *at, const char *name, int fd, struct error *err);
 /* Also of one that is not open. */
 void output_close(struct output *out);
 

@@ -63,7 +63,8 @@ static int cut_if_known(const struct location *at, const char *name, const struc
                          strerror(errno));
     }
     int result = is_known(fd, known) ? 1 : 0;
-    if (result == 1 && cut(at, name, fd, known->offset, err) < 0) {
+    /* Whoever writes it still has moved it away itself, or had it moved. */
+    if (result == 1 && (output_lock(at, name, fd, err) < 0 || cut(at, name, fd, known->offset, err) < 0)) {
         result = -1;
     }
     close(fd);

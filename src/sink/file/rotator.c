@@ -184,7 +184,7 @@ static int rotate(struct rotator *r, const struct output *out, struct output *to
 
 int rotator_run(struct rotator *r, const struct output *out, struct output *to)
 {
-    struct error err = {""};
+    struct error err = {0};
     if (rotate(r, out, to, &err) == 0) {
         log_debug("rotated the output", KV("file", r->at->path));
         if (r->failing) {

@@ -57,7 +57,7 @@ static int create(rd_kafka_t *rk, const struct kafka_settings *s, const char *na
     rd_kafka_AdminOptions_t *opts = options(rk, RD_KAFKA_ADMIN_OP_CREATETOPICS);
     rd_kafka_AdminOptions_set_validate_only(opts, only_try, NULL, 0);
     rd_kafka_CreateTopics(rk, &topic, 1, opts, queue);
-    struct error reason = {""};
+    struct error reason = {0};
     rd_kafka_event_t *event = answer(queue, s, &reason);
     int result = 0;
     if (event) {
@@ -191,7 +191,7 @@ static rd_kafka_resp_err_t settle(rd_kafka_t *rk, const struct kafka_settings *s
 static int make(rd_kafka_t *rk, const struct kafka_settings *s, const char *name, bool compact,
                 struct kafka_topic_facts *facts, struct error *err)
 {
-    struct error why = {""};
+    struct error why = {0};
     if (create(rk, s, name, compact, false, &why) < 0) {
         return error_set(err, "topic %s is not there and cannot be made: %.300s; make it, or grant Create",
                          name, why.text);

@@ -185,7 +185,7 @@ static int try_write(struct check *c, const char *name, size_t takes, struct err
 
 static void check_write(struct check *c, const char *what, const char *name, size_t takes)
 {
-    struct error err = {""};
+    struct error err = {0};
     switch (try_write(c, name, takes, &err)) {
     case 0:
         say(c, "ok", "%s %s: is there, may be written to, takes %zu bytes at once", what, name, takes);
@@ -203,7 +203,7 @@ static void check_write(struct check *c, const char *what, const char *name, siz
 /* A topic of a certain name. */
 static void check_topic(struct check *c, const char *what, const char *name, bool compact)
 {
-    struct error err = {""};
+    struct error err = {0};
     struct kafka_topic_facts facts;
     switch (kafka_topic_probe(c->rk, c->settings, name, compact, &facts, &err)) {
     case KAFKA_TOPIC_THERE:
@@ -250,7 +250,7 @@ static void check_template(struct check *c)
         }
         rd_kafka_metadata_destroy(metadata);
     }
-    struct error err = {""};
+    struct error err = {0};
     struct kafka_topic_facts facts;
     kafka_topic_name(c->settings->topic, &sample, STREAM_STDOUT, name);
     switch (kafka_topic_probe(c->rk, c->settings, name, false, &facts, &err)) {
@@ -271,7 +271,7 @@ static void check_template(struct check *c)
 
 static void check_read(struct check *c)
 {
-    struct error err = {""};
+    struct error err = {0};
     const char *name = c->settings->positions_topic;
     rd_kafka_t *rk = kafka_client(c->settings, RD_KAFKA_CONSUMER, &err);
     rd_kafka_topic_t *topic = rk ? rd_kafka_topic_new(rk, name, NULL) : NULL;
@@ -302,7 +302,7 @@ static void check_read(struct check *c)
 /* Under a name beside the real one, which would fence off a running collector. */
 static void check_transactions(struct check *c)
 {
-    struct error err = {""};
+    struct error err = {0};
     char id[600];
     snprintf(id, sizeof(id), "sidetail-%s-check", c->settings->identity);
     const char *const changes[][2] = {{"transactional.id", id}, {NULL, NULL}};
@@ -354,7 +354,7 @@ int kafka_check(const struct config *cfg, FILE *out)
                                            {"enable.idempotence", "false"},
                                            {"message.timeout.ms", "5000"},
                                            {NULL, NULL}};
-    struct error err = {""};
+    struct error err = {0};
     struct check c = {.out = out};
     struct kafka_settings *s = kafka_settings_new(cfg, &err);
     c.settings = s;

@@ -144,7 +144,7 @@ static void wait_for(struct kafka_flow *f, enum kafka_progress progress, struct 
 static bool produce(struct kafka_flow *f)
 {
     struct kafka_topic *missing = NULL;
-    struct error err = {""};
+    struct error err = {0};
     enum kafka_progress progress = kafka_produce(&f->producer.out, f->batches.waiting.head, &missing, &err);
     if (progress == KAFKA_ALL) {
         batch_produced(f);
@@ -158,7 +158,7 @@ static bool produce(struct kafka_flow *f)
 static void seal(struct kafka_flow *f)
 {
     const struct kafka_producer *p = &f->producer;
-    struct error err = {""};
+    struct error err = {0};
     enum kafka_progress progress = kafka_marks_produce(f->marks, p->out.rk, p->positions->handle, &err);
     if (progress != KAFKA_ALL) {
         wait_for(f, progress, NULL, &err);

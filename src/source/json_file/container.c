@@ -305,7 +305,7 @@ static void say_unreadable(struct container *c, const struct metadata *meta)
 static void read_metadata(struct container *c)
 {
     struct metadata meta;
-    struct error err = {""};
+    struct error err = {0};
     c->metadata_ns = metadata_time(c);
     if (metadata_load(c->dir, &meta, &err) < 0) {
         metadata_failed(c, &err, errno);

@@ -1,0 +1,158 @@
+/* A second process with the same checkpoint: it is refused before it touches anything. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+// cmocka.h wants the above
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "checkpoint/checkpoint.h"
+
+#define WEEK (168 * 3600 * NS_PER_S)
+
+static char dir[64], path[256];
+
+static int make_dir(void **state)
+{
+    (void)state;
+    strcpy(dir, "/tmp/test_checkpoint.XXXXXX");
+    log_setup(LEVEL_ERROR + 1, LOG_LOGFMT);
+    return mkdtemp(dir) && snprintf(path, sizeof(path), "%s/checkpoint.json", dir) > 0 ? 0 : -1;
+}
+
+static int remove_dir(void **state)
+{
+    (void)state;
+    char command[128];
+    snprintf(command, sizeof(command), "rm -rf %s", dir);
+    return system(command);
+}
+
+static struct checkpoint *load(void)
+{
+    struct error err = {0};
+    struct checkpoint *c = checkpoint_new();
+    assert_non_null(c);
+    if (checkpoint_load(c, path, WEEK, &err) < 0) {
+        fail_msg("%s", err.text);
+    }
+    return c;
+}
+
+static void set(struct checkpoint *c, uint64_t offset)
+{
+    struct position pos = {.kind = POSITION_FILE,
+                           .at.file = {.file = {.dev = 1, .ino = 2}, .offset = offset}};
+    assert_int_equal(checkpoint_set(c, "log", &pos), 0);
+}
+
+static void save(struct checkpoint *c)
+{
+    struct error err = {0};
+    if (checkpoint_save(c, &err) < 0) {
+        fail_msg("%s", err.text);
+    }
+}
+
+/* `who` is told to whoever comes second. */
+static void expect_refused(const char *who)
+{
+    struct error err = {0};
+    struct checkpoint *second = checkpoint_new();
+    assert_non_null(second);
+    assert_int_equal(checkpoint_load(second, path, WEEK, &err), -1);
+    assert_int_equal(err.exit_code, EXIT_LOCKED);
+    assert_non_null(strstr(err.text, path));
+    assert_non_null(strstr(err.text, who));
+    set(second, 2);
+    save(second); /* keeps nothing on disk */
+    checkpoint_free(second);
+}
+
+static void test_second_changes_nothing(void **state)
+{
+    (void)state;
+    char self[40];
+    struct checkpoint *first = load();
+    set(first, 1);
+    save(first);
+    snprintf(self, sizeof(self), "(pid %d on host ", (int)getpid());
+    expect_refused(self);
+    checkpoint_free(first);
+    first = load(); /* its lock is gone */
+    assert_int_equal(checkpoint_get(first, "log")->at.file.offset, 1);
+    checkpoint_free(first);
+}
+
+/* What is damaged for the one that comes second may be half of what the first one writes. */
+static void test_nothing_is_set_aside(void **state)
+{
+    (void)state;
+    struct checkpoint *first = load();
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    assert_true(fputs("half of it\n", f) >= 0);
+    assert_int_equal(fclose(f), 0);
+    expect_refused("pid");
+    assert_int_equal(access(path, F_OK), 0);
+    checkpoint_free(first);
+}
+
+/* The lock goes with its process, however that ends; its file stays. */
+static void test_after_a_kill(void **state)
+{
+    (void)state;
+    int ready[2];
+    char byte, who[40];
+    assert_int_equal(pipe(ready), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        load();
+        (void)!write(ready[1], "r", 1);
+        pause();
+        _exit(0);
+    }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    snprintf(who, sizeof(who), "(pid %d on host ", (int)pid);
+    expect_refused(who);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    checkpoint_free(load());
+    close(ready[0]);
+    close(ready[1]);
+}
+
+/* Nobody is led to another file by a planted link. */
+static void test_planted_link(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    char lock[300], victim[300];
+    snprintf(lock, sizeof(lock), "%s.lock", path);
+    snprintf(victim, sizeof(victim), "%s/victim", dir);
+    assert_int_equal(symlink(victim, lock), 0);
+    struct checkpoint *c = checkpoint_new();
+    assert_int_equal(checkpoint_load(c, path, WEEK, &err), -1);
+    assert_non_null(strstr(err.text, lock));
+    assert_int_equal(access(victim, F_OK), -1);
+    checkpoint_free(c);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_dir, remove_dir)
+    const struct CMUnitTest tests[] = {
+        TEST(test_second_changes_nothing),
+        TEST(test_nothing_is_set_aside),
+        TEST(test_after_a_kill),
+        TEST(test_planted_link),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
