@@ -72,13 +72,14 @@ def test_a_driver_that_keeps_nothing_is_said_once(collect, engine):
 def test_without_configuration(engine, binary, tmp_path):
     """No file, no variable: what the Engine's containers write comes out of stdout as JSON lines."""
     engine.write("nothing-set", count=20).wait()
-    with open(tmp_path / "out", "wb") as out:
-        process = subprocess.Popen([binary, "run"], env=BARE, stdout=out, stderr=subprocess.PIPE, cwd=tmp_path)
+    with open(tmp_path / "out", "wb") as out, open(tmp_path / "err", "wb") as err:
+        process = subprocess.Popen([binary, "run"], env=BARE, stdout=out, stderr=err, cwd=tmp_path)
         try:
-            wait_until(lambda: (tmp_path / "out").read_bytes().count(b" nothing-set:") == 20, 20)
+            wait_until(lambda: (tmp_path / "out").read_bytes().count(b" nothing-set:") == 20, 20,
+                       what=lambda: f"20 lines; it says: {(tmp_path / 'err').read_text()}")  # fmt: skip
         finally:
             process.terminate()
-            process.communicate(timeout=15)
+            process.wait(15)
     assert process.returncode == 0
 
 

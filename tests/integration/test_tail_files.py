@@ -1,5 +1,6 @@
 """`sidetail tail --files`: where no Engine runs, from a directory of containers made here, rotated as Docker rotates."""
 
+import contextlib
 import gzip
 import json
 import os
@@ -230,9 +231,9 @@ def watched(process):
     """The inodes that it watches."""
     found = set()
     for info in Path(f"/proc/{process.pid}/fdinfo").iterdir():
-        for line in info.read_text().splitlines():
-            if line.startswith("inotify "):
-                found.add(int(line.split("ino:")[1].split()[0], 16))
+        with contextlib.suppress(FileNotFoundError):  # it was closed meanwhile
+            lines = [line for line in info.read_text().splitlines() if line.startswith("inotify ")]
+            found |= {int(line.split("ino:")[1].split()[0], 16) for line in lines}
     return found
 
 

@@ -40,6 +40,7 @@ class Proxy:
     """A unix socket at `path` that leads to the Engine's. What it may do, changed while it runs:
 
     cut:    the chance for each KiB of a log stream that passes that the connection ends there, anywhere in a chunk
+    snap:   how many of the next pieces of a log stream that is followed are cut so for certain
     hang:   from now on, log streams that are open pass nothing more, though they stay open
     damage: the chance for each KiB that bytes of a log stream are overwritten
     garble: how many of the next pieces of a log stream are overwritten where they begin, which is where a chunk does
@@ -75,7 +76,7 @@ class Proxy:
         self.clients = set()  # connections that are open
         self.hanging = set()
         self.garble = 0
-        self.skip = self.again = 0
+        self.snap = self.skip = self.again = 0
         self.opening = self.most_opening = self.cuts = self.streams = self.skipped = self.repeated = self.checks = 0
         self.started = collections.Counter()  # by the container's id: time of the last start whose event was passed on, in ns
         self.streams_of = collections.Counter()  # by the container's id, as it is asked for
@@ -199,8 +200,7 @@ class Proxy:
                     data = self._late(client, start[1].decode(), int(start[2]), data)
                 if followed:
                     data = self._harm(number, self._distort(chunks.whole(data), recent, live))
-                if followed and self._happens(self.cut, data):
-                    self.cuts += 1
+                if followed and self._breaks(data):
                     client.sendall(data[: self.dice.randrange(len(data) + 1)])
                     return
                 client.sendall(data)
@@ -223,6 +223,13 @@ class Proxy:
 
     def _happens(self, chance, data):
         return bool(data) and self.dice.random() < chance * len(data) / 1024
+
+    def _breaks(self, data):
+        snap = self.snap > 0 and bool(data)
+        self.snap -= snap
+        broken = snap or self._happens(self.cut, data)
+        self.cuts += broken
+        return broken
 
     def _hold_back(self, client, data):
         head, end, rest = data.partition(b"\r\n\r\n")
