@@ -207,7 +207,8 @@ static void test_refuses_a_second_collector(void **state)
     int ready[2];
     assert_int_equal(pipe(ready), 0);
     pid_t pid = fork();
-    if (pid == 0) {
+    if (pid == 0) { /* its checkpoint is another one, else that would refuse already */
+        snprintf(bench.checkpoint_path, sizeof(bench.checkpoint_path), "%s/other.json", bench.dir);
         bench_open(&sink_file);
         (void)!write(ready[1], "r", 1);
         pause();
