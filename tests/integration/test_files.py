@@ -284,3 +284,31 @@ def test_directory_that_vanishes(collect, volume, write_file):
     write_file(file=volume / "web" / "a.log", id="two", count=100).wait()
     assert_collected(collector, one={"total": 100}, two={"total": 100})
     collector.stop_cleanly()
+
+
+def test_second_start(collect, volume, tmp_path):
+    """By mistake, while the output is moved away: refused before it touches a file of the first one, which goes on."""
+    checkpoint, log = tmp_path / "c.json", volume / "web" / "a.log"
+    out, moved = tmp_path / "out.log", tmp_path / "out.log.1"
+    settings = {"checkpoint": {"path": str(checkpoint), "interval": "1h"}}
+    log.write_text("".join(f"{number}\n" for number in range(1000)))
+    first = collect(**settings).start()
+    first.wait_lines(1000)
+    first.stop_cleanly()
+    first.start()
+    with log.open("a") as file:
+        file.writelines(f"{number}\n" for number in range(1000, 2000))
+    first.wait_lines(2000)  # the checkpoint knows of the first thousand
+    out.rename(moved)  # SIGUSR1 is still to come: nothing lies at the path
+    written, saved = moved.read_bytes(), checkpoint.read_bytes()
+    for _ in range(20):
+        second = collect(**settings).start()
+        assert second.wait() == 3, second.stderr()
+        assert f"pid {first.pid} " in second.stderr() and "checkpoint.path" in second.stderr()
+    assert (moved.read_bytes(), checkpoint.read_bytes()) == (written, saved)
+    assert not list(tmp_path.glob("c.json.corrupt*"))
+    first.kill()  # its lock goes with it
+    third = collect(**settings).start()
+    third.wait_lines(2000)
+    third.stop_cleanly()
+    assert sorted(int(record["log"]) for record in third.records()) == list(range(2000))
