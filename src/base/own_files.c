@@ -67,8 +67,8 @@ static bool is_named(const struct own *own, const char *path)
         return false;
     }
     const char *rest = path + len;
-    return *rest == '\0' || (*rest == '.' && (isdigit((unsigned char)rest[1]) || strcmp(rest, ".new") == 0 || strcmp(rest, ".lock") == 0 ||
-                                              strncmp(rest, ".corrupt-", 9) == 0));
+    return *rest == '\0' || strcmp(rest, ".new") == 0 || strcmp(rest, ".lock") == 0 ||
+           strncmp(rest, ".corrupt-", 9) == 0 || (*rest == '.' && isdigit((unsigned char)rest[1]));
 }
 
 bool own_files_has(const char *path, const struct stat *st)
