@@ -154,7 +154,8 @@ static bool find_cut(const struct begin *b, struct listing *l, const struct posi
                      struct start *start)
 {
     const struct file_id *id = &pos->at.file.file;
-    for (int other = 0; other <= (pos->newest_ns != 0); other++) {
+    int rounds = pos->newest_ns != 0 ? 2 : 1; /* others are known by their times alone */
+    for (int other = 0; other < rounds; other++) {
         for (size_t i = 0; i < l->count; i++) {
             const struct generation *at = &l->files[i].at;
             bool same = !at->name.packed && same_inode(id, at->dev, at->ino);

@@ -97,8 +97,10 @@ static size_t take_mark(struct lines *l, const char *p, size_t len)
 /* The first hole of the bytes at p, which stand at the head's offset. */
 static struct hole find_hole(const struct lines *l, const char *p, size_t len, bool full)
 {
-    bool framed = l->decoder && l->decoder->framing;
-    return framed ? (struct hole){.at = len} : hole_find(l->progress->chain->head, p, len, full);
+    if (l->decoder && l->decoder->framing) {
+        return (struct hole){.at = len};
+    }
+    return hole_find(l->progress->chain->head, p, len, full);
 }
 
 /* Is there a hole in the line at p? Looks ahead, at more than a line at a time: none begins before *clean. Text that is
