@@ -48,7 +48,9 @@ int output_lock(const struct location *at, const char *name, int fd, struct erro
         return 0;
     case LOCK_HELD:
         pid = lock_holder(fd);
-        snprintf(who, sizeof(who), pid > 0 ? ", pid %d" : "", (int)pid);
+        if (pid > 0) {
+            snprintf(who, sizeof(who), ", pid %d", (int)pid);
+        }
         error_set(err,
                   "another process (a second collector%s) writes %s/%s: end it, or give each a file.path of "
                   "its own",
