@@ -19,7 +19,7 @@ struct checkpoint {
     struct entries entries;
     struct position output; /* kind POSITION_NONE: there is none */
     char *path;             /* NULL: not loaded, or nothing is kept on disk */
-    int lock;               /* fd: see owner.h; -1: none */
+    struct owner owner;
     int64_t retention_ns;
     int64_t loaded_ns, saved_ns; /* monotonic */
     int64_t before_ns;           /* see checkpoint_saved_before */
@@ -32,7 +32,7 @@ struct checkpoint *checkpoint_new(void)
 {
     struct checkpoint *c = calloc(1, sizeof(*c));
     if (c) {
-        c->lock = -1;
+        c->owner.fd = -1;
     }
     return c;
 }
@@ -49,10 +49,7 @@ static void close_file(struct checkpoint *c)
     if (c->path) {
         own_files_remove(c->path);
     }
-    if (c->lock >= 0) {
-        close(c->lock);
-        c->lock = -1;
-    }
+    owner_end(&c->owner);
     free(c->path);
     c->path = NULL;
 }
@@ -203,7 +200,7 @@ int checkpoint_save(struct checkpoint *c, struct error *err)
     int64_t now_s = clock_now() / NS_PER_S;
     drop_expired(c, now_s);
     struct content what = {&c->entries, &c->output, now_s};
-    if (store_write(c->path, write_content, &what, err) < 0) {
+    if (owner_remain(&c->owner, c->path, err) < 0 || store_write(c->path, write_content, &what, err) < 0) {
         return -1;
     }
     c->changed = false;
@@ -250,7 +247,7 @@ static int load(struct checkpoint *c, struct error *err)
 {
     struct slice text;
     struct stat st;
-    if (store_make_directory(c->path, err) < 0 || owner_become(c->path, &c->lock, err) < 0 ||
+    if (store_make_directory(c->path, err) < 0 || owner_become(&c->owner, c->path, err) < 0 ||
         store_check(c->path, err) < 0) {
         return -1;
     }

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/lock.h"
@@ -37,33 +38,91 @@ static int is_held(const char *lock, int fd, const char *path, struct error *err
     return error_exit(err, EXIT_LOCKED);
 }
 
-int owner_become(const char *path, int *fd, struct error *err)
+/* A lock that is there and cannot be opened stands for positions that are there: to read all again would be wrong. */
+static int not_open(const char *lock, struct error *err)
 {
-    char lock[PATH_MAX];
-    *fd = -1;
-    snprintf(lock, sizeof(lock), "%s.lock", path);
-    int file = open(lock, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
-    if (file < 0) {
-        return error_set(err, "cannot open %s: %s; make its directory writable, or set checkpoint.path", lock,
-                         strerror(errno));
+    int why = errno;
+    struct stat st;
+    if (why == EACCES && lstat(lock, &st) == 0) {
+        error_set(err, "cannot open %s, which is user %u's: give it to user %u, as the checkpoint (chown)",
+                  lock, (unsigned)st.st_uid, (unsigned)geteuid());
+        return error_exit(err, EXIT_CONFIG);
+    }
+    return error_set(err, "cannot open %s: %s; make its directory writable, or set checkpoint.path", lock,
+                     strerror(why));
+}
+
+/* Some kernels refuse O_CREAT for another's file in a directory such as /tmp: it is asked for last. */
+static int open_lock(const char *lock)
+{
+    int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+    int fd = open(lock, flags);
+    return fd >= 0 || errno != ENOENT ? fd : open(lock, flags | O_CREAT, 0600);
+}
+
+static int take(struct owner *o, const char *lock, const char *path, struct error *err)
+{
+    bool again = o->lost;
+    o->fd = open_lock(lock);
+    o->lost = o->fd < 0 && (errno == ENOSPC || errno == EDQUOT);
+    if (o->lost && !again) {
+        log_warn("no room for the lock of the checkpoint: see to it that no second collector keeps its "
+                 "positions here",
+                 KV("lock", lock));
+    }
+    if (o->lost) {
+        return 0;
+    }
+    if (o->fd < 0) {
+        o->lost = true;
+        return not_open(lock, err);
     }
     int result = 0;
-    switch (lock_take(file)) {
+    switch (lock_take(o->fd)) {
     case LOCK_TAKEN:
-        write_who(file);
-        *fd = file;
+        write_who(o->fd);
         return 0;
     case LOCK_NONE:
         log_warn("this file system has no locks: see to it that no second collector keeps its positions here",
                  KV("checkpoint", path));
         break;
     case LOCK_HELD:
-        result = is_held(lock, file, path, err);
+        result = is_held(lock, o->fd, path, err);
         break;
     case LOCK_FAILED:
         result = error_set(err, "cannot lock %s: %s", lock, strerror(errno));
         break;
     }
-    close(file);
+    owner_end(o);
+    o->lost = result < 0;
     return result;
+}
+
+int owner_become(struct owner *o, const char *path, struct error *err)
+{
+    char lock[PATH_MAX];
+    *o = (struct owner){.fd = -1};
+    snprintf(lock, sizeof(lock), "%s.lock", path);
+    return take(o, lock, path, err);
+}
+
+int owner_remain(struct owner *o, const char *path, struct error *err)
+{
+    char lock[PATH_MAX];
+    struct stat held, there;
+    snprintf(lock, sizeof(lock), "%s.lock", path);
+    if (o->fd >= 0 && fstat(o->fd, &held) == 0 &&
+        (stat(lock, &there) < 0 || held.st_ino != there.st_ino || held.st_dev != there.st_dev)) {
+        owner_end(o);
+        o->lost = true;
+    }
+    return o->lost ? take(o, lock, path, err) : 0;
+}
+
+void owner_end(struct owner *o)
+{
+    if (o->fd >= 0) {
+        close(o->fd);
+    }
+    *o = (struct owner){.fd = -1};
 }

@@ -69,7 +69,11 @@ int store_write(const char *path, int (*write)(void *arg, int fd), void *arg, st
 int store_map(const char *path, struct slice *text, struct error *err)
 {
     struct stat st;
-    int result = -1, fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int result = -1, fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0 && errno == ELOOP) { /* a lock is had of one name alone */
+        error_set(err, "the checkpoint %s is a link: checkpoint.path must name the file itself", path);
+        return error_exit(err, EXIT_CONFIG);
+    }
     if (fd < 0) {
         return errno == ENOENT ? 0
                                : error_set(err, "cannot open the checkpoint %s: %s", path, strerror(errno));

@@ -1,4 +1,5 @@
 /* A second process with the same checkpoint: it is refused before it touches anything. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -6,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 // cmocka.h wants the above
@@ -145,6 +148,104 @@ static void test_planted_link(void **state)
     checkpoint_free(c);
 }
 
+/* By a second name, the positions would be had without their lock. */
+static void test_link_to_the_checkpoint(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    char link[300];
+    struct checkpoint *first = load();
+    set(first, 1);
+    save(first);
+    snprintf(link, sizeof(link), "%s/link.json", dir);
+    assert_int_equal(symlink(path, link), 0);
+    struct checkpoint *c = checkpoint_new();
+    assert_int_equal(checkpoint_load(c, link, WEEK, &err), -1);
+    assert_int_equal(err.exit_code, EXIT_CONFIG);
+    assert_non_null(strstr(err.text, "is a link"));
+    checkpoint_free(c);
+    checkpoint_free(first);
+}
+
+/* As cleaners of old files do: the lock is taken again, or whoever has it by then is told. */
+static void test_lock_is_removed(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    char lock[300];
+    snprintf(lock, sizeof(lock), "%s.lock", path);
+    struct checkpoint *first = load();
+    set(first, 1);
+    save(first);
+    assert_int_equal(unlink(lock), 0);
+    set(first, 2);
+    save(first);
+    expect_refused("pid");
+    assert_int_equal(unlink(lock), 0);
+    struct checkpoint *second = load();
+    set(first, 3);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(checkpoint_save(first, &err), -1);
+        assert_int_equal(err.exit_code, EXIT_LOCKED);
+    }
+    assert_int_equal(checkpoint_get(second, "log")->at.file.offset, 2);
+    checkpoint_free(second);
+    save(first); /* the other has gone */
+    checkpoint_free(first);
+}
+
+/* A disk on which there is no inode left for the lock: a start is possible, and a second one is refused once there is. */
+static void test_no_room(void **state)
+{
+    (void)state;
+    char filler[200];
+    if (mount("none", dir, "tmpfs", 0, "size=1m,nr_inodes=8") < 0) {
+        print_message("no right to mount a small tmpfs: not tested\n");
+        skip();
+    }
+    for (int i = 0; i < 8; i++) {
+        snprintf(filler, sizeof(filler), "%s/filler%d", dir, i);
+        int fd = open(filler, O_WRONLY | O_CREAT, 0600);
+        if (fd >= 0) {
+            close(fd);
+        }
+    }
+    struct checkpoint *first = load();
+    for (int i = 0; i < 3; i++) {
+        snprintf(filler, sizeof(filler), "%s/filler%d", dir, i);
+        assert_int_equal(unlink(filler), 0);
+    }
+    set(first, 1);
+    save(first);
+    expect_refused("pid");
+    checkpoint_free(first);
+    assert_int_equal(umount(dir), 0);
+}
+
+/* Root ran it once: that the lock is to be given away too is said, and nothing is read again for want of that. */
+static void test_lock_of_another_user(void **state)
+{
+    (void)state;
+    char lock[300];
+    struct error err = {0};
+    if (geteuid() != 0) {
+        print_message("only root can give files away: not tested\n");
+        skip();
+    }
+    checkpoint_free(load());
+    snprintf(lock, sizeof(lock), "%s.lock", path);
+    assert_int_equal(chown(dir, 65534, 65534), 0);
+    assert_int_equal(seteuid(65534), 0);
+    struct checkpoint *c = checkpoint_new();
+    int result = checkpoint_load(c, path, WEEK, &err);
+    assert_int_equal(seteuid(0), 0);
+    assert_int_equal(result, -1);
+    assert_int_equal(err.exit_code, EXIT_CONFIG);
+    assert_non_null(strstr(err.text, "user 0's"));
+    assert_non_null(strstr(err.text, "user 65534"));
+    checkpoint_free(c);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_dir, remove_dir)
@@ -153,6 +254,10 @@ int main(void)
         TEST(test_nothing_is_set_aside),
         TEST(test_after_a_kill),
         TEST(test_planted_link),
+        TEST(test_link_to_the_checkpoint),
+        TEST(test_lock_is_removed),
+        TEST(test_no_room),
+        TEST(test_lock_of_another_user),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
