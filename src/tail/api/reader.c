@@ -133,7 +133,7 @@ static bool on_entry(void *arg, const struct log_entry *e)
     if (e->malformed) {
         return put(r, e, clock_now());
     }
-    if (e->time_ns < o->since_ns || (o->until_ns && e->time_ns > o->until_ns)) {
+    if (e->time_ns < o->since_ns || (o->until_ns && e->time_ns > o->until_ns && !r->keeps)) {
         return true;
     }
     struct api_cursor before = r->cursor;
@@ -216,6 +216,10 @@ static void on_turn(void *arg)
     }
     if (!r->container->list_only && !r->proof.engine) {
         proof_init(&r->proof, r->all->engine, r->container);
+    }
+    r->keeps = request_keeps_last(r);
+    if (r->keeps) {
+        tail_feed_keep_last(r->feed, r->all->env->options->lines);
     }
     proof_opening(&r->proof, &r->cursor, proof_clock(r->all->engine));
     struct log_options options = request_options(r);

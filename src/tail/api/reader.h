@@ -37,6 +37,7 @@ struct reader {
     bool more[STREAM_COUNT]; /* the last entry was a piece of a line */
     enum phase phase;
     bool inspecting;     /* what is to be known of its container is asked for; then it is opened */
+    bool keeps;          /* its feed keeps the last lines of the past, which the Engine is not asked for */
     bool ends;           /* the stream ends by itself */
     bool fresh;          /* the stream brought an entry since that was last asked */
     bool full;           /* the feed takes nothing now */

@@ -5,7 +5,15 @@ bool request_needs_inspection(const struct reader *r)
     const struct readers *all = r->all;
     bool terminal = r->stream && log_stream_tty(r->stream);
     bool old_since = all->env->options->since_ns > 0 && engine_api_minor(all->engine) < 42;
-    return r->container && r->container->list_only && (r->phase != PAST || terminal || old_since);
+    bool old_tail = all->env->options->lines > 0 && engine_tail_harms(all->engine, "local");
+    return r->container && r->container->list_only && (r->phase != PAST || terminal || old_since || old_tail);
+}
+
+bool request_keeps_last(const struct reader *r)
+{
+    const struct engine_container *c = r->container;
+    return r->phase == PAST && r->all->env->options->lines > 0 && !c->list_only &&
+           engine_tail_harms(r->all->engine, c->driver);
 }
 
 struct log_options request_options(struct reader *r)
@@ -24,9 +32,10 @@ struct log_options request_options(struct reader *r)
     options.since_ns = cursor_open(&r->cursor, r->more);
     options.until_ns = o->until_ns;
     if (r->phase == PAST) {
-        options.tail = o->lines;
-        /* One that has ended is read to its end: it may have written after that, and is not followed. */
-        options.until_ns = all->env->follow && c->running ? all->now_ns : o->until_ns;
+        options.tail = r->keeps ? -1 : o->lines;
+        /* One that has ended is read to its end: it may have written after that, and is not followed. The last lines are
+           those of all that there is; --until chooses among them. */
+        options.until_ns = all->env->follow && c->running ? all->now_ns : r->keeps ? 0 : o->until_ns;
         options.since_ns = o->since_ns > options.since_ns ? o->since_ns : options.since_ns;
         if (engine_container_since_skips(all->engine, c)) {
             options.since_ns = 0; /* passed over here */
