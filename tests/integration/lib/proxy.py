@@ -79,6 +79,7 @@ class Proxy:
         self.snap = self.skip = self.again = 0
         self.opening = self.most_opening = self.cuts = self.streams = self.skipped = self.repeated = self.checks = 0
         self.started = collections.Counter()  # by the container's id: time of the last start whose event was passed on, in ns
+        self.asked = []  # of each request for a log: the container's id, and what stands behind the question mark
         self.streams_of = collections.Counter()  # by the container's id, as it is asked for
         self.lock = threading.Lock()
         self.open = set()  # numbers of the log streams that are followed now
@@ -137,6 +138,8 @@ class Proxy:
             upstream.sendall(request)
             threading.Thread(target=self._until_gone, args=(client, upstream), daemon=True).start()
             logs = self.LOGS.match(request)
+            if logs:
+                self.asked.append((logs.group(1).decode(), logs.group(2).decode()))
             followed = bool(logs) and b"follow=1" in logs.group(2)
             if followed:
                 self.streams_of[logs.group(1).decode()] += 1
