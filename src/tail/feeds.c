@@ -268,9 +268,24 @@ void tail_feed_notice(struct tail_feed *feed, enum tail_line_kind kind, int64_t 
 
 void tail_feed_keep_last(struct tail_feed *feed, int64_t lines)
 {
-    if (!feed->last && !(feed->last = last_lines_new(lines))) {
+    last_lines_free(feed->last);
+    feed->last = last_lines_new(lines);
+    if (!feed->last) {
         tail_out_of_memory();
     }
+    for (int s = 0; s < STREAM_COUNT; s++) {
+        tail_feed_drop_part(feed, (enum stream)s);
+    }
+}
+
+int64_t tail_feed_kept(const struct tail_feed *feed)
+{
+    return last_lines_count(feed->last);
+}
+
+bool tail_feed_has_room(const struct tail_feed *feed)
+{
+    return last_lines_has_room(feed->last);
 }
 
 static void tell_cut_short(struct tail_feed *feed, int64_t count, int64_t time_ns)

@@ -52,8 +52,13 @@ struct tail_feed *tail_feed_open(struct tail_feeds *fs, struct tags *tags, void 
 void tail_feed_retag(struct tail_feed *feed, struct tags *tags);
 /* Of what is put of before now, only the last `lines` lines, at least 1, are to be shown, up to --until. They are kept until
  * tail_feed_present, and chosen among by the filter then. Where they take too many bytes there are fewer, which is told before
- * them. No put is refused as long as that goes on. Does nothing where it does already. */
+ * them. No put is refused as long as that goes on. Where it does already, it begins anew:
+ * all that was put is dropped. */
 void tail_feed_keep_last(struct tail_feed *feed, int64_t lines);
+/* Of a feed that keeps its last lines: how many there are yet. */
+int64_t tail_feed_kept(const struct tail_feed *feed);
+/* And would earlier ones be kept too? */
+bool tail_feed_has_room(const struct tail_feed *feed);
 /* All that it had to put of before now is put. */
 void tail_feed_present(struct tail_feed *feed);
 /* Puts an entry: a line, or with `more` a piece of one. False: not now, `resume` will be called; the same

@@ -64,6 +64,11 @@ int64_t last_lines_count(const struct last_lines *l)
     return l->count;
 }
 
+bool last_lines_has_room(const struct last_lines *l)
+{
+    return !l->dropped && l->count < l->most;
+}
+
 bool last_lines_cut_short(const struct last_lines *l)
 {
     return l->dropped && l->count < l->most;

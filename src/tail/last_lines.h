@@ -24,6 +24,8 @@ int last_lines_put(struct last_lines *l, const struct tail_line *line, size_t by
 
 /* Lines that are kept; not to be asked once one was taken. */
 int64_t last_lines_count(const struct last_lines *l);
+/* Would lines that come before all of these be kept? */
+bool last_lines_has_room(const struct last_lines *l);
 /* Those are fewer than `most`, and there were more: they took too many bytes. */
 bool last_lines_cut_short(const struct last_lines *l);
 

@@ -191,6 +191,9 @@ static void on_stream_end(void *arg, enum log_end end, const struct error *err)
         unreadable(r);
     } else if (r->phase == PAST && end == LOG_END_BROKEN) {
         reader_retry(r); /* what came is passed over: see cursor.h */
+    } else if (r->phase == PAST && request_widens(r)) {
+        reader_keep_last(r, r->window_ns);
+        reader_enqueue(r);
     } else if (r->phase == PAST) {
         reader_past_ended(r);
     } else if (r->life.stopped && !r->ends && r->container) {
@@ -217,9 +220,8 @@ static void on_turn(void *arg)
     if (!r->container->list_only && !r->proof.engine) {
         proof_init(&r->proof, r->all->engine, r->container);
     }
-    r->keeps = request_keeps_last(r);
-    if (r->keeps) {
-        tail_feed_keep_last(r->feed, r->all->env->options->lines);
+    if (!r->keeps && request_keeps_last(r)) {
+        reader_keep_last(r, REQUEST_WINDOW);
     }
     proof_opening(&r->proof, &r->cursor, proof_clock(r->all->engine));
     struct log_options options = request_options(r);
