@@ -98,6 +98,16 @@ def test_goes_on_with_what_is_written_then(engine, proxy, follow, project, harme
     check_asked(proxy, harmed)
 
 
+def test_a_broken_connection_is_gone_on_behind(engine, proxy, follow, project, harmed):
+    web = shell(engine, "web", f"{write(1, 1010)}; sleep 600", project, options=ROTATED)
+    wait_until(lambda: ends_with(web, line(1010)), 60)
+    proxy.break_read = 2
+    tail = follow(web.id, "--no-follow", "-n", "500", host=proxy.host)
+    assert tail.process.wait(60) == 0 and proxy.break_read == 0
+    check_last(texts(tail), lines(1, 1010), 500, harmed)
+    check_asked(proxy, harmed)
+
+
 def test_no_more_is_read_than_need_be(engine, proxy, follow, project, harmed):
     """The end of a log is asked for first, then more of it, until there are enough lines: of the time that it was written in."""
     web = shell(engine, "web", f"{write(1, 401)}; sleep 3; {write(402, 403)}; sleep 5; exit", project, options=ROTATED)

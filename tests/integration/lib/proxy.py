@@ -41,6 +41,7 @@ class Proxy:
 
     cut:    the chance for each KiB of a log stream that passes that the connection ends there, anywhere in a chunk
     snap:   how many of the next pieces of a log stream that is followed are cut so for certain
+    break_read: in how many of the next log streams that are not followed the connection ends in a piece of 4 KiB and more
     hang:   from now on, log streams that are open pass nothing more, though they stay open
     damage: the chance for each KiB that bytes of a log stream are overwritten
     garble: how many of the next pieces of a log stream are overwritten where they begin, which is where a chunk does
@@ -76,6 +77,7 @@ class Proxy:
         self.clients = set()  # connections that are open
         self.hanging = set()
         self.garble = 0
+        self.break_read = 0
         self.snap = self.skip = self.again = 0
         self.opening = self.most_opening = self.cuts = self.streams = self.skipped = self.repeated = self.checks = 0
         self.started = collections.Counter()  # by the container's id: time of the last start whose event was passed on, in ns
@@ -205,6 +207,10 @@ class Proxy:
                     data = self._harm(number, self._distort(chunks.whole(data), recent, live))
                 if followed and self._breaks(data):
                     client.sendall(data[: self.dice.randrange(len(data) + 1)])
+                    return
+                if logs and not followed and self.break_read and len(data) > 4096:
+                    self.break_read -= 1
+                    client.sendall(data[: len(data) // 2])
                     return
                 client.sendall(data)
         finally:
