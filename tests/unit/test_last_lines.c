@@ -51,6 +51,7 @@ static void check(int64_t most, const char *const *lines, int64_t count, const c
         put(l, lines[i], PLENTY);
     }
     assert_int_equal(last_lines_count(l), count);
+    assert_int_equal(last_lines_has_room(l), count < most);
     assert_false(last_lines_cut_short(l));
     check_left(l, want);
     last_lines_free(l);
@@ -97,9 +98,11 @@ static void test_bytes(void **state)
     size_t two = 2 * (HEAD + 10);
     put(l, "|0123456789", two);
     put(l, "|1123456789", two);
+    assert_true(last_lines_has_room(l));
     assert_false(last_lines_cut_short(l));
     put(l, "|2123456789", two);
     assert_true(last_lines_cut_short(l));
+    assert_false(last_lines_has_room(l)); /* what is older would be dropped as well */
     assert_int_equal(last_lines_count(l), 2);
     put(l, "|a", PLENTY);
     put(l, "|b", PLENTY);
