@@ -1,8 +1,11 @@
 #include "feeds.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/queue.h>
 
+#include "last_lines.h"
 #include "merge.h"
 #include "printer.h"
 #include "say.h"
@@ -12,6 +15,7 @@ struct tail_feed {
     LIST_ENTRY(tail_feed) link;
     struct tags *tags;
     struct lane *lane;
+    struct last_lines *last;       /* NULL: what is put goes on to the lane */
     struct buf join[STREAM_COUNT]; /* a line whose rest has not come yet */
     int64_t join_ns[STREAM_COUNT]; /* its time */
     struct tail_filter_state filter[STREAM_COUNT];
@@ -28,7 +32,7 @@ struct tail_feeds {
     struct feeds_calls calls;
     LIST_HEAD(feed_list, tail_feed) list;
     size_t count; /* opened so far */
-    int64_t line_max;
+    int64_t line_max, until_ns;
     bool finishing;
 };
 
@@ -45,6 +49,7 @@ static void feed_free(struct tail_feed *feed)
 {
     LIST_REMOVE(feed, link);
     lane_close(feed->lane);
+    last_lines_free(feed->last);
     tags_unref(feed->tags);
     for (int s = 0; s < STREAM_COUNT; s++) {
         buf_free(&feed->join[s]);
@@ -97,6 +102,7 @@ struct tail_feeds *tail_feeds_new(struct event_base *base, const struct tail_opt
     fs->filter = filter;
     fs->calls = *calls;
     fs->line_max = cfg->line_max;
+    fs->until_ns = o->until_ns;
     struct screen_calls screen = {.room = on_room, .drained = on_room, .closed = on_closed, .arg = fs};
     fs->printer = printer_new(base, o, cfg, &screen, err);
     if (!fs->printer) {
@@ -161,12 +167,6 @@ void tail_feed_retag(struct tail_feed *feed, struct tags *tags)
     feed->tags = tags;
 }
 
-void tail_feed_present(struct tail_feed *feed)
-{
-    lane_present(feed->lane);
-    print_merged(feed->all);
-}
-
 static void hand_on(struct tail_feed *feed, const struct tail_line *line)
 {
     struct tail_feeds *fs = feed->all;
@@ -180,22 +180,42 @@ static void hand_on(struct tail_feed *feed, const struct tail_line *line)
     print_merged(fs);
 }
 
-static void hand_on_text(struct tail_feed *feed, enum stream stream, int64_t time_ns, struct slice text,
-                         bool partial)
+/* Is it shown at all? Notices always are. */
+static bool passes_filter(struct tail_feed *feed, const struct tail_line *line)
 {
-    struct tail_feeds *fs = feed->all;
-    if (tail_filter_line(fs->filter, &feed->filter[stream], stream, text)) {
-        hand_on(
-            feed,
-            &(struct tail_line){
-                .time_ns = time_ns, .stream = stream, .text = text, .partial = partial, .kind = TAIL_LINE});
+    struct tail_filter_state *state = &feed->filter[line->stream];
+    return line->kind != TAIL_LINE || tail_filter_line(feed->all->filter, state, line->stream, line->text);
+}
+
+static void keep(struct tail_feed *feed, const struct tail_line *line)
+{
+    size_t share = FEEDS_KEPT_MAX / feed->all->count;
+    if (last_lines_put(feed->last, line, share > FEED_KEPT_MIN ? share : FEED_KEPT_MIN) < 0) {
+        tail_out_of_memory();
     }
+}
+
+static void take(struct tail_feed *feed, const struct tail_line *line)
+{
+    if (feed->last) {
+        keep(feed, line);
+    } else if (passes_filter(feed, line)) {
+        hand_on(feed, line);
+    }
+}
+
+static void take_text(struct tail_feed *feed, enum stream stream, int64_t time_ns, struct slice text,
+                      bool partial)
+{
+    take(feed,
+         &(struct tail_line){
+             .time_ns = time_ns, .stream = stream, .text = text, .partial = partial, .kind = TAIL_LINE});
 }
 
 static void end_join(struct tail_feed *feed, enum stream stream, bool partial)
 {
     struct buf *join = &feed->join[stream];
-    hand_on_text(feed, stream, feed->join_ns[stream], slice_of(join->data, join->len), partial);
+    take_text(feed, stream, feed->join_ns[stream], slice_of(join->data, join->len), partial);
     join->len = 0;
 }
 
@@ -212,7 +232,7 @@ bool tail_feed_put(struct tail_feed *feed, enum stream stream, int64_t time_ns, 
         return false;
     }
     if (!more && join->len == 0) {
-        hand_on_text(feed, stream, time_ns, text, false);
+        take_text(feed, stream, time_ns, text, false);
         return true;
     }
     if (join->len == 0) {
@@ -241,7 +261,72 @@ void tail_feed_end_parts(struct tail_feed *feed)
 void tail_feed_notice(struct tail_feed *feed, enum tail_line_kind kind, int64_t time_ns, const char *text)
 {
     tail_feed_end_parts(feed);
-    hand_on(feed, &(struct tail_line){.time_ns = time_ns, .text = slice_str(text), .kind = kind});
+    take(feed, &(struct tail_line){.time_ns = time_ns, .text = slice_str(text), .kind = kind});
+}
+
+/* -- the last lines ---------------------------------------------------------------------------- */
+
+void tail_feed_keep_last(struct tail_feed *feed, int64_t lines)
+{
+    last_lines_free(feed->last);
+    feed->last = last_lines_new(lines);
+    if (!feed->last) {
+        tail_out_of_memory();
+    }
+    for (int s = 0; s < STREAM_COUNT; s++) {
+        tail_feed_drop_part(feed, (enum stream)s);
+    }
+}
+
+int64_t tail_feed_kept(const struct tail_feed *feed)
+{
+    return last_lines_count(feed->last);
+}
+
+bool tail_feed_has_room(const struct tail_feed *feed)
+{
+    return last_lines_has_room(feed->last);
+}
+
+static void tell_cut_short(struct tail_feed *feed, int64_t count, int64_t time_ns)
+{
+    char text[200];
+    snprintf(text, sizeof(text),
+             "only its last %" PRId64
+             " lines are shown: more would take too much memory, as this Engine cannot be asked for "
+             "them alone; ask for fewer with -n, or add --files",
+             count);
+    hand_on(feed, &(struct tail_line){.time_ns = time_ns, .text = slice_str(text), .kind = TAIL_NOTICE_BAD});
+}
+
+/* Hands on the lines that were kept. The lane takes all of them: a notice must not come before. */
+static void release_last(struct tail_feed *feed)
+{
+    struct last_lines *last = feed->last;
+    int64_t count = last_lines_count(last);
+    bool tell = last_lines_cut_short(last);
+    struct tail_line line;
+    feed->last = NULL;
+    while (last_lines_take(last, &line)) {
+        if (tell) {
+            tell_cut_short(feed, count, line.time_ns);
+            tell = false;
+        }
+        bool is_late = feed->all->until_ns && line.time_ns > feed->all->until_ns && line.kind == TAIL_LINE;
+        if (!is_late && passes_filter(feed, &line)) {
+            hand_on(feed, &line);
+        }
+    }
+    last_lines_free(last);
+}
+
+void tail_feed_present(struct tail_feed *feed)
+{
+    if (feed->last) {
+        release_last(feed);
+    }
+    lane_present(feed->lane);
+    print_merged(feed->all);
 }
 
 void tail_feed_close(struct tail_feed *feed)

@@ -12,6 +12,11 @@
 #include "record/tags.h"
 #include "tail/options.h"
 
+/* Bytes of last lines that feeds keep, where the source cannot be asked for these: of all feeds, as long as each has its
+ * least, and a line more. */
+#define FEEDS_KEPT_MAX (64u << 20)
+#define FEED_KEPT_MIN  (256u << 10)
+
 struct tail_feeds;
 struct tail_feed;
 
@@ -45,6 +50,15 @@ void tail_feeds_finish(struct tail_feeds *fs);
 struct tail_feed *tail_feed_open(struct tail_feeds *fs, struct tags *tags, void (*resume)(void *arg),
                                  void *arg);
 void tail_feed_retag(struct tail_feed *feed, struct tags *tags);
+/* Of what is put of before now, only the last `lines` lines, at least 1, are to be shown, up to --until. They are kept until
+ * tail_feed_present, and chosen among by the filter then. Where they take too many bytes there are fewer, which is told before
+ * them. No put is refused as long as that goes on. Where it does already, it begins anew:
+ * all that was put is dropped. */
+void tail_feed_keep_last(struct tail_feed *feed, int64_t lines);
+/* Of a feed that keeps its last lines: how many there are yet. */
+int64_t tail_feed_kept(const struct tail_feed *feed);
+/* And would earlier ones be kept too? */
+bool tail_feed_has_room(const struct tail_feed *feed);
 /* All that it had to put of before now is put. */
 void tail_feed_present(struct tail_feed *feed);
 /* Puts an entry: a line, or with `more` a piece of one. False: not now, `resume` will be called; the same
@@ -56,7 +70,7 @@ void tail_feed_drop_part(struct tail_feed *feed, enum stream stream);
 void tail_feed_end_parts(struct tail_feed *feed);
 /* Puts what happened to the container, after a piece of a line that waits for its rest. Always taken. */
 void tail_feed_notice(struct tail_feed *feed, enum tail_line_kind kind, int64_t time_ns, const char *text);
-/* Nothing more is put; what is queued will still be printed. */
+/* Nothing more is put; what is queued will still be printed, but not what is kept. */
 void tail_feed_close(struct tail_feed *feed);
 
 #endif

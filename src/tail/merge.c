@@ -2,22 +2,13 @@
 
 #include <stdlib.h>
 
-#include "base/buf.h"
-
-/* Stands before each line in a lane's buffer. */
-struct entry {
-    int64_t time_ns;
-    uint32_t len;
-    uint8_t stream, kind;
-    bool partial;
-};
+#include "line_queue.h"
 
 struct lane {
     struct merge *merge;
     void *owner;
-    struct buf lines;
-    size_t at;       /* of the first entry in `lines` */
-    int64_t time_ns; /* of that entry */
+    struct line_queue lines;
+    int64_t time_ns; /* of the first of them */
     uint64_t number; /* in the order of opening: decides between equal times */
     size_t place;    /* in the heap, 1 the first; 0: empty, not in it */
     size_t index;    /* in merge->lanes */
@@ -146,7 +137,7 @@ void lane_close(struct lane *lane)
     }
     m->lanes[lane->index] = m->lanes[--m->count];
     m->lanes[lane->index]->index = lane->index;
-    buf_free(&lane->lines);
+    line_queue_free(&lane->lines);
     free(lane);
 }
 
@@ -171,12 +162,12 @@ static size_t share_of(const struct merge *m)
 
 bool lane_full(const struct lane *lane)
 {
-    return lane->lines.len - lane->at >= share_of(lane->merge);
+    return line_queue_bytes(&lane->lines) >= share_of(lane->merge);
 }
 
 bool lane_low(const struct lane *lane)
 {
-    return lane->lines.len - lane->at <= share_of(lane->merge) / 2;
+    return line_queue_bytes(&lane->lines) <= share_of(lane->merge) / 2;
 }
 
 bool merge_empty(const struct merge *m)
@@ -184,37 +175,11 @@ bool merge_empty(const struct merge *m)
     return m->queued == 0;
 }
 
-/* Moves what is queued to the front of the buffer once half of it is used up. */
-static void compact(struct lane *lane)
-{
-    if (lane->at > lane->lines.len / 2) {
-        buf_consume(&lane->lines, lane->at);
-        lane->at = 0;
-    }
-}
-
-static int64_t time_at(const struct lane *lane, size_t at)
-{
-    struct entry entry;
-    memcpy(&entry, lane->lines.data + at, sizeof(entry));
-    return entry.time_ns;
-}
-
 int lane_put(struct lane *lane, const struct tail_line *line)
 {
     struct merge *m = lane->merge;
-    struct entry entry = {.time_ns = line->time_ns,
-                          .len = (uint32_t)line->text.len,
-                          .stream = (uint8_t)line->stream,
-                          .kind = (uint8_t)line->kind,
-                          .partial = line->partial};
-    compact(lane);
-    if (buf_reserve(&lane->lines, sizeof(entry) + line->text.len) < 0) {
+    if (line_queue_put(&lane->lines, line) < 0) {
         return -1;
-    }
-    buf_put(&lane->lines, (const char *)&entry, sizeof(entry));
-    if (line->text.len > 0) {
-        buf_put(&lane->lines, line->text.ptr, line->text.len);
     }
     if (lane->place == 0) {
         lane->time_ns = line->time_ns;
@@ -230,18 +195,16 @@ bool lane_passes(const struct lane *lane)
     return !m->held && m->queued == 0 && m->waiting == lane->past;
 }
 
-/* The first entry of the lane was taken: puts the lane where its next one belongs. */
+/* The first line of the lane was taken: puts the lane where its next one belongs. */
 static void advance(struct merge *m, struct lane *lane)
 {
-    if (lane->at < lane->lines.len) {
-        lane->time_ns = time_at(lane, lane->at);
+    if (line_queue_bytes(&lane->lines) > 0) {
+        lane->time_ns = line_queue_first(&lane->lines).time_ns;
         sift_down(m, lane, lane->place);
         return;
     }
     heap_remove(m, lane);
     m->waiting += lane->past;
-    lane->at = 0;
-    lane->lines.len = 0; /* the bytes stay until the lane is touched again */
 }
 
 void *merge_next(struct merge *m, struct tail_line *out)
@@ -250,15 +213,8 @@ void *merge_next(struct merge *m, struct tail_line *out)
         return NULL;
     }
     struct lane *lane = m->heap[1];
-    struct entry entry;
-    const char *p = lane->lines.data + lane->at;
-    memcpy(&entry, p, sizeof(entry));
-    *out = (struct tail_line){.time_ns = entry.time_ns,
-                              .text = {p + sizeof(entry), entry.len},
-                              .stream = (enum stream)entry.stream,
-                              .kind = (enum tail_line_kind)entry.kind,
-                              .partial = entry.partial};
-    lane->at += sizeof(entry) + entry.len;
+    *out = line_queue_first(&lane->lines);
+    line_queue_drop(&lane->lines);
     advance(m, lane);
     return lane->owner;
 }

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+import uuid
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,10 @@ from lib import engine as engines  # noqa: E402
 from lib import image as images  # noqa: E402
 from lib import logwriter as logwriters  # noqa: E402
 from lib.kafka import Kafka  # noqa: E402
+from lib.proxy import Proxy  # noqa: E402
 from lib.sidetail import Sidetail  # noqa: E402
 from lib.system import BINARY, in_ci, unavailable  # noqa: E402
+from lib.tail import Follower  # noqa: E402
 
 
 def pytest_sessionfinish(session, exitstatus):
@@ -68,6 +71,29 @@ def engine(session_engine):
     mine = engines.Engine()
     yield mine
     mine.remove_all()
+
+
+@pytest.fixture
+def proxy(engine):
+    """A proxy before this machine's Engine."""
+    one = Proxy(f"/tmp/sidetail-{uuid.uuid4().hex[:12]}.sock")  # short: a socket's path has 107 bytes at most
+    yield one
+    one.close()
+    os.unlink(one.path)
+
+
+@pytest.fixture
+def follow(tmp_path):
+    """follow(ARGUMENT...): `sidetail tail` at work, ended with the test."""
+    started = []
+
+    def start(*arguments, **options):
+        started.append(Follower(tmp_path, *arguments, **options))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
 
 
 @pytest.fixture(scope="session")

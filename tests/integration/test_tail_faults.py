@@ -2,67 +2,13 @@
 
 import os
 import re
-import signal
 import subprocess
 import time
 import uuid
 
 import pytest
-from lib.proxy import Proxy
 from lib.system import BINARY, wait_until
-
-
-@pytest.fixture
-def proxy(engine):
-    one = Proxy(f"/tmp/sidetail-tail-{uuid.uuid4().hex[:12]}.sock")  # short: a socket's path has 107 bytes at most
-    yield one
-    one.close()
-    os.unlink(one.path)
-
-
-class Follower:
-    """`sidetail tail` at work; what it wrote up to now is in .lines()."""
-
-    def __init__(self, directory, *arguments, host=None):
-        env = {key: value for key, value in os.environ.items() if not key.startswith(("SIDETAIL_", "DOCKER_"))}
-        env.update({"DOCKER_HOST": host} if host else {})
-        self.out = directory / uuid.uuid4().hex
-        with open(self.out, "wb") as out:
-            self.process = subprocess.Popen([BINARY, "tail", *arguments], stdout=out, stderr=subprocess.PIPE, env=env)
-
-    def lines(self):
-        return self.out.read_text().splitlines()
-
-    def end(self):
-        self.process.send_signal(signal.SIGINT)
-        said = self.process.communicate(timeout=10)[1]
-        assert self.process.returncode == -signal.SIGINT, said
-        return said
-
-
-@pytest.fixture
-def follow(tmp_path):
-    started = []
-
-    def start(*arguments, **options):
-        started.append(Follower(tmp_path, *arguments, **options))
-        return started[-1]
-
-    yield start
-    for one in started:
-        if one.process.poll() is None:
-            one.process.kill()
-            one.process.communicate()
-
-
-def shell(engine, service, command, project, options=(), **more):
-    labels = {"com.docker.compose.project": project, "com.docker.compose.service": service}
-    return engine.run("sh", "-c", command, image="debian:bookworm-slim", labels=labels,
-                      options=("--network", "none", *options), **more)  # fmt: skip
-
-
-def texts(follower, service="web"):
-    return [line.split("| ", 1)[1] for line in follower.lines() if re.match(rf"{service}\S* +\| ", line)]
+from lib.tail import shell, texts
 
 
 def numbers(count):

@@ -565,6 +565,30 @@ static void test_checks_without_a_tail(void **state)
     assert_int_equal(r.result, CHECK_BEHIND);
 }
 
+/* Nothing was taken yet, of a log that an old Engine leaves rotated files out of: only what stands before an entry may be in
+ * these. */
+static void test_checks_before_anything_was_taken(void **state)
+{
+    struct server *server = *state;
+    struct reader r;
+    int64_t t = clock_now() - 3600 * NS_PER_S;
+    struct log_entry held = entry(STREAM_STDOUT, t + 5 * MS, "text", false);
+    begin_reading(server, &r, 10000000);
+    r.proof.tail_harms = r.proof.since_skips = true;
+    cursor_start_at(&r.cursor, t);
+    log_has(server, t, 1);
+    check(server, &r, NULL);
+    assert_int_equal(r.result, CHECK_BEHIND);
+    assert_non_null(strstr(server->request, "since="));
+    log_has(server, t, 0);
+    check(server, &r, NULL);
+    assert_int_equal(r.result, CHECK_LEVEL);
+    log_has(server, t - 4 * MS, 9);
+    check(server, &r, &held);
+    assert_int_equal(r.result, CHECK_BEHIND);
+    assert_null(strstr(server->request, "since="));
+}
+
 /* The stream brought a piece twice, so it brought more than the log has. */
 static void test_checks_of_a_piece_that_came_twice(void **state)
 {
@@ -686,6 +710,7 @@ int main(void)
         T(test_checks_of_credit),
         T(test_checks_of_pieces),
         T(test_checks_without_a_tail),
+        T(test_checks_before_anything_was_taken),
         T(test_checks_of_a_piece_that_came_twice),
         T(test_checks_after_a_clock_set_back),
         T(test_checks_of_a_line_far_from_its_beginning),

@@ -277,8 +277,10 @@ static int64_t since(const struct api_check *c)
         /* All pieces of the line bear its time. 0: the last entries are enough. */
         return c->options.tail < 0 ? c->held.time_ns : 0;
     }
-    if (c->options.tail < 0 && c->proof->since_skips && is_at_start(c)) {
-        return 0; /* else nothing would tell that what is asked for was left out */
+    if (c->options.tail < 0 && c->proof->since_skips && is_at_start(c) && c->held.time_ns > 0) {
+        /* Else nothing would tell that what is asked for was left out. The very last entry is in the file that is written, and
+           never left out. */
+        return 0;
     }
     return since_taken(c);
 }

@@ -48,6 +48,16 @@ void reader_free(struct reader *r)
     free(r);
 }
 
+void reader_keep_last(struct reader *r, int64_t window_ns)
+{
+    r->keeps = true;
+    r->window_ns = window_ns;
+    cursor_start(&r->cursor, NULL);
+    r->more[STREAM_STDOUT] = r->more[STREAM_STDERR] = false;
+    proof_init(&r->proof, r->all->engine, r->container);
+    tail_feed_keep_last(r->feed, r->all->env->options->lines);
+}
+
 void reader_leave_past(struct reader *r)
 {
     struct readers *all = r->all;
@@ -68,6 +78,7 @@ void reader_leave_past(struct reader *r)
     }
     r->cursor.seen_ns = from;
     r->phase = PRESENT;
+    r->keeps = false;
     log_queue_past_read(&all->queue, &r->place);
     tail_feed_present(r->feed);
 }

@@ -16,6 +16,8 @@ void reader_retry(struct reader *r);
 /* Opens another stream in place of its own: what was taken is passed over. */
 void reader_reopen(struct reader *r);
 
+/* Begins the past anew: from its last lines, which are looked for in a window of that many ns (reader.h), to be opened next. */
+void reader_keep_last(struct reader *r, int64_t window_ns);
 /* From the past to the present; does nothing where it is no longer in the past. */
 void reader_leave_past(struct reader *r);
 /* All that it wrote before now is read, and the stream of that has ended. May free it. */

@@ -133,7 +133,7 @@ static bool on_entry(void *arg, const struct log_entry *e)
     if (e->malformed) {
         return put(r, e, clock_now());
     }
-    if (e->time_ns < o->since_ns || (o->until_ns && e->time_ns > o->until_ns)) {
+    if (e->time_ns < o->since_ns || (o->until_ns && e->time_ns > o->until_ns && !r->keeps)) {
         return true;
     }
     struct api_cursor before = r->cursor;
@@ -191,6 +191,9 @@ static void on_stream_end(void *arg, enum log_end end, const struct error *err)
         unreadable(r);
     } else if (r->phase == PAST && end == LOG_END_BROKEN) {
         reader_retry(r); /* what came is passed over: see cursor.h */
+    } else if (r->phase == PAST && request_widens(r)) {
+        reader_keep_last(r, r->window_ns);
+        reader_enqueue(r);
     } else if (r->phase == PAST) {
         reader_past_ended(r);
     } else if (r->life.stopped && !r->ends && r->container) {
@@ -216,6 +219,9 @@ static void on_turn(void *arg)
     }
     if (!r->container->list_only && !r->proof.engine) {
         proof_init(&r->proof, r->all->engine, r->container);
+    }
+    if (!r->keeps && request_keeps_last(r)) {
+        reader_keep_last(r, REQUEST_WINDOW);
     }
     proof_opening(&r->proof, &r->cursor, proof_clock(r->all->engine));
     struct log_options options = request_options(r);

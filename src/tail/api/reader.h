@@ -36,7 +36,10 @@ struct reader {
     struct lifecycle life;
     bool more[STREAM_COUNT]; /* the last entry was a piece of a line */
     enum phase phase;
-    bool inspecting;     /* what is to be known of its container is asked for; then it is opened */
+    bool inspecting; /* what is to be known of its container is asked for; then it is opened */
+    bool keeps;      /* its feed keeps the last lines of the past: the Engine is not asked for these alone */
+    /* How much of the past is asked for then, of its end; INT64_MAX: all. */
+    int64_t window_ns;
     bool ends;           /* the stream ends by itself */
     bool fresh;          /* the stream brought an entry since that was last asked */
     bool full;           /* the feed takes nothing now */

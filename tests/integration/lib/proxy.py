@@ -41,6 +41,7 @@ class Proxy:
 
     cut:    the chance for each KiB of a log stream that passes that the connection ends there, anywhere in a chunk
     snap:   how many of the next pieces of a log stream that is followed are cut so for certain
+    break_read: in how many of the next log streams that are not followed the connection ends in a piece of 4 KiB and more
     hang:   from now on, log streams that are open pass nothing more, though they stay open
     damage: the chance for each KiB that bytes of a log stream are overwritten
     garble: how many of the next pieces of a log stream are overwritten where they begin, which is where a chunk does
@@ -76,9 +77,11 @@ class Proxy:
         self.clients = set()  # connections that are open
         self.hanging = set()
         self.garble = 0
+        self.break_read = 0
         self.snap = self.skip = self.again = 0
         self.opening = self.most_opening = self.cuts = self.streams = self.skipped = self.repeated = self.checks = 0
         self.started = collections.Counter()  # by the container's id: time of the last start whose event was passed on, in ns
+        self.asked = []  # of each request for a log: the container's id, and what stands behind the question mark
         self.streams_of = collections.Counter()  # by the container's id, as it is asked for
         self.lock = threading.Lock()
         self.open = set()  # numbers of the log streams that are followed now
@@ -137,6 +140,8 @@ class Proxy:
             upstream.sendall(request)
             threading.Thread(target=self._until_gone, args=(client, upstream), daemon=True).start()
             logs = self.LOGS.match(request)
+            if logs:
+                self.asked.append((logs.group(1).decode(), logs.group(2).decode()))
             followed = bool(logs) and b"follow=1" in logs.group(2)
             if followed:
                 self.streams_of[logs.group(1).decode()] += 1
@@ -202,6 +207,10 @@ class Proxy:
                     data = self._harm(number, self._distort(chunks.whole(data), recent, live))
                 if followed and self._breaks(data):
                     client.sendall(data[: self.dice.randrange(len(data) + 1)])
+                    return
+                if logs and not followed and self.break_read and len(data) > 4096:
+                    self.break_read -= 1
+                    client.sendall(data[: len(data) // 2])
                     return
                 client.sendall(data)
         finally:

@@ -1,0 +1,69 @@
+#include "line_queue.h"
+
+/* Stands before each line. */
+struct head {
+    int64_t time_ns;
+    uint32_t len;
+    uint8_t stream, kind;
+    bool partial;
+};
+
+void line_queue_free(struct line_queue *q)
+{
+    buf_free(&q->bytes);
+    q->at = 0;
+}
+
+/* Moves what is queued to the front of the buffer once half of it is used up. */
+static void compact(struct line_queue *q)
+{
+    if (q->at > q->bytes.len / 2) {
+        buf_consume(&q->bytes, q->at);
+        q->at = 0;
+    }
+}
+
+int line_queue_put(struct line_queue *q, const struct tail_line *line)
+{
+    struct head head = {.time_ns = line->time_ns,
+                        .len = (uint32_t)line->text.len,
+                        .stream = (uint8_t)line->stream,
+                        .kind = (uint8_t)line->kind,
+                        .partial = line->partial};
+    compact(q);
+    if (buf_reserve(&q->bytes, sizeof(head) + line->text.len) < 0) {
+        return -1;
+    }
+    buf_put(&q->bytes, (const char *)&head, sizeof(head));
+    if (line->text.len > 0) {
+        buf_put(&q->bytes, line->text.ptr, line->text.len);
+    }
+    return 0;
+}
+
+size_t line_queue_bytes(const struct line_queue *q)
+{
+    return q->bytes.len - q->at;
+}
+
+struct tail_line line_queue_first(const struct line_queue *q)
+{
+    struct head head;
+    const char *p = q->bytes.data + q->at;
+    memcpy(&head, p, sizeof(head));
+    return (struct tail_line){.time_ns = head.time_ns,
+                              .text = {p + sizeof(head), head.len},
+                              .stream = (enum stream)head.stream,
+                              .kind = (enum tail_line_kind)head.kind,
+                              .partial = head.partial};
+}
+
+void line_queue_drop(struct line_queue *q)
+{
+    struct head head;
+    memcpy(&head, q->bytes.data + q->at, sizeof(head));
+    q->at += sizeof(head) + head.len;
+    if (q->at == q->bytes.len) {
+        q->at = q->bytes.len = 0; /* the bytes stay until something is put */
+    }
+}

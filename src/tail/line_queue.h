@@ -1,0 +1,24 @@
+/* A queue of lines, one behind the other in a single buffer. */
+#ifndef SIDETAIL_TAIL_LINE_QUEUE_H
+#define SIDETAIL_TAIL_LINE_QUEUE_H
+
+#include "base/buf.h"
+#include "line.h"
+
+/* Zero-initialised is empty and valid. Written by line_queue.c alone. */
+struct line_queue {
+    struct buf bytes;
+    size_t at; /* of the first line in `bytes` */
+};
+
+void line_queue_free(struct line_queue *q); /* it is empty and valid again */
+
+/* Appends a copy. 0, or -1: memory, and nothing was appended. */
+int line_queue_put(struct line_queue *q, const struct tail_line *line);
+/* Bytes that its lines take; 0: it is empty. */
+size_t line_queue_bytes(const struct line_queue *q);
+/* The first line of one that is not empty. Its text is valid until the next put, also where it is dropped. */
+struct tail_line line_queue_first(const struct line_queue *q);
+void line_queue_drop(struct line_queue *q);
+
+#endif
