@@ -55,19 +55,32 @@ void feed_set_lag(struct feed *feed, uint64_t bytes)
     feed->lag = bytes;
 }
 
-#define TO_SECONDS 19 /* bytes of RFC 3339 */
+/* Bytes of RFC 3339. */
+#define TO_MINUTES 16
+#define TO_SECONDS 19
 
-/* See clock_newest. Mostly it shows without parsing: in one format and zone, what is later sorts behind,
- * but for fractions of different lengths. */
+/* Both in UTC: > 0 when `a` is later than `b`, or the same; < 0 when it is earlier, by less than a minute; 0: see the
+ * parsed ones. A fraction that goes on where the other one ends is later. */
+static int order_of(struct slice a, struct slice b)
+{
+    size_t shorter = (a.len < b.len ? a.len : b.len) - 1;
+    if (a.ptr[a.len - 1] != 'Z' || b.ptr[b.len - 1] != 'Z') {
+        return 0;
+    }
+    int order = memcmp(a.ptr, b.ptr, shorter);
+    if (order > 0 || (order == 0 && a.len >= b.len)) {
+        return 1;
+    }
+    return memcmp(a.ptr, b.ptr, TO_MINUTES) == 0 ? -1 : 0;
+}
+
+/* See clock_newest. Mostly it shows without parsing. */
 static bool is_newest(const struct feed *feed, struct slice time)
 {
-    bool alike = time.len == feed->newest_len;
-    if (feed->newest_len == 0) {
-        return true;
-    }
-    int order = memcmp(time.ptr, feed->newest, alike ? time.len : TO_SECONDS);
-    if (order > 0 || (order == 0 && alike)) {
-        return true;
+    struct slice before = slice_of(feed->newest, feed->newest_len);
+    int order = before.len > 0 ? order_of(time, before) : 1;
+    if (order != 0) {
+        return order > 0;
     }
     int64_t ns, newest = feed_newest(feed);
     return newest == 0 || (clock_parse(time, &ns) == 0 && clock_newest(newest, ns) == ns);
