@@ -238,11 +238,15 @@ static bool was_left(const struct identities *ids, struct segment *seg, struct o
 
 static void find_out(const struct identities *ids, const char *path, struct segment *seg, struct origin *out)
 {
-    const struct place *place;
-    if (seg->archive || seg->id.head_len == 0 || was_left(ids, seg, out) ||
-        !(place = find_place(ids, path, seg))) {
+    if (seg->archive || seg->id.head_len == 0) {
         return;
     }
+    bool left = was_left(ids, seg, out);
+    const struct place *place = find_place(ids, path, seg);
+    if (!place || (left && file_position(ids, place->key)->at.file.offset <= out->pos.at.file.offset)) {
+        return;
+    }
+    origin_free(out);
     out->pos = *file_position(ids, place->key);
     out->who = is_there(place->key) ? WHO_LATER : WHO_MOVED;
     set_of(out, place->key);
@@ -300,10 +304,10 @@ bool identity_read_before(void *arg, const char *key, struct segment *seg, struc
     char end[END_KEY_MAX];
     end_key(end, seg->id.dev, seg->id.ino);
     const struct position *pos = file_position(ids, end);
-    if (!pos || segment_match_at(seg, &pos->at.file) != SEGMENT_SAME) {
-        const struct place *place = seg->id.head_len > 0 ? find_place(ids, key, seg) : NULL;
-        pos = place ? file_position(ids, place->key) : NULL;
-    }
+    pos = pos && segment_match_at(seg, &pos->at.file) == SEGMENT_SAME ? pos : NULL;
+    const struct place *place = seg->id.head_len > 0 ? find_place(ids, key, seg) : NULL;
+    const struct position *there = place ? file_position(ids, place->key) : NULL;
+    pos = there && (!pos || there->at.file.offset > pos->at.file.offset) ? there : pos;
     if (pos) {
         *to = pos->at.file;
     }

@@ -162,13 +162,14 @@ bool chain_knows_head(const struct chain *c, struct segment *packed)
 
 bool chain_has_left(const struct chain *c, struct segment *seg, struct file_pos *end)
 {
+    bool left = false;
     for (unsigned i = 0; i < c->end_count && !seg->archive; i++) {
-        if (ended_at(seg, &c->ends[i])) {
+        if ((!left || c->ends[i].offset > end->offset) && ended_at(seg, &c->ends[i])) {
             *end = c->ends[i];
-            return true;
+            left = true;
         }
     }
-    return false;
+    return left;
 }
 
 static bool begins_so(const struct file_id *id, const struct segment *seg)
