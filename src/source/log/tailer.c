@@ -263,8 +263,14 @@ static char *find_stray(void *arg, const char *key)
 static bool was_read_before(void *arg, const char *key, struct segment *seg, struct file_pos *to)
 {
     const struct tailer *t = arg;
-    return tailer_leaver(t, seg, to) ||
-           (t->calls.read_before && t->calls.read_before(t->calls.arg, key, seg, to));
+    struct file_pos other;
+    bool left = tailer_leaver(t, seg, to) != NULL;
+    if (t->calls.read_before && t->calls.read_before(t->calls.arg, key, seg, &other) &&
+        (!left || other.offset > to->offset)) {
+        *to = other;
+        left = true;
+    }
+    return left;
 }
 
 static void on_left(void *arg, const struct file_pos *end, const char *copied)
