@@ -195,6 +195,22 @@ bool chain_begins_so(const struct chain *c, struct segment *seg, struct file_pos
     return any;
 }
 
+bool chain_has_had(const struct chain *c, const struct segment *seg)
+{
+    for (const struct segment *it = c->head; it; it = it->next) {
+        if (!it->archive && it->size >= seg->size && begins_so(&it->id, seg)) {
+            return true;
+        }
+    }
+    for (unsigned i = 0; i < c->end_count; i++) {
+        const struct file_pos *end = &c->ends[i];
+        if (end->tail.len > 0 && end->offset >= seg->size && begins_so(&end->file, seg)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool chain_holds(const struct chain *c, dev_t dev, ino_t ino)
 {
     for (const struct segment *seg = c->head; seg; seg = seg->next) {
