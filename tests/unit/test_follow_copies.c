@@ -28,11 +28,17 @@ static const char *lines(int from, int to)
     return out;
 }
 
-/* As if it had not been written to for a while. */
+/* As if it had not been written to for so long. */
+static void age_by(struct world *w, const char *name, int seconds)
+{
+    struct timespec at = {.tv_sec = clock_now() / NS_PER_S - seconds};
+    assert_int_equal(utimensat(AT_FDCWD, world_path(w, name), (struct timespec[]){at, at}, 0), 0);
+}
+
+/* For a while. */
 static void age(struct world *w, const char *name)
 {
-    struct timespec at = {.tv_sec = clock_now() / NS_PER_S - 20};
-    assert_int_equal(utimensat(AT_FDCWD, world_path(w, name), (struct timespec[]){at, at}, 0), 0);
+    age_by(w, name, 20);
 }
 
 static void begin(struct world *w, const char *text)
@@ -220,6 +226,70 @@ static void test_begun_alike(void **state)
     }
 }
 
+/* The log has gone on and is rotated before it is decided that the copy is one. */
+static void test_rotated_meanwhile(void **state)
+{
+    (void)state;
+    const char *const names[] = {"web/r.log", "web/a.log.1", "web/old"};
+    for (int i = 0; i < 3; i++) {
+        struct world w;
+        begin(&w, lines(0, 50));
+        world_copy(&w, "web/a.log", "web/b.log");
+        age_by(&w, "web/b.log", 6);
+        world_run(&w, 1300);
+        world_write(&w, "web/a.log", lines(50, 60));
+        world_settle(&w);
+        world_rename(&w, "web/a.log", names[i]);
+        world_write(&w, "web/a.log", lines(60, 63));
+        world_settle(&w);
+        world_run(&w, 1300);
+        expect(&w, lines(0, 63), "");
+        world_run(&w, 4000); /* it is ten seconds old by now */
+        restart(&w);
+        world_run(&w, 1300);
+        expect(&w, lines(0, 63), "");
+        world_write(&w, "web/b.log", "more\n");
+        world_settle(&w);
+        world_run(&w, 1300);
+        expect(&w, lines(0, 63), "more\n");
+        world_free(&w);
+    }
+}
+
+/* What looked like a copy is written to after that, or written anew and is as long: it is a log, and all of it
+ * comes. */
+static void test_rotated_beside_another(void **state)
+{
+    (void)state;
+    for (int anew = 0; anew < 2; anew++) {
+        for (int early = 0; early < 2; early++) {
+            struct world w;
+            begin(&w, lines(0, 50));
+            world_write(&w, "web/b.log", lines(0, 50));
+            world_settle(&w);
+            world_write(&w, "web/a.log", lines(50, 53));
+            world_settle(&w);
+            expect(&w, lines(0, 53), "");
+            const char *text = anew ? lines(100, 150) : lines(200, 203);
+            size_t len = strlen(lines(0, 56)) + strlen(text) + (anew ? 0 : strlen(lines(0, 50)));
+            for (int step = 0; step < 2; step++) {
+                if (step == early) {
+                    world_rename(&w, "web/a.log", "web/r.log");
+                    world_write(&w, "web/a.log", lines(53, 56));
+                } else if (anew) {
+                    world_truncate_to(&w, "web/b.log", text);
+                } else {
+                    world_write(&w, "web/b.log", text);
+                }
+                world_run(&w, 1300);
+            }
+            world_settle(&w);
+            assert_int_equal(w.out.len, len);
+            world_free(&w);
+        }
+    }
+}
+
 /* A new log beside one that is long: it is empty at first. */
 static void test_empty_at_first(void **state)
 {
@@ -234,13 +304,21 @@ static void test_empty_at_first(void **state)
     world_free(&w);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_while_running),  cmocka_unit_test(test_truncated),
-        cmocka_unit_test(test_while_stopped),  cmocka_unit_test(test_begun_alike),
-        cmocka_unit_test(test_empty_at_first), cmocka_unit_test(test_no_times),
+        cmocka_unit_test(test_while_running),
+        cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_while_stopped),
+        cmocka_unit_test(test_begun_alike),
+        cmocka_unit_test(test_empty_at_first),
+        cmocka_unit_test(test_no_times),
         cmocka_unit_test(test_several),
+        cmocka_unit_test(test_rotated_meanwhile),
+        cmocka_unit_test(test_rotated_beside_another),
     };
+    if (argc > 1) {
+        cmocka_set_test_filter(argv[1]); /* such as "test_rotated*" */
+    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

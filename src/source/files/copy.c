@@ -43,6 +43,13 @@ static void say(struct origin *origin, enum who who, const char *of, struct segm
     origin->pos.at.file.file = seg->id;
 }
 
+/* Of one that is young: is it written to for no longer than a copy is? */
+static bool is_being_copied(const struct segment *seg)
+{
+    int64_t birth = fd_birth(seg->fd);
+    return birth == 0 || seg->mtime_ns - birth < COPYING_FOR;
+}
+
 /* Judges by the log, which lies at `real` and begins as the file does; it was read up to there. False: it is
  * no copy of that. `whole`: as of struct file, from before; 0: it was not known. */
 static bool judge(struct segment *seg, const char *key, const char *real, const struct file_pos *read,
@@ -59,13 +66,12 @@ static bool judge(struct segment *seg, const char *key, const char *real, const 
     if (!copy) {
         return false;
     }
-    bool busy = is_young(seg->mtime_ns);
-    int64_t birth = fd_birth(seg->fd);
-    bool wait = busy && (birth == 0 || seg->mtime_ns - birth < COPYING_FOR);
+    bool busy = is_young(seg->mtime_ns), wait = busy && is_being_copied(seg);
     if (!wait && (busy || !(holds || held)) && !is_timed(seg)) {
         return false;
     }
     origin->whole = holds || held ? seg->size : 0;
+    origin->held_ns = is_held && origin->whole > 0 ? seg->mtime_ns : 0;
     say(origin, wait ? WHO_PART : WHO_READ, key, seg, is_held ? &end : read);
     return true;
 }
@@ -108,6 +114,26 @@ static void ask_checkpoint(const struct file_set *set, const struct file *file, 
     }
 }
 
+/* By what it was found to be before: the same as the log was then, which is rotated by now. The log has gone on, so
+ * that its position tells nothing of the file, and has another file at its path. */
+static void ask_before(const struct file_set *set, struct segment *seg, struct origin *origin)
+{
+    const struct file *was = set->before, *log = NULL;
+    if (was && was->of && was->held_ns == seg->mtime_ns && was->whole == seg->size &&
+        same_inode(&seg->id, was->at_dev, was->at_ino)) {
+        HASH_FIND_STR(set->by_path, was->of, log);
+    }
+    if (!log || !log->follow || !follow_has_had(log->follow, seg) || !is_timed(seg)) {
+        return;
+    }
+    bool wait = is_young(seg->mtime_ns) && is_being_copied(seg);
+    origin->whole = was->whole;
+    origin->held_ns = was->held_ns;
+    segment_seek(seg, seg->size);
+    struct file_pos end = segment_note(seg);
+    say(origin, wait ? WHO_PART : WHO_READ, was->of, seg, &end);
+}
+
 void copy_find(struct file_set *set, const struct file *file, const struct target *at, struct origin *origin)
 {
     if (at->st.st_size == 0 && !file->first_look) {
@@ -118,6 +144,9 @@ void copy_find(struct file_set *set, const struct file *file, const struct targe
     if (seg && !seg->archive && seg->id.head_len == FILE_ID_HEAD) {
         ask_logs(set, file, seg, origin);
         ask_checkpoint(set, file, seg, origin);
+        if (origin->who == WHO_NEW) {
+            ask_before(set, seg, origin);
+        }
     }
     segment_close(seg);
 }

@@ -65,6 +65,7 @@ static void look_first(struct files *src)
         scan_all(src, LOOK_NOTE);
     }
     scan_all(src, LOOK_ALL);
+    file_set_look(&src->set);
     identity_end_look(&src->set.identities);
     target_end_look();
 }

@@ -89,11 +89,12 @@ static struct place *any_place(const struct identities *ids, uint64_t dev, uint6
     return ids->count > 0 ? bsearch(&wanted, ids->places, ids->count, sizeof(wanted), compare_places) : NULL;
 }
 
-/* The log, other than that of `path`, whose position was taken in this file. */
+/* The log, other than that of `path`, whose position was taken in this file; the furthest of them. */
 static struct place *find_place(const struct identities *ids, const char *path, struct segment *seg)
 {
-    struct place wanted = {.dev = seg->id.dev, .ino = seg->id.ino};
+    struct place wanted = {.dev = seg->id.dev, .ino = seg->id.ino}, *found = NULL;
     struct place *at = any_place(ids, wanted.dev, wanted.ino);
+    uint64_t furthest = 0;
     while (at && at > ids->places && compare_places(at - 1, &wanted) == 0) {
         at--;
     }
@@ -101,11 +102,13 @@ static struct place *find_place(const struct identities *ids, const char *path, 
         const struct position *pos =
             at->key && strcmp(at->key, path) != 0 ? file_position(ids, at->key) : NULL;
         if (pos && same_inode(&pos->at.file.file, wanted.dev, wanted.ino) &&
+            (!found || pos->at.file.offset > furthest) &&
             segment_match_at(seg, &pos->at.file) == SEGMENT_SAME) {
-            return at;
+            found = at;
+            furthest = pos->at.file.offset;
         }
     }
-    return NULL;
+    return found;
 }
 
 static bool is_there(const char *path)
@@ -217,35 +220,51 @@ static void set_of(struct origin *out, const char *path)
     }
 }
 
-/* Was it read to its end, and left? */
-static bool was_left(const struct identities *ids, struct segment *seg, struct origin *out)
+/* The furthest that the file was read to, as far as the checkpoint knows. *place: by the log that goes on from
+ * there, other than that of `path`; NULL: by one that has left it. False: nobody has read it. */
+static bool find_read(const struct identities *ids, const char *path, struct segment *seg,
+                      struct position *read, const struct place **place)
 {
     char key[END_KEY_MAX];
     end_key(key, seg->id.dev, seg->id.ino);
     const struct position *end = file_position(ids, key);
-    struct follow *leaver = tailer_leaver(ids->tailer, seg, &out->pos.at.file);
-    if (leaver) {
-        out->pos.kind = POSITION_FILE;
-        set_of(out, follow_key(leaver));
-    } else if (end && segment_match_at(seg, &end->at.file) == SEGMENT_SAME) {
-        out->pos = *end;
-    } else {
-        return false;
+    bool left = end && segment_match_at(seg, &end->at.file) == SEGMENT_SAME;
+    if (left) {
+        *read = *end; /* which the next question may move */
     }
-    out->who = WHO_READ;
-    return true;
+    *place = seg->id.head_len > 0 ? find_place(ids, path, seg) : NULL;
+    const struct position *there = *place ? file_position(ids, (*place)->key) : NULL;
+    if (there && (!left || there->at.file.offset > read->at.file.offset)) {
+        *read = *there;
+    } else {
+        *place = NULL;
+    }
+    return left || *place;
 }
 
+/* A file may be known from several logs that had it in turn: the furthest of their answers counts. */
 static void find_out(const struct identities *ids, const char *path, struct segment *seg, struct origin *out)
 {
-    const struct place *place;
-    if (seg->archive || seg->id.head_len == 0 || was_left(ids, seg, out) ||
-        !(place = find_place(ids, path, seg))) {
+    if (seg->archive || seg->id.head_len == 0) {
         return;
     }
-    out->pos = *file_position(ids, place->key);
-    out->who = is_there(place->key) ? WHO_LATER : WHO_MOVED;
-    set_of(out, place->key);
+    const struct place *place;
+    struct file_pos left;
+    bool known = find_read(ids, path, seg, &out->pos, &place);
+    struct follow *leaver = tailer_leaver(ids->tailer, seg, &left);
+    if (leaver && (!known || left.offset >= out->pos.at.file.offset)) {
+        out->pos = (struct position){.kind = POSITION_FILE, .at.file = left};
+        place = NULL;
+    }
+    if (place) {
+        out->who = is_there(place->key) ? WHO_LATER : WHO_MOVED;
+        set_of(out, place->key);
+    } else if (known || leaver) {
+        out->who = WHO_READ;
+        if (leaver) {
+            set_of(out, follow_key(leaver));
+        }
+    }
 }
 
 /* Is it worth looking into? */
@@ -296,16 +315,11 @@ void origin_free(struct origin *origin)
 
 bool identity_read_before(void *arg, const char *key, struct segment *seg, struct file_pos *to)
 {
-    const struct identities *ids = arg;
-    char end[END_KEY_MAX];
-    end_key(end, seg->id.dev, seg->id.ino);
-    const struct position *pos = file_position(ids, end);
-    if (!pos || segment_match_at(seg, &pos->at.file) != SEGMENT_SAME) {
-        const struct place *place = seg->id.head_len > 0 ? find_place(ids, key, seg) : NULL;
-        pos = place ? file_position(ids, place->key) : NULL;
+    const struct place *place;
+    struct position read;
+    bool known = find_read(arg, key, seg, &read, &place);
+    if (known) {
+        *to = read.at.file;
     }
-    if (pos) {
-        *to = pos->at.file;
-    }
-    return pos != NULL;
+    return known;
 }

@@ -40,6 +40,7 @@ struct origin {
     char *of; /* a path, to be freed by origin_free; NULL: none */
     struct position pos;
     uint64_t whole; /* PART, which may be a copy: as of struct file */
+    int64_t held_ns;
 };
 
 /* Before a look at many files, and after it: what the checkpoint holds is found by inode in between. It must

@@ -143,6 +143,7 @@ static void keep(struct file *file, struct origin *origin, const struct stat *st
     file->at_dev = st->st_dev;
     file->at_ino = st->st_ino;
     file->whole = origin->whole;
+    file->held_ns = origin->held_ns;
     take_tags(file);
     if (origin->who == WHO_READ) {
         file->read = origin->pos.at.file.offset;

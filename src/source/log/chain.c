@@ -162,13 +162,14 @@ bool chain_knows_head(const struct chain *c, struct segment *packed)
 
 bool chain_has_left(const struct chain *c, struct segment *seg, struct file_pos *end)
 {
+    bool left = false;
     for (unsigned i = 0; i < c->end_count && !seg->archive; i++) {
-        if (ended_at(seg, &c->ends[i])) {
+        if ((!left || c->ends[i].offset > end->offset) && ended_at(seg, &c->ends[i])) {
             *end = c->ends[i];
-            return true;
+            left = true;
         }
     }
-    return false;
+    return left;
 }
 
 static bool begins_so(const struct file_id *id, const struct segment *seg)
@@ -192,6 +193,22 @@ bool chain_begins_so(const struct chain *c, struct segment *seg, struct file_pos
         }
     }
     return any;
+}
+
+bool chain_has_had(const struct chain *c, const struct segment *seg)
+{
+    for (const struct segment *it = c->head; it; it = it->next) {
+        if (!it->archive && it->size >= seg->size && begins_so(&it->id, seg)) {
+            return true;
+        }
+    }
+    for (unsigned i = 0; i < c->end_count; i++) {
+        const struct file_pos *end = &c->ends[i];
+        if (end->tail.len > 0 && end->offset >= seg->size && begins_so(&end->file, seg)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool chain_holds(const struct chain *c, dev_t dev, ino_t ino)

@@ -57,11 +57,14 @@ void chain_remember_end(struct chain *c, const struct file_pos *end);
 bool chain_knows(const struct chain *c, struct segment *seg);
 /* Does an archive begin like a file that was read? It may still be packed. */
 bool chain_knows_head(const struct chain *c, struct segment *packed);
-/* Is this a plain file that was read and left, whatever it is called now? *end: up to where it was read. */
+/* Is this a plain file that was read and left, whatever it is called now? *end: the furthest that it was read to. */
 bool chain_has_left(const struct chain *c, struct segment *seg, struct file_pos *end);
 /* Did a plain file of the chain, or one that was left, begin as this one, which has FILE_ID_HEAD? *read: up
  * to where that was read, the furthest that this one holds. NULL: did any have so much? */
 bool chain_begins_so(const struct chain *c, struct segment *seg, struct file_pos *read);
+/* Does a plain file of the chain, or one that was read and left, begin as this one, which has FILE_ID_HEAD, and is as
+ * long or longer? */
+bool chain_has_had(const struct chain *c, const struct segment *seg);
 /* Is this plain file one of the chain? */
 bool chain_holds(const struct chain *c, dev_t dev, ino_t ino);
 /* Bytes not yet read, by the sizes last seen. */

@@ -370,6 +370,11 @@ bool follow_begins_so(const struct follow *f, struct segment *seg, struct file_p
     return chain_begins_so(&f->chain, seg, read);
 }
 
+bool follow_has_had(const struct follow *f, const struct segment *seg)
+{
+    return chain_has_had(&f->chain, seg);
+}
+
 bool follow_has_left(const struct follow *f, struct segment *seg, struct file_pos *end)
 {
     return chain_has_left(&f->chain, seg, end);

@@ -61,6 +61,8 @@ bool follow_has_left(const struct follow *f, struct segment *seg, struct file_po
 /* Does the file, which has FILE_ID_HEAD or more, begin as this log does or did? *read: up to where that was read. NULL:
  * does the log hold so much that any file could? */
 bool follow_begins_so(const struct follow *f, struct segment *seg, struct file_pos *read);
+/* Does or did the log hold so much in a file that begins so, and read that, or will? */
+bool follow_has_had(const struct follow *f, const struct segment *seg);
 
 void follow_retag(struct follow *f, struct tags *tags);
 /* Nothing of it has a name any more. *size: bytes of what is open of it, which may still be written to. */

@@ -228,16 +228,19 @@ struct follow *tailer_holder(const struct tailer *t, dev_t dev, ino_t ino, const
 struct follow *tailer_leaver(const struct tailer *t, struct segment *seg, struct file_pos *end)
 {
     const struct turn *turn;
+    struct follow *leaver = NULL;
+    struct file_pos at;
     if (!t->any_left) {
         return NULL;
     }
     TAILQ_FOREACH(turn, &t->all, all_link)
     {
-        if (follow_has_left(turn->follow, seg, end)) {
-            return turn->follow;
+        if (follow_has_left(turn->follow, seg, &at) && (!leaver || at.offset > end->offset)) {
+            leaver = turn->follow;
+            *end = at;
         }
     }
-    return NULL;
+    return leaver;
 }
 
 static bool is_allowed(void *arg, const char *key, const char *path)
@@ -260,8 +263,14 @@ static char *find_stray(void *arg, const char *key)
 static bool was_read_before(void *arg, const char *key, struct segment *seg, struct file_pos *to)
 {
     const struct tailer *t = arg;
-    return tailer_leaver(t, seg, to) ||
-           (t->calls.read_before && t->calls.read_before(t->calls.arg, key, seg, to));
+    struct file_pos other;
+    bool left = tailer_leaver(t, seg, to) != NULL;
+    if (t->calls.read_before && t->calls.read_before(t->calls.arg, key, seg, &other) &&
+        (!left || other.offset > to->offset)) {
+        *to = other;
+        left = true;
+    }
+    return left;
 }
 
 static void on_left(void *arg, const struct file_pos *end, const char *copied)
