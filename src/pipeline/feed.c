@@ -55,12 +55,10 @@ void feed_set_lag(struct feed *feed, uint64_t bytes)
     feed->lag = bytes;
 }
 
-/* Bytes of RFC 3339. */
-#define TO_MINUTES 16
-#define TO_SECONDS 19
+#define TO_SECONDS 19 /* bytes of RFC 3339 */
 
-/* Both in UTC: > 0 when `a` is later than `b`, or the same; < 0 when it is earlier, by less than a minute; 0: see the
- * parsed ones. A fraction that goes on where the other one ends is later. */
+/* Both in UTC: > 0 when `a` is later than `b`, or the same; < 0 when it is earlier within a second; 0: parse
+ * them. A fraction that goes on where the other one ends is later. */
 static int order_of(struct slice a, struct slice b)
 {
     size_t shorter = (a.len < b.len ? a.len : b.len) - 1;
@@ -71,7 +69,7 @@ static int order_of(struct slice a, struct slice b)
     if (order > 0 || (order == 0 && a.len >= b.len)) {
         return 1;
     }
-    return memcmp(a.ptr, b.ptr, TO_MINUTES) == 0 ? -1 : 0;
+    return memcmp(a.ptr, b.ptr, TO_SECONDS) == 0 ? -1 : 0;
 }
 
 /* See clock_newest. Mostly it shows without parsing. */
