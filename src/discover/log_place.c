@@ -28,12 +28,19 @@ static bool is_file(const struct stat *st, dev_t dev, ino_t ino)
     return st->st_ino == ino && st->st_dev == dev;
 }
 
-/* Is it what was found before, and there still? Asked each second, so links are not gone through. */
-static bool is_same(const struct log_place *place, const struct stat *st)
+/* Is it what was found before, and there still? Asked each second, so links are not gone through, and one call does
+ * where the name is none. */
+static bool is_same(const struct log_place *place, const char *name)
 {
-    struct stat at;
-    return place->path && place->ino != 0 && is_file(st, place->dev, place->ino) &&
-           lstat(place->path, &at) == 0 && is_file(&at, place->dev, place->ino);
+    struct stat st;
+    if (!place->path || place->ino == 0 || lstat(name, &st) < 0) {
+        return false;
+    }
+    if (!place->alias) {
+        return is_file(&st, place->dev, place->ino);
+    }
+    return stat(name, &st) == 0 && is_file(&st, place->dev, place->ino) && lstat(place->path, &st) == 0 &&
+           is_file(&st, place->dev, place->ino);
 }
 
 /* What stands in the link, which leads nowhere. */
@@ -53,14 +60,13 @@ static enum log_place_fault judge(const char *real, const struct stat *st)
 bool log_place_find(struct log_place *place, const char *name)
 {
     struct stat st = {0}, link;
-    bool found = stat(name, &st) == 0;
-    if (found && is_same(place, &st)) {
+    if (is_same(place, name)) {
         return false;
     }
     bool linked = lstat(name, &link) == 0 && S_ISLNK(link.st_mode);
     char *real = must(real_path(name));
     /* as of when the links were gone through */
-    found = found && lstat(real, &st) == 0 && !S_ISLNK(st.st_mode);
+    bool found = lstat(real, &st) == 0 && !S_ISLNK(st.st_mode);
     place->dev = found ? st.st_dev : 0;
     place->ino = found ? st.st_ino : 0;
     place->fault = found ? judge(real, &st) : linked ? LOG_PLACE_LOST : LOG_PLACE_GOOD;
