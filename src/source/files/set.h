@@ -38,8 +38,8 @@ struct file {
     uint64_t read;  /* up to where the log has read it and left it; 0: it has not left it */
     uint64_t asked; /* the look in which it was added; it is not looked at in that once more */
     uint64_t whole; /* its size when it was seen to hold all that was read of the log till then; 0: never */
-    int64_t
-        held_ns; /* when it had been written to, where the log was seen to hold all of it, too; 0: never */
+    /* When it had been written to, where the log was seen to hold all of it, too; 0: never. */
+    int64_t held_ns;
     const struct origin *origin; /* while it is added */
     /* Of a rotated file of another log that is written to: how far it was read as that log's. */
     struct file_pos *from; /* owned; NULL: it is none */
