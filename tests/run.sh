@@ -63,7 +63,8 @@ stage_build() {
 stage_compile() { one make -s -j"$JOBS"; }
 
 # The unit tests that take longest. They start first, so that none of them is still running when all others are done.
-SLOW=(test_config test_kafka_mock test_follow_names test_follow_faults test_follow_mended test_follow_begin test_sink_faults)
+SLOW=(test_follow_identity test_follow_scarce test_config test_sink_faults test_follow_copies test_follow_order test_follow_names
+    test_follow_faults test_follow_furthest test_kafka_mock test_follow_cut_times test_follow_mended test_follow_begin)
 
 # unit_programs DIRECTORY: the names of the unit tests' programs below a build directory.
 unit_programs() {
