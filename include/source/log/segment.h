@@ -20,9 +20,9 @@ struct segment {
     struct chain *chain;     /* NULL: none */
     UT_hash_handle open;     /* see struct open_files */
     bool inside;             /* its name has a number or date before its ending */
+    bool damaged;            /* archives only: it could not be unpacked to its end */
     int fd;                  /* -1: closed for now, see segment_shelve */
     struct archive *archive; /* NULL: a plain file. It owns fd then */
-    bool damaged;            /* archives only: it could not be unpacked to its end */
     /* Archives only: the bytes unpacked. The last ones consumed, and from `carried` on those not consumed yet. */
     struct buf carry;
     size_t carried;

@@ -11,15 +11,13 @@ struct begin {
      * log's follow sets both. begin.c clears from_end once reading has begun, for what appears
      * later is new. */
     bool from_end;
-    int64_t saved_ns; /* what was made since is new, too: checkpoint_saved_before. Set by the follow */
-    struct file_pos *initial;      /* owned; NULL: none */
-    const struct decoder *decoder; /* of the log; NULL: not known yet, it has lines. Set by its follow */
-
+    bool done; /* found; else it is to be tried again at the next look */
     /* What was seen of the position's file was read: where it is gone, nothing is known to be lost. Set by the follow,
      * taken back by begin.c. */
     bool complete;
-
-    bool done; /* found; else it is to be tried again at the next look */
+    int64_t saved_ns; /* what was made since is new, too: checkpoint_saved_before. Set by the follow */
+    struct file_pos *initial;      /* owned; NULL: none */
+    const struct decoder *decoder; /* of the log; NULL: not known yet, it has lines. Set by its follow */
 };
 
 /* What was found, besides where to read from. */

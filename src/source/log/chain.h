@@ -25,11 +25,11 @@ struct chain {
     struct open_files *open;     /* of all chains */
     void *follow;                /* that it belongs to */
     struct segment *head, *tail; /* being read … newest; NULL: none */
-    unsigned count;
     uint64_t next_order;
     struct file_pos *ends; /* a ring; NULL: there are none */
-    unsigned end_count;    /* of those, up to CHAIN_ENDS */
-    unsigned next_end;
+    unsigned count;
+    uint16_t end_count; /* of the ends, up to CHAIN_ENDS */
+    uint16_t next_end;
 };
 
 /* The chain that the plain file at `path` is in, which has that inode; NULL: none. Of one that

@@ -30,9 +30,9 @@ struct intake {
     struct inode *seen; /* the files of the last listing that was acted on */
     uint32_t seen_count;
     uint32_t most;          /* that may be held open */
-    bool behind;            /* newer files are there than the chain holds */
-    struct file_id next_up; /* the oldest of those, where that is known */
+    struct file_id next_up; /* the oldest of those that are `behind`, where that is known */
     int64_t waiting_since;  /* monotonic: a file could not be opened since then; 0: none */
+    bool behind;            /* newer files are there than the chain holds */
     bool unlisted;          /* its directory could not be listed, which was logged */
     bool unsure;            /* the order of its rotated files is a guess, which was logged */
 };
