@@ -99,7 +99,7 @@ static bool ask_logs(const struct file_set *set, const struct file *file, struct
 }
 
 /* By the positions of the checkpoint, before their logs are followed. */
-static void ask_checkpoint(const struct file_set *set, const struct file *file, struct segment *seg,
+static void ask_checkpoint(struct file_set *set, const struct file *file, struct segment *seg,
                            struct origin *origin)
 {
     const struct position *pos;

@@ -61,7 +61,7 @@ static void look_first(struct files *src)
     target_begin_look();
     look_for_bases(src, true);
     identity_begin_look(&src->set.identities);
-    if (src->set.identities.count > 0) {
+    if (identity_any(&src->set.identities)) {
         scan_all(src, LOOK_NOTE);
     }
     scan_all(src, LOOK_ALL);

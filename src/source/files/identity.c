@@ -69,28 +69,43 @@ void identity_end_look(struct identities *ids)
     free(ids->places);
     ids->places = NULL;
     ids->count = 0;
+    ids->loaded = false;
 }
 
 void identity_begin_look(struct identities *ids)
 {
-    if (ids->looks++ > 0) {
+    ids->looks++;
+}
+
+/* Most looks find nothing new, and need none of them. */
+static void load(struct identities *ids)
+{
+    if (ids->looks == 0 || ids->loaded) {
         return;
     }
+    ids->loaded = true;
     checkpoint_each(ids->checkpoint, add_place, ids);
     if (ids->count > 1) {
         qsort(ids->places, ids->count, sizeof(*ids->places), compare_places);
     }
 }
 
+bool identity_any(struct identities *ids)
+{
+    load(ids);
+    return ids->count > 0;
+}
+
 /* Any of those in that file; the others are beside it. NULL: there is none. */
-static struct place *any_place(const struct identities *ids, uint64_t dev, uint64_t ino)
+static struct place *any_place(struct identities *ids, uint64_t dev, uint64_t ino)
 {
     struct place wanted = {.dev = dev, .ino = ino};
-    return ids->count > 0 ? bsearch(&wanted, ids->places, ids->count, sizeof(wanted), compare_places) : NULL;
+    return identity_any(ids) ? bsearch(&wanted, ids->places, ids->count, sizeof(wanted), compare_places)
+                             : NULL;
 }
 
 /* The log, other than that of `path`, whose position was taken in this file; the furthest of them. */
-static struct place *find_place(const struct identities *ids, const char *path, struct segment *seg)
+static struct place *find_place(struct identities *ids, const char *path, struct segment *seg)
 {
     struct place wanted = {.dev = seg->id.dev, .ino = seg->id.ino}, *found = NULL;
     struct place *at = any_place(ids, wanted.dev, wanted.ino);
@@ -119,7 +134,7 @@ static bool is_there(const char *path)
 void identity_note(struct identities *ids, const char *path, const char *real)
 {
     struct stat st;
-    if (ids->count == 0 || !plain_file_stat(real, &st)) {
+    if (!identity_any(ids) || !plain_file_stat(real, &st)) {
         return;
     }
     if (!any_place(ids, st.st_dev, st.st_ino)) {
@@ -222,8 +237,8 @@ static void set_of(struct origin *out, const char *path)
 
 /* The furthest that the file was read to, as far as the checkpoint knows. *place: by the log that goes on from
  * there, other than that of `path`; NULL: by one that has left it. False: nobody has read it. */
-static bool find_read(const struct identities *ids, const char *path, struct segment *seg,
-                      struct position *read, const struct place **place)
+static bool find_read(struct identities *ids, const char *path, struct segment *seg, struct position *read,
+                      const struct place **place)
 {
     char key[END_KEY_MAX];
     end_key(key, seg->id.dev, seg->id.ino);
@@ -243,7 +258,7 @@ static bool find_read(const struct identities *ids, const char *path, struct seg
 }
 
 /* A file may be known from several logs that had it in turn: the furthest of their answers counts. */
-static void find_out(const struct identities *ids, const char *path, struct segment *seg, struct origin *out)
+static void find_out(struct identities *ids, const char *path, struct segment *seg, struct origin *out)
 {
     if (seg->archive || seg->id.head_len == 0) {
         return;
@@ -268,7 +283,7 @@ static void find_out(const struct identities *ids, const char *path, struct segm
 }
 
 /* Is it worth looking into? */
-static bool may_be_known(const struct identities *ids, const struct stat *st)
+static bool may_be_known(struct identities *ids, const struct stat *st)
 {
     char key[END_KEY_MAX];
     end_key(key, st->st_dev, st->st_ino);
@@ -297,8 +312,9 @@ void identity_of(struct identities *ids, const char *path, const char *real, con
     segment_close(seg);
 }
 
-bool identity_known(const struct identities *ids, size_t i, const char **key, const struct position **pos)
+bool identity_known(struct identities *ids, size_t i, const char **key, const struct position **pos)
 {
+    load(ids);
     if (i >= ids->count) {
         return false;
     }

@@ -22,8 +22,9 @@ struct identities {
     struct checkpoint *checkpoint;
     struct pipeline *pipeline;
     struct tailer *tailer;
-    struct place *places; /* the checkpoint's positions by inode, while a look goes on; NULL: not asked for */
+    struct place *places; /* the checkpoint's positions by inode, while a look goes on */
     size_t count;
+    bool loaded;    /* they are; else nobody has asked for them */
     unsigned looks; /* that go on, one within another */
 };
 
@@ -47,6 +48,8 @@ struct origin {
  * not be changed meanwhile by others. */
 void identity_begin_look(struct identities *ids);
 void identity_end_look(struct identities *ids);
+/* While a look goes on: does the checkpoint hold any? */
+bool identity_any(struct identities *ids);
 /* Notes, where the file is one that another log's position was taken in, that it lies there. To be called for
  * all files before any of them is followed. */
 void identity_note(struct identities *ids, const char *path, const char *real);
@@ -56,7 +59,7 @@ void identity_of(struct identities *ids, const char *path, const char *real, con
                  struct origin *out);
 /* The i-th of the logs that the checkpoint knows, while a look goes on; *pos NULL: it is forgotten since.
  * False: there are no more. */
-bool identity_known(const struct identities *ids, size_t i, const char **key, const struct position **pos);
+bool identity_known(struct identities *ids, size_t i, const char **key, const struct position **pos);
 void origin_free(struct origin *origin);
 
 /* Puts down that it was read to there, as a part of a log. `tags`: of that. */
