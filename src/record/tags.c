@@ -42,13 +42,6 @@ static const char *host_name(void)
     return name;
 }
 
-/* A copy in *to, NULL for NULL. False when memory is out. */
-static bool set(char **to, const char *value)
-{
-    *to = value ? strdup(value) : NULL;
-    return !value || *to;
-}
-
 static bool any_glob(const struct string_list *globs, const char *text)
 {
     for (size_t i = 0; text && i < globs->count; i++) {
@@ -79,34 +72,68 @@ static bool choose_labels(struct tags *tags, const json_t *labels, const struct 
     return true;
 }
 
-static bool fill(struct tags *tags, const struct identity *who, const struct config *cfg)
+#define TEXTS 11
+
+/* In the order of struct tags; NULL where there is none. */
+static void find_texts(const struct identity *who, const struct config *cfg,
+                       char short_id[static SHORT_ID + 1], const char *texts[static TEXTS])
 {
     const char *name = who->name && *who->name == '/' ? who->name + 1 : who->name;
-    char short_id[SHORT_ID + 1] = "";
+    short_id[0] = '\0';
     strncat(short_id, who->id ? who->id : "", SHORT_ID);
     const char *service =
         FIRST(who->service, label(who, "sidetail.service"), label(who, "com.docker.swarm.service.name"),
               label(who, "com.docker.compose.service"), name, short_id, cfg->service, "unknown");
-    const char *project =
-        FIRST(label(who, "com.docker.compose.project"), label(who, "com.docker.stack.namespace"));
-    return set(&tags->service, service) && set(&tags->project, project) &&
-           set(&tags->container, FIRST(name)) && set(&tags->id, FIRST(short_id)) &&
-           set(&tags->full_id, FIRST(who->id)) && set(&tags->image, FIRST(who->image)) &&
-           set(&tags->task, label(who, "com.docker.swarm.task.name")) &&
-           set(&tags->node, label(who, "com.docker.swarm.node.id")) &&
-           set(&tags->host, FIRST(cfg->host, host_name())) &&
-           set(&tags->namespace_, FIRST(who->namespace_)) && set(&tags->pod, FIRST(who->pod)) &&
-           choose_labels(tags, who->labels, cfg) && tags_render_json(tags) == 0;
+    const char *found[TEXTS] = {
+        service,
+        FIRST(label(who, "com.docker.compose.project"), label(who, "com.docker.stack.namespace")),
+        FIRST(name),
+        FIRST(short_id),
+        FIRST(who->id),
+        FIRST(who->image),
+        label(who, "com.docker.swarm.task.name"),
+        label(who, "com.docker.swarm.node.id"),
+        FIRST(cfg->host, host_name()),
+        FIRST(who->namespace_),
+        FIRST(who->pod)};
+    memcpy(texts, found, sizeof(found));
+}
+
+/* With the texts behind it, in one block: there may be thousands. NULL: memory. */
+static struct tags *lay_out(const char *const texts[static TEXTS])
+{
+    size_t size = 0;
+    for (size_t i = 0; i < TEXTS; i++) {
+        size += texts[i] ? strlen(texts[i]) + 1 : 0;
+    }
+    struct tags *tags = calloc(1, sizeof(*tags) + size);
+    if (!tags) {
+        return NULL;
+    }
+    char **to[TEXTS] = {&tags->service, &tags->project,    &tags->container, &tags->id,
+                        &tags->full_id, &tags->image,      &tags->task,      &tags->node,
+                        &tags->host,    &tags->namespace_, &tags->pod};
+    char *at = (char *)(tags + 1);
+    for (size_t i = 0; i < TEXTS; i++) {
+        if (texts[i]) {
+            *to[i] = at;
+            at = stpcpy(at, texts[i]) + 1;
+        }
+    }
+    return tags;
 }
 
 struct tags *tags_new(const struct identity *who, const struct config *cfg)
 {
-    struct tags *tags = calloc(1, sizeof(*tags));
+    char short_id[SHORT_ID + 1];
+    const char *texts[TEXTS];
+    find_texts(who, cfg, short_id, texts);
+    struct tags *tags = lay_out(texts);
     if (!tags) {
         return NULL;
     }
     tags->refs = 1;
-    if (!fill(tags, who, cfg)) {
+    if (!choose_labels(tags, who->labels, cfg) || tags_render_json(tags) < 0) {
         tags_unref(tags);
         return NULL;
     }
@@ -124,11 +151,6 @@ void tags_unref(struct tags *tags)
 {
     if (!tags || --tags->refs > 0) {
         return;
-    }
-    char *strings[] = {tags->service, tags->project, tags->container, tags->id,  tags->full_id,   tags->image,
-                       tags->task,    tags->node,    tags->host,      tags->pod, tags->namespace_};
-    for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
-        free(strings[i]);
     }
     json_decref(tags->labels);
     free(tags->json);

@@ -18,13 +18,14 @@
 
 static struct tags *tags_of(const char *format, int number)
 {
-    struct tags *tags = calloc(1, sizeof(*tags));
-    char name[40];
-    snprintf(name, sizeof(name), format, number);
+    static char service[] = "web", host[] = "node-1";
+    size_t room = 40;
+    struct tags *tags = calloc(1, sizeof(*tags) + room);
     tags->refs = 1;
-    tags->service = strdup("web");
-    tags->host = strdup("node-1");
-    tags->container = strdup(name);
+    tags->service = service;
+    tags->host = host;
+    tags->container = (char *)(tags + 1);
+    snprintf(tags->container, room, format, number);
     return tags;
 }
 
