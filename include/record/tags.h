@@ -33,7 +33,7 @@ struct identity {
 struct tags {
     unsigned refs;
     /* NUL-terminated, in the same block; NULL where there is none, `service` and `host` are always there. */
-    char *service, *project, *container, *id /* 12 digits */, *full_id, *image, *task, *node, *host,
+    const char *service, *project, *container, *id /* 12 digits */, *full_id, *image, *task, *node, *host,
         *namespace_, *pod;
     json_t *labels; /* the chosen ones; NULL: none */
 

@@ -72,63 +72,60 @@ static bool choose_labels(struct tags *tags, const json_t *labels, const struct 
     return true;
 }
 
-#define TEXTS 11
-
-/* In the order of struct tags; NULL where there is none. */
-static void find_texts(const struct identity *who, const struct config *cfg,
-                       char short_id[static SHORT_ID + 1], const char *texts[static TEXTS])
+/* Texts alone, which are `who`'s and the configuration's; but for `short_id`, which gets the id's first digits. */
+static struct tags tags_of(const struct identity *who, const struct config *cfg,
+                           char short_id[static SHORT_ID + 1])
 {
     const char *name = who->name && *who->name == '/' ? who->name + 1 : who->name;
     short_id[0] = '\0';
     strncat(short_id, who->id ? who->id : "", SHORT_ID);
-    const char *service =
-        FIRST(who->service, label(who, "sidetail.service"), label(who, "com.docker.swarm.service.name"),
-              label(who, "com.docker.compose.service"), name, short_id, cfg->service, "unknown");
-    const char *found[TEXTS] = {
-        service,
-        FIRST(label(who, "com.docker.compose.project"), label(who, "com.docker.stack.namespace")),
-        FIRST(name),
-        FIRST(short_id),
-        FIRST(who->id),
-        FIRST(who->image),
-        label(who, "com.docker.swarm.task.name"),
-        label(who, "com.docker.swarm.node.id"),
-        FIRST(cfg->host, host_name()),
-        FIRST(who->namespace_),
-        FIRST(who->pod)};
-    memcpy(texts, found, sizeof(found));
+    return (struct tags){
+        .service =
+            FIRST(who->service, label(who, "sidetail.service"), label(who, "com.docker.swarm.service.name"),
+                  label(who, "com.docker.compose.service"), name, short_id, cfg->service, "unknown"),
+        .project = FIRST(label(who, "com.docker.compose.project"), label(who, "com.docker.stack.namespace")),
+        .container = FIRST(name),
+        .id = FIRST(short_id),
+        .full_id = FIRST(who->id),
+        .image = FIRST(who->image),
+        .task = label(who, "com.docker.swarm.task.name"),
+        .node = label(who, "com.docker.swarm.node.id"),
+        .host = FIRST(cfg->host, host_name()),
+        .namespace_ = FIRST(who->namespace_),
+        .pod = FIRST(who->pod),
+    };
 }
 
-/* With the texts behind it, in one block: there may be thousands. NULL: memory. */
-static struct tags *lay_out(const char *const texts[static TEXTS])
+/* A copy with the texts behind it, in one block: there may be thousands. NULL: memory. */
+static struct tags *copy_of(struct tags from)
 {
-    size_t size = 0;
-    for (size_t i = 0; i < TEXTS; i++) {
-        size += texts[i] ? strlen(texts[i]) + 1 : 0;
+    const char **texts[] = {&from.service, &from.project, &from.container, &from.id,
+                            &from.full_id, &from.image,   &from.task,      &from.node,
+                            &from.host,    &from.pod,     &from.namespace_};
+    size_t count = sizeof(texts) / sizeof(texts[0]), size = 0;
+    for (size_t i = 0; i < count; i++) {
+        size += *texts[i] ? strlen(*texts[i]) + 1 : 0;
     }
-    struct tags *tags = calloc(1, sizeof(*tags) + size);
+    struct tags *tags = malloc(sizeof(*tags) + size);
     if (!tags) {
         return NULL;
     }
-    char **to[TEXTS] = {&tags->service, &tags->project,    &tags->container, &tags->id,
-                        &tags->full_id, &tags->image,      &tags->task,      &tags->node,
-                        &tags->host,    &tags->namespace_, &tags->pod};
     char *at = (char *)(tags + 1);
-    for (size_t i = 0; i < TEXTS; i++) {
-        if (texts[i]) {
-            *to[i] = at;
-            at = stpcpy(at, texts[i]) + 1;
+    for (size_t i = 0; i < count; i++) {
+        if (*texts[i]) {
+            char *text = at;
+            at = stpcpy(at, *texts[i]) + 1;
+            *texts[i] = text;
         }
     }
+    *tags = from;
     return tags;
 }
 
 struct tags *tags_new(const struct identity *who, const struct config *cfg)
 {
     char short_id[SHORT_ID + 1];
-    const char *texts[TEXTS];
-    find_texts(who, cfg, short_id, texts);
-    struct tags *tags = lay_out(texts);
+    struct tags *tags = copy_of(tags_of(who, cfg, short_id));
     if (!tags) {
         return NULL;
     }

@@ -18,14 +18,14 @@
 
 static struct tags *tags_of(const char *format, int number)
 {
-    static char service[] = "web", host[] = "node-1";
     size_t room = 40;
     struct tags *tags = calloc(1, sizeof(*tags) + room);
+    char *name = (char *)(tags + 1);
+    snprintf(name, room, format, number);
     tags->refs = 1;
-    tags->service = service;
-    tags->host = host;
-    tags->container = (char *)(tags + 1);
-    snprintf(tags->container, room, format, number);
+    tags->service = "web";
+    tags->host = "node-1";
+    tags->container = name;
     return tags;
 }
 
