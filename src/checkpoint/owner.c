@@ -52,6 +52,17 @@ static int not_open(const char *lock, struct error *err)
                      strerror(why));
 }
 
+/* A start is possible all the same, as with a full disk that cannot take the positions. */
+static int no_room(const char *lock, bool again)
+{
+    if (!again) {
+        log_warn("no room for the lock of the checkpoint: see to it that no second collector keeps its "
+                 "positions here",
+                 KV("lock", lock));
+    }
+    return 0;
+}
+
 /* Some kernels refuse O_CREAT for another's file in a directory such as /tmp: it is asked for last. */
 static int open_lock(const char *lock)
 {
@@ -64,18 +75,9 @@ static int take(struct owner *o, const char *lock, const char *path, struct erro
 {
     bool again = o->lost;
     o->fd = open_lock(lock);
-    o->lost = o->fd < 0 && (errno == ENOSPC || errno == EDQUOT);
-    if (o->lost && !again) {
-        log_warn("no room for the lock of the checkpoint: see to it that no second collector keeps its "
-                 "positions here",
-                 KV("lock", lock));
-    }
+    o->lost = o->fd < 0;
     if (o->lost) {
-        return 0;
-    }
-    if (o->fd < 0) {
-        o->lost = true;
-        return not_open(lock, err);
+        return errno == ENOSPC || errno == EDQUOT ? no_room(lock, again) : not_open(lock, err);
     }
     int result = 0;
     switch (lock_take(o->fd)) {
