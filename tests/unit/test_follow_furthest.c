@@ -38,6 +38,12 @@ static void await_more(struct world *w, size_t *len, const char *text)
     assert_int_equal(w->out.len, *len);
 }
 
+static void write_more(struct world *w, size_t *len, const char *name, const char *text)
+{
+    world_write(w, name, text);
+    await_more(w, len, text);
+}
+
 /* Two logs that are read. */
 static size_t begin_with_two(struct world *w)
 {
@@ -64,18 +70,14 @@ static void test_left_twice(void **state)
     struct world w;
     size_t len = begin_with_two(&w);
     world_rename(&w, "web/a.log", "web/b.log");
-    world_write(&w, "web/a.log", "n1\n");
-    await_more(&w, &len, "n1\n");
+    write_more(&w, &len, "web/a.log", "n1\n");
     world_run(&w, 600);
-    world_write(&w, "web/b.log", "a4\na5\n");
-    await_more(&w, &len, "a4\na5\n");
+    write_more(&w, &len, "web/b.log", "a4\na5\n");
     world_run(&w, 1300);
     world_rename(&w, "web/b.log", "web/c.log");
-    world_write(&w, "web/b.log", "m1\n");
-    await_more(&w, &len, "m1\n");
+    write_more(&w, &len, "web/b.log", "m1\n");
     world_run(&w, 600);
-    world_write(&w, "web/c.log", "a6\n");
-    await_more(&w, &len, "a6\n");
+    write_more(&w, &len, "web/c.log", "a6\n");
     expect_for_good(&w, len);
     world_free(&w);
 }
@@ -87,23 +89,18 @@ static void test_left_twice_by_one(void **state)
     struct world w;
     size_t len = begin_with_two(&w);
     world_rename(&w, "web/a.log", "web/b.log");
-    world_write(&w, "web/a.log", "n1\n");
-    await_more(&w, &len, "n1\n");
+    write_more(&w, &len, "web/a.log", "n1\n");
     world_run(&w, 600);
-    world_write(&w, "web/b.log", "a4\n");
-    await_more(&w, &len, "a4\n");
+    write_more(&w, &len, "web/b.log", "a4\n");
     world_run(&w, 1300);
     world_rename(&w, "web/b.log", "web/a.log");
     world_run(&w, 600);
-    world_write(&w, "web/a.log", "a5\n");
-    await_more(&w, &len, "a5\n");
+    write_more(&w, &len, "web/a.log", "a5\n");
     world_run(&w, 1300);
     world_rename(&w, "web/a.log", "web/c.log");
-    world_write(&w, "web/a.log", "m1\n");
-    await_more(&w, &len, "m1\n");
+    write_more(&w, &len, "web/a.log", "m1\n");
     world_run(&w, 600);
-    world_write(&w, "web/c.log", "a6\n");
-    await_more(&w, &len, "a6\n");
+    write_more(&w, &len, "web/c.log", "a6\n");
     expect_for_good(&w, len);
     world_free(&w);
 }
@@ -120,17 +117,14 @@ static void test_left_unseen(void **state)
         struct world w;
         size_t len = begin_with_two(&w);
         world_rename(&w, one, "web/old");
-        world_write(&w, one, "n1\n");
-        await_more(&w, &len, "n1\n");
+        write_more(&w, &len, one, "n1\n");
         world_run(&w, 1300);
         world_rename(&w, "web/old", two);
         world_run(&w, 600);
-        world_write(&w, two, "a4\na5\n");
-        await_more(&w, &len, "a4\na5\n");
+        write_more(&w, &len, two, "a4\na5\n");
         world_run(&w, 1300);
         world_rename(&w, two, "web/old");
-        world_write(&w, two, "m1\n");
-        await_more(&w, &len, "m1\n");
+        write_more(&w, &len, two, "m1\n");
         world_run(&w, 1300);
         world_rename(&w, "web/old", "web/c.log");
         expect_for_good(&w, len);
@@ -147,11 +141,9 @@ static void test_stale_end(void **state)
         struct world w;
         size_t len = begin_with_two(&w);
         world_rename(&w, "web/a.log", "web/b.log");
-        world_write(&w, "web/a.log", "n1\n");
-        await_more(&w, &len, "n1\n");
+        write_more(&w, &len, "web/a.log", "n1\n");
         world_run(&w, 1300);
-        world_write(&w, "web/b.log", "a4\na5\n");
-        await_more(&w, &len, "a4\na5\n");
+        write_more(&w, &len, "web/b.log", "a4\na5\n");
         world_run(&w, 1300);
         world_save(&w);
         world_kill(&w);
@@ -172,8 +164,7 @@ static void test_renamed_after_swap(void **state)
     for (int again = 0; again < 2; again++) {
         struct world w;
         size_t len = begin_with_two(&w);
-        world_write(&w, "web/c.log", "c1\nc2\n");
-        await_more(&w, &len, "c1\nc2\n");
+        write_more(&w, &len, "web/c.log", "c1\nc2\n");
         world_save(&w);
         world_kill(&w);
         swap(&w, "web/a.log", "web/b.log");
@@ -184,8 +175,7 @@ static void test_renamed_after_swap(void **state)
         } else {
             world_rename(&w, "web/a.log", "web/d.log");
         }
-        world_write(&w, "web/a.log", "n1\n");
-        await_more(&w, &len, "n1\n");
+        write_more(&w, &len, "web/a.log", "n1\n");
         expect_for_good(&w, len);
         world_free(&w);
     }
