@@ -5,18 +5,8 @@ import signal
 import time
 
 import pytest
-from lib.proxy import Proxy
 from lib.system import wait_until
 from lib.verify import Verifier, assert_collected
-
-
-@pytest.fixture
-def proxy(engine, tmp_path):
-    # A short path: a socket's path has 107 bytes at most.
-    path = f"/tmp/sidetail-proxy-{engine.session}.sock"
-    one = Proxy(path)
-    yield one
-    one.close()
 
 
 @pytest.fixture

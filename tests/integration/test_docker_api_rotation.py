@@ -7,7 +7,6 @@ import subprocess
 import time
 
 import pytest
-from lib.proxy import Proxy
 from lib.system import wait_until
 from lib.verify import Verifier, assert_collected
 
@@ -113,14 +112,6 @@ def test_a_long_log_is_gone_through_again(engine, collect):
     s.start()
     assert_all_collected(s, [one], lines + [str(number) for number in range(1, 20001)])
     s.stop_cleanly()
-
-
-@pytest.fixture
-def proxy(engine):
-    # A short path: a socket's path has 107 bytes at most.
-    one = Proxy(f"/tmp/sidetail-proxy-{engine.session}.sock")
-    yield one
-    one.close()
 
 
 @pytest.mark.parametrize("size", ["20k", "10m"], ids=["each is checked", "taken on credit"])

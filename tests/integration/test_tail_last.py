@@ -82,7 +82,6 @@ def test_of_a_log_with_long_lines_that_was_rotated(engine, proxy, follow, projec
     check_asked(proxy, harmed)
 
 
-
 def test_goes_on_with_what_is_written_then(engine, proxy, follow, project, harmed):
     """Each line once, through rotations; the end of the container too."""
     web = shell(engine, "web", f"{write(1, 1000)}; while [ ! -e /go ]; do sleep 0.1; done; {write(1001, 2000)}", project,
