@@ -35,6 +35,8 @@ struct stats *metrics_service(const char *service);
     X(read_errors, counter, "Reads that failed")                                                             \
     X(refused_links, counter, "Links, and what is no regular file, that were found and are not followed")    \
     X(metadata_errors, counter, "Containers whose metadata could not be read")                               \
+    X(containers_left_out, gauge,                                                                            \
+      "Containers of the Engine that are too many, or described at too great length")                        \
     X(feeds, gauge, "Containers and files followed now")                                                     \
     X(open_files, gauge, "Log files held open now")                                                          \
     X(waiting_logs, gauge, "Logs that wait to be opened: all file descriptors are taken")                    \

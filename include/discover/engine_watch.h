@@ -7,9 +7,11 @@
 #include "discover/engine_container.h"
 #include "engine/engine.h"
 
-#define WATCH_LIST_S      30
-#define WATCH_BACKOFF_MIN (100 * NS_PER_MS)
-#define WATCH_BACKOFF_MAX (5 * NS_PER_S)
+#define WATCH_LIST_S 30
+/* Those beyond are left out, which is said: an Engine that makes up containers may not take all memory. */
+#define WATCH_CONTAINERS_MAX 50000
+#define WATCH_BACKOFF_MIN    (100 * NS_PER_MS)
+#define WATCH_BACKOFF_MAX    (5 * NS_PER_S)
 
 enum watch_change {
     WATCH_STARTED,

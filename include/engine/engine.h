@@ -49,16 +49,36 @@ int64_t engine_entry_clock(const struct engine *e);
 
 struct engine_call;
 
+/* What one object may take: an answer, or an element of a list. One of 25,000 published ports has as many values. A tree of
+ * such an object has some 64 MB for as long as the callback runs. */
+#define ENGINE_OBJECT_MAX (8u << 20) /* bytes of its text */
+#define ENGINE_VALUES_MAX 250000u    /* members and elements */
+
 /* `err` is NULL when the Engine answered with a 2xx; `status` is 0 when it did not answer. `json` is
  * borrowed, and NULL on error. */
 typedef void (*engine_answer_fn)(void *arg, int status, const json_t *json, const struct error *err);
 
-/* GET of a path without its version ("/containers/json?all=1"). NULL: memory. */
+/* GET of a path without its version ("/containers/ID/json"), which answers with an object. NULL: memory. */
 struct engine_call *engine_get(struct engine *e, const char *path, engine_answer_fn answer, void *arg);
 /* GET /_ping, which negotiates the version: the lower one of ours and the Engine's. The answer's `json` is
  * NULL. NULL: memory. */
 struct engine_call *engine_ping(struct engine *e, engine_answer_fn answer, void *arg);
 /* No answer comes any more. NULL is fine. */
 void engine_cancel(struct engine_call *call);
+
+struct engine_list;
+
+struct list_calls {
+    /* One element, borrowed, while the rest of the list is still to come. NULL: one that is larger than an object may be. */
+    void (*item)(void *arg, const json_t *item);
+    /* The last call. err is NULL when the list came whole. */
+    void (*end)(void *arg, const struct error *err);
+    void *arg;
+};
+
+/* GET of a path ("/containers/json?all=1") which answers with a list of objects, however long. NULL: memory. */
+struct engine_list *engine_list_get(struct engine *e, const char *path, const struct list_calls *calls);
+/* No call comes any more. NULL is fine. */
+void engine_list_cancel(struct engine_list *l);
 
 #endif

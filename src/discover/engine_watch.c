@@ -4,26 +4,16 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/loop.h"
+#include "base/metrics.h"
 #include "engine/events.h"
 #include "engine_answer.h"
+#include "engine_table.h"
 
 /* Events are asked for from that long ago on: the Engine's clock is known to the second only. */
 #define EVENTS_OVERLAP_S 2
 #define INSPECT_RETRY_S  1
-
-struct entry {
-    struct engine_container c; /* first member */
-    struct engine_watch *watch;
-    struct engine_call *call; /* inspects it now */
-    bool known;               /* it was reported */
-    bool alive;               /* it runs, as far as was reported; c.running may know better */
-    bool due;                 /* to be inspected */
-    bool again;               /* once more: something happened while it was inspected */
-    bool listed;              /* in the list just read */
-    unsigned round;           /* of lists, in which it came up */
-    int64_t listed_ns; /* the Engine's clock when the list that reported it was requested; 0: none did */
-};
 
 struct engine_watch {
     struct event_base *base;
@@ -31,12 +21,14 @@ struct engine_watch {
     struct watch_calls calls;
     struct event *timer;       /* next try to connect, or next list */
     struct event *retry_timer; /* next try to inspect */
-    struct entry **entries;
-    size_t count, cap;
-    struct engine_call *call; /* ping, or list */
+    struct engine_table table;
+    struct engine_call *ping;
+    struct engine_list *list;
     struct event_stream *events;
     int parallel, inspecting;
-    size_t cursor; /* where in entries the search for the next one to inspect goes on */
+    size_t left_out; /* containers of the list that is being read */
+    bool unread;     /* some of these are not known by their id: their text is too large */
+    bool said_left_out;
     int64_t backoff;
     unsigned round;
     int64_t requested_ns;   /* the Engine's clock when the list was requested */
@@ -47,65 +39,26 @@ struct engine_watch {
 
 static void inspect_more(struct engine_watch *w);
 
-/* -- the table --------------------------------------------------------------------------------- */
-
-static struct entry *find(const struct engine_watch *w, const char *id)
-{
-    for (size_t i = 0; i < w->count; i++) {
-        if (strcmp(w->entries[i]->c.id, id) == 0) {
-            return w->entries[i];
-        }
-    }
-    return NULL;
-}
-
-static struct entry *add(struct engine_watch *w, const char *id)
-{
-    if (strlen(id) >= sizeof(((struct engine_container *)0)->id)) {
-        return NULL;
-    }
-    if (w->count == w->cap) {
-        size_t cap = w->cap ? w->cap * 2 : 64;
-        struct entry **entries = realloc(w->entries, cap * sizeof(struct entry *));
-        if (!entries) {
-            return NULL;
-        }
-        w->entries = entries;
-        w->cap = cap;
-    }
-    struct entry *e = calloc(1, sizeof(*e));
-    if (!e) {
-        return NULL; /* out of memory: the next list brings it up again */
-    }
-    strcpy(e->c.id, id);
-    e->c.exit_code = -1;
-    e->watch = w;
-    e->round = w->round;
-    w->entries[w->count++] = e;
-    return e;
-}
-
-static void entry_free(struct entry *e)
-{
-    engine_cancel(e->call);
-    engine_container_clear(&e->c);
-    free(e);
-}
+/* -- what is reported -------------------------------------------------------------------------- */
 
 static void drop(struct entry *e)
 {
     struct engine_watch *w = e->watch;
-    for (size_t i = 0; i < w->count; i++) {
-        if (w->entries[i] == e) {
-            w->entries[i] = w->entries[--w->count];
-            break;
-        }
-    }
     w->inspecting -= e->call != NULL;
     if (e->known) {
         w->calls.gone(w->calls.arg, &e->c);
     }
-    entry_free(e);
+    engine_table_remove(&w->table, e);
+}
+
+static struct entry *add(struct engine_watch *w, const char *id)
+{
+    struct entry *e = engine_table_add(&w->table, id);
+    if (e) {
+        e->watch = w;
+        e->round = w->round;
+    }
+    return e;
 }
 
 static void report(struct entry *e)
@@ -130,7 +83,7 @@ static void inspect(struct entry *e)
     if (e->call) {
         e->again = true;
     } else {
-        e->due = true;
+        engine_table_set_due(&e->watch->table, e, true);
         inspect_more(e->watch);
     }
 }
@@ -138,30 +91,35 @@ static void inspect(struct entry *e)
 /* The list is reported in full once nothing is left to inspect. */
 static void check_listed(struct engine_watch *w)
 {
-    if (!w->listing || w->inspecting > 0 || w->call) {
-        return;
+    if (w->listing && w->inspecting == 0 && !w->list && TAILQ_EMPTY(&w->table.due)) {
+        w->listing = false;
+        w->calls.listed(w->calls.arg);
     }
-    for (size_t i = 0; i < w->count; i++) {
-        if (w->entries[i]->due) {
-            return;
-        }
-    }
-    w->listing = false;
-    w->calls.listed(w->calls.arg);
 }
 
 static void take_answer(struct entry *e, const json_t *json)
 {
     struct engine_watch *w = e->watch;
     if (!engine_answer_inspected(&e->c, json)) {
-        e->due = true;
+        engine_table_set_due(&w->table, e, true);
         return;
     }
+    e->unusable = false;
     if (e->known) {
         w->calls.changed(w->calls.arg, &e->c, WATCH_INSPECTED);
     } else {
         report(e);
     }
+}
+
+/* It is asked for again after the next list. */
+static void say_unusable(struct entry *e, const struct error *err)
+{
+    if (!e->unusable) {
+        log_error("cannot use what the Engine tells of a container, so it is left out", KV("id", e->c.id),
+                  KV("error", err->text));
+    }
+    e->unusable = true;
 }
 
 static void on_inspected(void *arg, int status, const json_t *json, const struct error *err)
@@ -172,14 +130,17 @@ static void on_inspected(void *arg, int status, const json_t *json, const struct
     w->inspecting--;
     if (status == 404) {
         drop(e);
+    } else if (status == 200 && err) {
+        say_unusable(e, err);
     } else if (err) {
-        e->due = true; /* tried again after a while: the Engine may be gone at this moment */
+        /* Tried again after a while: the Engine may be gone at this moment. */
+        engine_table_set_due(&w->table, e, true);
         if (!evtimer_pending(w->retry_timer, NULL)) {
             loop_arm_timer(w->retry_timer, INSPECT_RETRY_S * NS_PER_S);
         }
         return;
     } else {
-        e->due = e->again;
+        engine_table_set_due(&w->table, e, e->again);
         e->again = false;
         take_answer(e, json);
     }
@@ -192,14 +153,8 @@ static void inspect_more(struct engine_watch *w)
     if (!w->up || evtimer_pending(w->retry_timer, NULL)) {
         return;
     }
-    for (size_t n = w->count; n > 0 && w->inspecting < w->parallel; n--, w->cursor++) {
-        if (w->cursor >= w->count) {
-            w->cursor = 0;
-        }
-        struct entry *e = w->entries[w->cursor];
-        if (!e->due || e->call) {
-            continue;
-        }
+    struct entry *e;
+    while (w->inspecting < w->parallel && (e = TAILQ_FIRST(&w->table.due))) {
         char path[128];
         snprintf(path, sizeof(path), "/containers/%s/json", e->c.id);
         e->call = engine_get(w->engine, path, on_inspected, e);
@@ -207,7 +162,7 @@ static void inspect_more(struct engine_watch *w)
             loop_arm_timer(w->retry_timer, INSPECT_RETRY_S * NS_PER_S);
             return;
         }
-        e->due = false;
+        engine_table_set_due(&w->table, e, false);
         w->inspecting++;
     }
 }
@@ -222,8 +177,10 @@ static void on_retry_timer(evutil_socket_t fd, short what, void *arg)
 
 static void went_down(struct engine_watch *w, const struct error *err)
 {
-    engine_cancel(w->call);
-    w->call = NULL;
+    engine_cancel(w->ping);
+    w->ping = NULL;
+    engine_list_cancel(w->list);
+    w->list = NULL;
     event_stream_close(w->events);
     w->events = NULL;
     if (w->up || !w->reported_down) {
@@ -247,11 +204,12 @@ static void add_listed(struct engine_watch *w, const char *id, const json_t *jso
 {
     struct entry *e = add(w, id);
     if (!e) {
+        w->left_out++;
         return;
     }
     e->listed = true;
     if (!w->list_only || !engine_answer_listed(&e->c, json)) {
-        e->due = true;
+        inspect(e);
         return;
     }
     e->listed_ns = w->requested_ns;
@@ -259,20 +217,26 @@ static void add_listed(struct engine_watch *w, const char *id, const json_t *jso
 }
 
 /* One container of the list. */
-static void note_listed(struct engine_watch *w, const json_t *json)
+static void on_listed_item(void *arg, const json_t *json)
 {
+    struct engine_watch *w = arg;
     const char *id = json_string_value(json_object_get(json, "Id"));
-    bool running = engine_answer_running(json);
-    struct entry *e = id ? find(w, id) : NULL;
     if (!id) {
+        w->left_out++;
+        w->unread = true;
         return;
     }
+    bool running = engine_answer_running(json);
+    struct entry *e = engine_table_find(&w->table, id);
     if (!e) {
         add_listed(w, id, json);
         return;
     }
     e->listed = true;
-    if (e->known && e->alive != running) {
+    if (e->unusable) {
+        w->left_out++;
+        inspect(e);
+    } else if (e->known && e->alive != running) {
         e->c.running = running;
         if (!running) {
             e->c.exit_code = engine_answer_exit_code(json);
@@ -286,34 +250,39 @@ static void note_listed(struct engine_watch *w, const json_t *json)
 /* What came up before this list was requested, and is not in it, is gone. */
 static void drop_unlisted(struct engine_watch *w)
 {
-    for (size_t i = w->count; i-- > 0;) {
-        struct entry *e = w->entries[i];
+    struct entry *e, *next;
+    HASH_ITER(hh, w->table.entries, e, next)
+    {
         if (!e->listed && e->round < w->round) {
             drop(e);
         }
     }
 }
 
-static void on_list(void *arg, int status, const json_t *json, const struct error *err)
+static void say_left_out(struct engine_watch *w)
+{
+    metrics.containers_left_out = w->left_out;
+    if (w->left_out > 0 && !w->said_left_out) {
+        log_error("leaving out containers of the Engine: it has more than are followed, or their "
+                  "descriptions are too large",
+                  KN("left_out", w->left_out), KN("followed_at_most", WATCH_CONTAINERS_MAX));
+    }
+    w->said_left_out = w->left_out > 0;
+}
+
+static void on_list_end(void *arg, const struct error *err)
 {
     struct engine_watch *w = arg;
-    (void)status;
-    w->call = NULL;
+    w->list = NULL;
     if (err) {
         went_down(w, err);
         return;
     }
-    for (size_t i = 0; i < w->count; i++) {
-        w->entries[i]->listed = false;
-    }
-    size_t i;
-    json_t *one;
-    json_array_foreach(json, i, one)
-    {
-        note_listed(w, one);
-    }
     w->list_only = false;
-    drop_unlisted(w);
+    if (!w->unread) {
+        drop_unlisted(w);
+    }
+    say_left_out(w);
     w->backoff = WATCH_BACKOFF_MIN;
     loop_arm_timer(w->timer, WATCH_LIST_S * NS_PER_S);
     inspect_more(w);
@@ -324,8 +293,14 @@ static void request_list(struct engine_watch *w)
 {
     w->round++;
     w->requested_ns = engine_clock(w->engine);
-    w->call = engine_get(w->engine, "/containers/json?all=1", on_list, w);
-    if (!w->call) {
+    w->left_out = 0;
+    w->unread = false;
+    for (struct entry *e = w->table.entries; e; e = e->hh.next) {
+        e->listed = false;
+    }
+    struct list_calls calls = {.item = on_listed_item, .end = on_list_end, .arg = w};
+    w->list = engine_list_get(w->engine, "/containers/json?all=1", &calls);
+    if (!w->list) {
         out_of_memory(w);
     }
 }
@@ -348,7 +323,7 @@ static bool is_ended(const struct entry *e)
 static void on_event(void *arg, const struct engine_event *event)
 {
     struct engine_watch *w = arg;
-    struct entry *e = find(w, event->id);
+    struct entry *e = engine_table_find(&w->table, event->id);
     if (!e) {
         if (strcmp(event->action, "start") == 0 && (e = add(w, event->id))) {
             inspect(e);
@@ -390,7 +365,7 @@ static void on_ping(void *arg, int status, const json_t *json, const struct erro
 {
     struct engine_watch *w = arg;
     (void)status, (void)json;
-    w->call = NULL;
+    w->ping = NULL;
     if (err) {
         went_down(w, err);
         return;
@@ -407,15 +382,15 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     struct engine_watch *w = arg;
-    if (w->events && w->call) {
-        return; /* a list is under way */
+    if (w->list) {
+        return;
     }
     if (w->events) {
         request_list(w);
         return;
     }
-    w->call = engine_ping(w->engine, on_ping, w);
-    if (!w->call) {
+    w->ping = engine_ping(w->engine, on_ping, w);
+    if (!w->ping) {
         out_of_memory(w);
     }
 }
@@ -435,6 +410,7 @@ struct engine_watch *engine_watch_new(struct event_base *base, struct engine *en
     w->parallel = parallel;
     w->list_only = list_only;
     w->backoff = WATCH_BACKOFF_MIN;
+    engine_table_init(&w->table);
     w->timer = evtimer_new(base, on_timer, w);
     w->retry_timer = evtimer_new(base, on_retry_timer, w);
     if (!w->timer || !w->retry_timer) {
@@ -450,12 +426,14 @@ void engine_watch_free(struct engine_watch *w)
     if (!w) {
         return;
     }
-    engine_cancel(w->call);
+    engine_cancel(w->ping);
+    engine_list_cancel(w->list);
     event_stream_close(w->events);
-    for (size_t i = 0; i < w->count; i++) {
-        entry_free(w->entries[i]);
+    struct entry *e, *next;
+    HASH_ITER(hh, w->table.entries, e, next)
+    {
+        engine_table_remove(&w->table, e);
     }
-    free(w->entries);
     if (w->timer) {
         event_free(w->timer);
     }
@@ -472,9 +450,9 @@ void engine_watch_inspect(struct engine_container *c)
 
 void engine_watch_each(struct engine_watch *w, void (*fn)(void *arg, struct engine_container *c), void *arg)
 {
-    for (size_t i = 0; i < w->count; i++) {
-        if (w->entries[i]->known) {
-            fn(arg, &w->entries[i]->c);
+    for (struct entry *e = w->table.entries; e; e = e->hh.next) {
+        if (e->known) {
+            fn(arg, &e->c);
         }
     }
 }

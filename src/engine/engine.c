@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "config/config.h"
 #include "context.h"
+#include "json_scan.h"
 #include "request.h"
 #include "tls.h"
 
@@ -174,8 +175,6 @@ int64_t engine_entry_clock(const struct engine *e)
 
 /* -- answers as JSON --------------------------------------------------------------------------- */
 
-#define ANSWER_MAX (64u << 20) /* bytes; /containers/json of thousands of containers takes a few MiB */
-
 struct engine_call {
     struct engine *engine;
     struct http_request *request;
@@ -184,6 +183,7 @@ struct engine_call {
     bool ping;
     struct http_head head;
     struct buf body;
+    struct json_scan scan;
     bool too_large;
 };
 
@@ -202,7 +202,9 @@ static void on_head(void *arg, const struct http_head *head)
 static void on_body(void *arg, const char *bytes, size_t len)
 {
     struct engine_call *call = arg;
-    if (call->body.len + len > ANSWER_MAX || buf_add(&call->body, bytes, len) < 0) {
+    json_scan(&call->scan, bytes, len);
+    call->too_large |= call->body.len + len > ENGINE_OBJECT_MAX || call->scan.values > ENGINE_VALUES_MAX;
+    if (!call->too_large && buf_add(&call->body, bytes, len) < 0) {
         call->too_large = true;
     }
 }
@@ -250,7 +252,8 @@ static void on_call_end(void *arg, const struct error *broken)
     } else if (call->head.status < 200 || call->head.status > 299) {
         engine_refusal(call->engine, call->head.status, call->body.data, call->body.len, &err);
     } else if (call->too_large) {
-        error_set(&err, "the Engine's answer is larger than %u MiB", ANSWER_MAX >> 20);
+        error_set(&err, "the Engine's answer is larger than %u MiB, or has more than %u values",
+                  ENGINE_OBJECT_MAX >> 20, ENGINE_VALUES_MAX);
     } else if (call->ping) {
         ok = negotiate(call->engine, &call->head, &err) == 0;
     } else {

@@ -9,8 +9,6 @@
 #include "decode/frame.h"
 #include "request.h"
 
-#define REFUSAL_MAX 4096 /* bytes kept of what the Engine says when it refuses */
-
 struct log_stream {
     struct engine *engine;
     struct http_request *request;
@@ -230,7 +228,7 @@ static void on_body(void *arg, const char *bytes, size_t len)
 {
     struct log_stream *s = arg;
     if (s->status != 200) {
-        size_t room = REFUSAL_MAX - s->rest.len;
+        size_t room = ENGINE_REFUSAL_MAX - s->rest.len;
         buf_add(&s->rest, bytes, len < room ? len : room); /* without memory the status stands alone */
         return;
     }

@@ -5,7 +5,8 @@
 #include "engine/engine.h"
 #include "http.h"
 
-#define PATH_MAX_LEN 512 /* bytes of a request's path, with its NUL */
+#define PATH_MAX_LEN       512  /* bytes of a request's path, with its NUL */
+#define ENGINE_REFUSAL_MAX 4096 /* bytes kept of what the Engine says when it refuses */
 
 /* Written by engine.c alone. */
 struct engine {
