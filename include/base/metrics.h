@@ -54,6 +54,7 @@ struct stats *metrics_service(const char *service);
     X(redaction_failures, counter, "Lines replaced whole because a redact regex ran into its limits")        \
     X(regex_limits, counter, "Matches of drop, keep and multiline regexes given up at their limits")         \
     X(dead_letters, counter, "Lines sent to the dead-letter topic")                                          \
+    X(kafka_overflow_lines, counter, "Lines that went to the overflow topic: there are too many topics")     \
     X(kafka_queue, gauge, "Messages in the Kafka producer now")                                              \
     X(kafka_queue_full, counter, "Times that the Kafka producer took no more until some were delivered")     \
     X(source_reconnects, counter, "Connections to the Engine opened again")                                  \

@@ -98,6 +98,8 @@ struct config {
     int64_t kafka_commit_bytes;               /* kafka.commit_bytes: 8 MiB */
     int64_t kafka_transaction_timeout;        /* kafka.transaction_timeout: 60s */
     enum kafka_oversize kafka_oversize;       /* kafka.oversize: cut | dead-letter */
+    int64_t kafka_topics_max;                 /* kafka.topics_max: 1000 */
+    char *kafka_overflow_topic;               /* kafka.overflow_topic: sidetail-overflow */
     char *kafka_dead_letter_topic;            /* kafka.dead_letter_topic: sidetail-dead-letters */
     int64_t kafka_partitions;  /* kafka.partitions: for topics it creates; -1 the broker's default */
     int64_t kafka_replication; /* kafka.replication: -1 the broker's default */

@@ -216,6 +216,12 @@ const struct key config_keys[] = {
     MATCH("kafka.dead_letter_topic", kafka_dead_letter_topic, "sidetail-dead-letters",
           "^[A-Za-z0-9._-]{1,249}$", TOPIC_WORDS, KEY_RESTART,
           "Topic for lines that are too long for the broker."),
+    INTEGER("kafka.topics_max", kafka_topics_max, "1000", 1, 100000, KEY_RESTART,
+            "Topics that lines go to at once. Those of a service that would need a further one go to "
+            "kafka.overflow_topic."),
+    MATCH("kafka.overflow_topic", kafka_overflow_topic, "sidetail-overflow", "^[A-Za-z0-9._-]{1,249}$",
+          TOPIC_WORDS, KEY_RESTART,
+          "Topic for lines whose own topic would be one more than kafka.topics_max."),
     INTEGER("kafka.partitions", kafka_partitions, "-1", -1, 100000, KEY_RESTART,
             "Partitions of topics that sidetail creates. -1: the broker's default."),
     INTEGER("kafka.replication", kafka_replication, "-1", -1, 32767, KEY_RESTART,

@@ -150,6 +150,11 @@ static int check_kafka(const struct config *cfg, struct config_fault *fault)
                      "kafka.dead_letter_topic and kafka.positions_topic are both \"%s\"; expected two topics",
                      cfg->kafka_positions_topic);
     }
+    if (!strcmp(cfg->kafka_overflow_topic, cfg->kafka_positions_topic)) {
+        return FAULT(fault, "kafka.overflow_topic", "kafka.positions_topic",
+                     "kafka.overflow_topic and kafka.positions_topic are both \"%s\"; expected two topics",
+                     cfg->kafka_positions_topic);
+    }
     if (!strcmp(cfg->kafka_topic, cfg->kafka_positions_topic)) {
         return FAULT(fault, "kafka.topic", "kafka.positions_topic",
                      "kafka.topic and kafka.positions_topic are both \"%s\"; expected two topics",

@@ -71,6 +71,8 @@ static void refuses_what_does_not(void **state)
         {"{\"kafka\": {\"commit_age\": \"2s\", \"transaction_timeout\": \"3s\"}}",
          "1:26: kafka.commit_age is more than half of kafka.transaction_timeout: brokers would abort "
          "transactions before they are committed; expected a fraction of it"},
+        {"{\"kafka\": {\"overflow_topic\": \"a\", \"positions_topic\": \"a\"}}",
+         "1:30: kafka.overflow_topic and kafka.positions_topic are both \"a\"; expected two topics"},
         {"{\"kafka\": {\"dead_letter_topic\": \"a\", \"positions_topic\": \"a\"}}",
          "1:33: kafka.dead_letter_topic and kafka.positions_topic are both \"a\"; expected two topics"},
         {"{\"kafka\": {\"topic\": \"a\", \"positions_topic\": \"a\"}}",

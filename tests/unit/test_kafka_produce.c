@@ -41,12 +41,50 @@ static rd_kafka_t *producer(struct buf *sent, rd_kafka_interceptor_f_on_new_t *o
     return rd_kafka_new(RD_KAFKA_PRODUCER, conf, NULL, 0);
 }
 
+static struct mark mark_of(struct tags *tags)
+{
+    return (struct mark){.tags = tags, .lines = {3, 4}};
+}
+
+/* Beyond so many topics, lines go to one: until there is room again. */
+static void topics_are_bounded(void **state)
+{
+    (void)state;
+    struct kafka_settings settings = {
+        .topic = "logs.{container}", .overflow_topic = "rest", .message_max = 1000000, .topics_max = 2};
+    struct kafka_routes *routes = kafka_routes_new(&settings);
+    struct tags *tags[4];
+    struct kafka_topic *topics[4];
+    for (int i = 0; i < 4; i++) {
+        tags[i] = tags_of("c-%d", i);
+        topics[i] = kafka_route_find(routes, tags[i], 1, 1)->topics[STREAM_STDOUT];
+    }
+    assert_string_equal(topics[0]->name, "logs.c-0");
+    assert_string_equal(topics[1]->name, "logs.c-1");
+    assert_string_equal(topics[2]->name, "rest");
+    assert_ptr_equal(topics[3], topics[2]);
+    struct mark marks[] = {mark_of(tags[1]), mark_of(tags[2]), mark_of(tags[3])};
+    struct batch batch = {.marks = marks, .nmarks = 3};
+    assert_int_equal(kafka_routes_overflowed(routes, &batch), 14);
+    kafka_routes_acked(routes, 1, IDLE_NS * 2);
+    struct tags *late = tags_of("late-%d", 1);
+    assert_string_equal(kafka_route_find(routes, late, 2, IDLE_NS * 2)->topics[STREAM_STDOUT]->name,
+                        "logs.late-1");
+    kafka_routes_free(routes);
+    tags_unref(late);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(tags[i]->refs, 1);
+        tags_unref(tags[i]);
+    }
+}
+
 /* Containers come and go, each with a topic of its own: what was not used for a while is let go, but nothing
  * that has records under way, or that is asked for by name. */
 static void routes_and_topics_are_let_go(void **state)
 {
     (void)state;
-    struct kafka_settings settings = {.topic = "logs.{container}", .message_max = 1000000};
+    struct kafka_settings settings = {
+        .topics_max = 100000, .topic = "logs.{container}", .message_max = 1000000};
     struct kafka_routes *routes = kafka_routes_new(&settings);
     rd_kafka_t *rk = producer(NULL, NULL);
     struct kafka_topic *kept = kafka_topic_find(routes, "positions");
@@ -96,7 +134,8 @@ static void many_containers_in_a_batch(void **state)
 {
     (void)state;
     enum { COUNT = 20000 };
-    struct kafka_settings settings = {.topic = "logs.{container}", .message_max = 1000000};
+    struct kafka_settings settings = {
+        .topics_max = 100000, .topic = "logs.{container}", .message_max = 1000000};
     struct kafka_out out = {.settings = &settings, .routes = kafka_routes_new(&settings)};
     struct batch batch = {.seq = 1, .marks = calloc(COUNT, sizeof(struct mark)), .nmarks = COUNT};
     for (int i = 0; i < COUNT; i++) {
@@ -163,7 +202,8 @@ static void add_item(struct batch *batch, const char *text, bool partial)
  * the first time. */
 static void produce_twice(struct buf *sent, struct batch *batch, size_t limit)
 {
-    struct kafka_settings settings = {.topic = "logs", .message_max = limit, .key = KAFKA_KEY_NONE};
+    struct kafka_settings settings = {
+        .topics_max = 100000, .topic = "logs", .message_max = limit, .key = KAFKA_KEY_NONE};
     struct kafka_out out = {.settings = &settings, .routes = kafka_routes_new(&settings)};
     struct mark mark = {.tags = tags_of("web_%d", 1), .lines = {batch->nitems, 0}};
     struct kafka_topic *missing;
@@ -270,6 +310,7 @@ static int setup(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(topics_are_bounded, setup),
         cmocka_unit_test_setup(routes_and_topics_are_let_go, setup),
         cmocka_unit_test_setup(many_containers_in_a_batch, setup),
         cmocka_unit_test_setup(what_was_cut_is_marked, setup),

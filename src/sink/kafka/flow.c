@@ -70,6 +70,7 @@ static void acknowledge_first(struct kafka_flow *f)
 {
     struct batch *batch = kafka_batches_take(&f->batches);
     kafka_trouble_acked(&f->trouble, kafka_batches_any(&f->batches));
+    metrics.kafka_overflow_lines += kafka_routes_overflowed(f->producer.out.routes, batch);
     kafka_routes_acked(f->producer.out.routes, batch->seq, clock_monotonic());
     f->env.events.acked(f->env.events.arg, batch);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 
 /* A route that no line took for so long is let go, once the last that did is acknowledged: containers come
  * and go, and with {container} in the template so do topics. */
@@ -25,6 +26,9 @@ struct kafka_routes {
     TAILQ_HEAD(by_use, kafka_route) by_use; /* the same; the one used last comes last */
     uint64_t acked;                         /* seq of the last batch that was acknowledged */
     unsigned stale;                         /* topics let go that the producer still knows */
+    unsigned in_use;                        /* topics that routes lead to, but for the overflow topic */
+    struct kafka_topic *overflow;           /* NULL: it was not needed */
+    bool overflow_said;
 };
 
 struct kafka_routes *kafka_routes_new(const struct kafka_settings *s)
@@ -107,8 +111,11 @@ static void free_route(struct kafka_routes *routes, struct kafka_route *route)
 {
     for (int s = 0; s < STREAM_COUNT; s++) {
         struct kafka_topic *topic = route->topics[s];
-        if (topic && --topic->routes == 0 && !topic->kept) {
-            free_topic(routes, topic);
+        if (topic && --topic->routes == 0) {
+            routes->in_use -= !topic->overflow;
+            if (!topic->kept) {
+                free_topic(routes, topic);
+            }
         }
         if (route->headers[s]) {
             rd_kafka_headers_destroy(route->headers[s]);
@@ -179,6 +186,37 @@ static int add_headers(struct kafka_route *route, enum stream stream)
              add_header(route, stream, "host", tags->host) < 0);
 }
 
+/* Once; then again when there was room meanwhile. */
+static void say_overflow(struct kafka_routes *routes, const char *name)
+{
+    if (!routes->overflow_said) {
+        log_warn("there are more topics than kafka.topics_max, so the lines for others go to one topic",
+                 KV("topic", name), KN("topics_max", routes->settings->topics_max),
+                 KV("overflow_topic", routes->settings->overflow_topic));
+    }
+    routes->overflow_said = true;
+}
+
+/* The topic of that name, or where there are too many, the one for what is beyond. NULL: no memory. */
+static struct kafka_topic *topic_for(struct kafka_routes *routes, const char *name)
+{
+    struct kafka_topic *topic = kafka_topic_known(routes, name);
+    if (topic && topic->routes > 0) {
+        return topic;
+    }
+    if (routes->in_use < routes->settings->topics_max) {
+        routes->overflow_said = false;
+        return find_topic(routes, name);
+    }
+    say_overflow(routes, name);
+    topic = kafka_topic_find(routes, routes->settings->overflow_topic);
+    if (topic && topic->routes == 0) { /* else a service has it for its own */
+        topic->overflow = true;
+        routes->overflow = topic;
+    }
+    return topic;
+}
+
 static struct kafka_route *make_route(struct kafka_routes *routes, struct tags *tags)
 {
     char name[KAFKA_TOPIC_MAX + 1];
@@ -190,9 +228,9 @@ static struct kafka_route *make_route(struct kafka_routes *routes, struct tags *
     route->overhead = FRAMING;
     for (int s = 0; s < STREAM_COUNT; s++) {
         kafka_topic_name(routes->settings->topic, tags, (enum stream)s, name);
-        route->topics[s] = find_topic(routes, name);
-        if (route->topics[s]) {
-            route->topics[s]->routes++;
+        route->topics[s] = topic_for(routes, name);
+        if (route->topics[s] && route->topics[s]->routes++ == 0) {
+            routes->in_use += !route->topics[s]->overflow;
         }
         if (!route->topics[s] || add_headers(route, (enum stream)s) < 0) {
             free_route(routes, route);
@@ -202,6 +240,20 @@ static struct kafka_route *make_route(struct kafka_routes *routes, struct tags *
     HASH_ADD_PTR(routes->by_tags, tags, route);
     TAILQ_INSERT_TAIL(&routes->by_use, route, by_use);
     return route;
+}
+
+uint64_t kafka_routes_overflowed(struct kafka_routes *routes, const struct batch *batch)
+{
+    uint64_t lines = 0;
+    for (uint32_t i = 0; routes->overflow && i < batch->nmarks; i++) {
+        const struct mark *mark = &batch->marks[i];
+        struct kafka_route *route;
+        HASH_FIND_PTR(routes->by_tags, &mark->tags, route);
+        for (int s = 0; route && s < STREAM_COUNT; s++) {
+            lines += route->topics[s]->overflow ? mark->lines[s] : 0;
+        }
+    }
+    return lines;
 }
 
 struct kafka_route *kafka_route_find(struct kafka_routes *routes, struct tags *tags, uint64_t seq,

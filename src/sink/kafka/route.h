@@ -8,6 +8,7 @@
 #include <sys/queue.h>
 #include <uthash.h>
 
+#include "record/batch.h"
 #include "record/tags.h"
 
 #include "settings.h"
@@ -17,6 +18,7 @@ struct kafka_topic {
     UT_hash_handle hh;
     unsigned routes;            /* that lead to it */
     bool kept;                  /* though none does */
+    bool overflow;              /* it takes the lines for which there are too many topics */
     rd_kafka_topic_t *handle;   /* NULL until ready; owned */
     bool ready;                 /* this producer knows that it is there */
     size_t limit;               /* bytes of a record with all that belongs to it */
@@ -46,6 +48,8 @@ void kafka_routes_free(struct kafka_routes *routes);
  * NULL: no memory. */
 struct kafka_route *kafka_route_find(struct kafka_routes *routes, struct tags *tags, uint64_t seq,
                                      int64_t now_ns);
+/* Lines of the batch, which is not acknowledged yet, that went to the overflow topic. */
+uint64_t kafka_routes_overflowed(struct kafka_routes *routes, const struct batch *batch);
 /* Batches up to this one are acknowledged: what was idle for a while is let go, some of it at each call. */
 void kafka_routes_acked(struct kafka_routes *routes, uint64_t seq, int64_t now_ns);
 

@@ -246,6 +246,8 @@ struct kafka_settings *kafka_settings_new(const struct config *cfg, struct error
     s->topic = copy(cfg->kafka_topic, &failed);
     s->positions_topic = copy(cfg->kafka_positions_topic, &failed);
     s->dead_letter_topic = copy(cfg->kafka_dead_letter_topic, &failed);
+    s->overflow_topic = copy(cfg->kafka_overflow_topic, &failed);
+    s->topics_max = (unsigned)cfg->kafka_topics_max;
     if (failed) {
         error_set(err, "out of memory");
     } else if ((s->delivery == KAFKA_AT_LEAST_ONCE || (s->identity = kafka_identity(cfg, err))) &&
@@ -271,6 +273,7 @@ void kafka_settings_free(struct kafka_settings *s)
     free(s->topic);
     free(s->positions_topic);
     free(s->dead_letter_topic);
+    free(s->overflow_topic);
     free(s->identity);
     free(s);
 }

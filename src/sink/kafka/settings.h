@@ -12,7 +12,7 @@
 
 /* A copy, for the configuration may be replaced while the sink runs. */
 struct kafka_settings {
-    char *brokers, *topic, *positions_topic, *dead_letter_topic;
+    char *brokers, *topic, *positions_topic, *dead_letter_topic, *overflow_topic;
     char *identity; /* NULL: at least once, where nothing is kept under it */
     enum kafka_key key;
     enum kafka_delivery delivery;
@@ -22,6 +22,7 @@ struct kafka_settings {
     size_t commit_bytes;
     int timeout_ms; /* of a transaction */
     int partitions, replication;
+    unsigned topics_max;
     rd_kafka_conf_t *producer, *reader; /* copied for each client */
     size_t message_max;                 /* message.max.bytes: librdkafka takes no larger message */
     size_t batch_max;   /* batch.size of the next producer; lowered when a topic turns out to take less */

@@ -36,6 +36,28 @@ def test_end_and_start_without_a_broker(engine, kafka, collector, reader):
     one.stop_cleanly()
 
 
+def test_more_topics_than_are_allowed(engine, kafka, collector, topic):
+    """The lines of what is beyond go to one topic, which is said once and counted; each service stays in one topic."""
+    one = collector(kafka, kafka={"topics_max": 2, "overflow_topic": f"{topic}.rest"}).start()
+    for name in "abcd":
+        engine.write(name, service=name, count=300)
+    wait_lines_out(one, 1200)
+    check, topics = Verifier(), {}
+    for message in committed(kafka, topic + r"\..*", 1200):
+        record = json.loads(message.value)
+        topics.setdefault(record["service"], set()).add(message.topic)
+        check.add_record(record)
+    for name in "abcd":
+        check.expect(name, total=300)
+    check.assert_exactly_once()
+    own = [name for name in "abcd" if topics[name] == {f"{topic}.{name}"}]
+    rest = [name for name in "abcd" if topics[name] == {f"{topic}.rest"}]
+    assert len(own) == len(rest) == 2, topics
+    assert one.metrics()["sidetail_kafka_overflow_lines_total"] == 600
+    assert one.stderr().count("more topics than kafka.topics_max") == 1
+    one.stop_cleanly()
+
+
 def test_topic_deleted_while_running(engine, kafka, collector, topic):
     """What was in it is gone; all that comes later is there, once."""
     one = collector(kafka).start()
