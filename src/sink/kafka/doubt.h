@@ -38,7 +38,7 @@ void kafka_doubt_hear_out(rd_kafka_t *rk, const struct kafka_doubt_calls *calls)
 
 /* Ends what a transaction before may have left open, by one that reaches the same partitions, and the
  * identity's own, and is aborted. The producer has registered, so a transaction that the brokers know of is
- * ended already. But a coordinator of Kafka 4.2 and 4.3 takes a partition that has no leader for deleted
+ * ended already. But a coordinator of Kafka 4.3 takes a partition that has no leader for deleted
  * (KAFKA-20734), and leaves what lies in it without a marker: the next marker of the same producer would
  * commit it. Blocks. 0; -1: err says why not. */
 int kafka_doubt_end(const struct kafka_doubt *d, rd_kafka_t *rk, const struct kafka_settings *s,
