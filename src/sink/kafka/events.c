@@ -17,25 +17,30 @@ static bool on_delivery(struct kafka_events *e, rd_kafka_event_t *event)
 {
     struct kafka_out *out = e->calls.out;
     const rd_kafka_message_t *m;
+    bool well = true;
     while ((m = rd_kafka_event_message_next(event))) {
+        if (e->calls.doubt) {
+            kafka_doubt_note(e->calls.doubt, m);
+        }
         if (m->err) {
             kafka_refused(out, m);
             if (m->err != RD_KAFKA_RESP_ERR__PURGE_QUEUE) { /* that follows from another's failure */
                 error_set(&e->reason, "topic %s: %s", rd_kafka_topic_name(m->rkt), rd_kafka_err2str(m->err));
             }
-            return false;
-        }
-        if (m->_private == e->calls.marks) {
+            well = false;
+        } else if (!well) {
+            continue; /* all that counts now is where messages went */
+        } else if (m->_private == e->calls.marks) {
             kafka_marks_head_delivered(e->calls.marks, m->offset);
         } else if (m->_private) {
             kafka_delivered(m->_private);
         }
     }
     /* Exactly once, what was delivered counts when it is committed. */
-    if (out->settings->delivery == KAFKA_AT_LEAST_ONCE && !e->given_up) {
+    if (well && out->settings->delivery == KAFKA_AT_LEAST_ONCE && !e->given_up) {
         kafka_trouble_over(e->calls.trouble);
     }
-    return true;
+    return well;
 }
 
 static bool on_error(struct kafka_events *e, rd_kafka_event_t *event)

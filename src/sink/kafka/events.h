@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 
+#include "doubt.h"
 #include "marks.h"
 #include "produce.h"
 #include "trouble.h"
@@ -16,6 +17,7 @@
 struct kafka_events_calls {
     struct kafka_out *out;     /* whose producer it is */
     struct kafka_marks *marks; /* whose head may be delivered */
+    struct kafka_doubt *doubt; /* what the producer reaches is noted there, when exactly once; else NULL */
     struct kafka_trouble *trouble;
     /* Some were taken up. failure: why the producer, or what it was given, failed; NULL: it did not. */
     void (*heard)(void *arg, const char *failure);

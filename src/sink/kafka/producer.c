@@ -35,6 +35,7 @@ void kafka_producer_prepare(struct kafka_producer *p, struct kafka_topic *topic)
 void kafka_producer_committed(struct kafka_producer *p, int64_t head_offset)
 {
     p->session.head_offset = head_offset;
+    kafka_doubt_clear(&p->session.doubt);
 }
 
 void kafka_producer_take(struct kafka_producer *p)
@@ -75,7 +76,12 @@ int kafka_producer_init(struct kafka_producer *p, const struct kafka_producer_en
     p->out.routes = kafka_routes_new(env->settings);
     p->positions = p->out.routes ? kafka_topic_find(p->out.routes, env->settings->positions_topic) : NULL;
     const struct kafka_events_calls calls = {
-        .out = &p->out, .marks = env->marks, .trouble = env->trouble, .heard = env->heard, .arg = env->arg};
+        .out = &p->out,
+        .marks = env->marks,
+        .doubt = env->settings->delivery == KAFKA_EXACTLY_ONCE ? &p->session.doubt : NULL,
+        .trouble = env->trouble,
+        .heard = env->heard,
+        .arg = env->arg};
     return p->positions ? kafka_events_init(&p->events, env->base, &calls) : -1;
 }
 
@@ -108,4 +114,5 @@ void kafka_producer_free(struct kafka_producer *p)
     }
     destroy(p->session.rk);
     json_decref(p->session.positions);
+    kafka_doubt_clear(&p->session.doubt);
 }

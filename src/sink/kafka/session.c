@@ -40,6 +40,7 @@ static void take_events(void *arg, int wait_ms)
         }
         const rd_kafka_message_t *m;
         while (rd_kafka_event_type(event) == RD_KAFKA_EVENT_DR && (m = rd_kafka_event_message_next(event))) {
+            kafka_doubt_note(&ses->doubt, m);
             if (m->err && m->err != RD_KAFKA_RESP_ERR__PURGE_QUEUE) { /* that follows from another failure */
                 error_set(&ses->undelivered, "%s", rd_kafka_err2str(m->err));
             }
@@ -109,6 +110,24 @@ static int commit_head(struct kafka_session *ses)
                      kafka_lacks_right(why.text) ? "; grant Write on it" : "");
 }
 
+static struct kafka_doubt_calls doubt_calls(struct kafka_session *ses)
+{
+    return (struct kafka_doubt_calls){.hear = take_events, .arg = ses, .undelivered = &ses->undelivered};
+}
+
+/* This comes before the head, whose commit would commit what is left in the partition of the positions. */
+static enum step end_leftovers(struct kafka_session *ses)
+{
+    const struct kafka_doubt_calls calls = doubt_calls(ses);
+    ses->undelivered.text[0] = '\0';
+    if (kafka_doubt_end(&ses->doubt, ses->rk, ses->settings, ses->partition, &calls, ses->worker, &ses->err) <
+        0) {
+        return STEP_AGAIN;
+    }
+    kafka_doubt_clear(&ses->doubt);
+    return STEP_DONE;
+}
+
 /* A transaction with nothing but our head: whoever reads the topic from now on knows us as the owner. */
 static enum step write_head(struct kafka_session *ses)
 {
@@ -167,6 +186,10 @@ static enum step open_transactional(struct kafka_session *ses)
     if (kafka_insist(ses->rk, &init, ses->settings->timeout_ms, ses->worker, &ses->err) < 0) {
         return STEP_AGAIN;
     }
+    step = end_leftovers(ses);
+    if (step != STEP_DONE) {
+        return step;
+    }
     ses->number++;
     step = write_head(ses);
     return step == STEP_DONE ? read_back(ses) : step;
@@ -178,6 +201,11 @@ static void drop_producer(struct kafka_session *ses)
         rd_kafka_topic_destroy(ses->topic);
     }
     if (ses->rk) {
+        if (ses->settings->delivery == KAFKA_EXACTLY_ONCE && !worker_ending(ses->worker)) {
+            const struct kafka_doubt_calls calls = doubt_calls(ses);
+            kafka_doubt_hear_out(ses->rk, &calls);
+        }
+        kafka_doubt_detach(&ses->doubt);
         rd_kafka_destroy(ses->rk);
     }
     ses->topic = NULL;

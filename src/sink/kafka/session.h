@@ -1,5 +1,6 @@
-/* Making a producer ready, at the start and after each failure: a job of the worker, for it blocks. It finds
- * out what became of a commit in doubt, whether another process took over, and at the start the positions. */
+/* Making a producer ready, at the start and after each failure: a job of the worker, for it blocks. It ends
+ * what a failed transaction left on the brokers, and finds out what became of a commit in doubt, whether
+ * another process took over, and at the start the positions. */
 #ifndef SIDETAIL_SINK_KAFKA_SESSION_H
 #define SIDETAIL_SINK_KAFKA_SESSION_H
 
@@ -11,6 +12,7 @@
 #include "base/error.h"
 #include "base/worker.h"
 
+#include "doubt.h"
 #include "positions.h"
 #include "settings.h"
 
@@ -33,7 +35,8 @@ struct kafka_session {
     uint64_t in_doubt;              /* in: number of the transaction whose commit failed, or 0 */
     /* In: of the last transaction. Out: of the one with the session's own head. */
     uint64_t number;
-    bool resumed; /* in: positions are known already */
+    bool resumed;             /* in: positions are known already */
+    struct kafka_doubt doubt; /* in: what the old one reached. Out: none */
     /* In: the old one, to be destroyed (one that was never used is taken). Out: in a transaction. Owned. */
     rd_kafka_t *rk;
     bool used; /* rk is, or was */
