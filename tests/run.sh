@@ -3,6 +3,8 @@
 #   tests/run.sh [install|build|unit|unit-asan|unit-valgrind|fuzz|lint|integration|integration-asan|swarm|debian-13]...
 #   tests/run.sh unit-arm          the unit tests for 64-bit Arm, cross-built and emulated
 #   tests/run.sh image-arm         the image for 64-bit Arm, cross-compiled too, and run emulated
+#   tests/run.sh power             cuts the power of disks while the collector writes to them, 300 times for each of four
+#                                  tests, in some eight minutes; POWER_SEED=N repeats a run, POWER_CUTS=N makes it shorter
 #   tests/run.sh engine-latest     those of debian-13 with the newest Engine, which is built from its Go modules
 #   tests/run.sh quick      between two edits: builds, runs the unit tests, and lints what changed, in two minutes
 #
@@ -217,13 +219,13 @@ run_pytest() {
 
 stage_integration() {
     need make -s -j"$JOBS"
-    run_pytest "${AT_ONCE[@]}" -m "not swarm and not arm" tests/integration
+    run_pytest "${AT_ONCE[@]}" -m "not swarm and not arm and not power" tests/integration
 }
 
 # Once more with the sanitizers' build, without what takes long and without what measures memory and time.
 stage_integration-asan() {
     need make_asan
-    TEST_BINARY=$PWD/$ASAN/sidetail run_pytest "${AT_ONCE[@]}" -m "not swarm and not slow and not figures and not image" \
+    TEST_BINARY=$PWD/$ASAN/sidetail run_pytest "${AT_ONCE[@]}" -m "not swarm and not slow and not figures and not image and not power" \
         --ignore tests/integration/test_verify.py --ignore tests/integration/test_surroundings.py tests/integration
 }
 
@@ -243,6 +245,13 @@ stage_integration-engine() {
 stage_image-arm() {
     need tests/setup/install.sh engine test arm
     run_pytest -m arm tests/integration
+}
+
+# Two tests at once: they wait for a disk more than they work.
+stage_power() {
+    need tests/setup/install.sh power
+    need make -s -j"$JOBS"
+    run_pytest -n 2 -m power -rP tests/integration/test_power.py
 }
 
 stage_swarm() {
@@ -323,7 +332,7 @@ main() {
     fi
     for stage in "$@"; do
         [ "$(type -t "stage_$stage")" = function ] || {
-            echo "unknown stage '$stage'; there are: ${ALL[*]}, compile, integration-engine, unit-arm, image-arm, engine-latest, and quick" >&2
+            echo "unknown stage '$stage'; there are: ${ALL[*]}, compile, integration-engine, unit-arm, image-arm, power, engine-latest, and quick" >&2
             exit 2
         }
     done

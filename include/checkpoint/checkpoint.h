@@ -5,7 +5,7 @@
  *     {"output":POSITION,"feeds":{"KEY":{"seen":<unix seconds>,"at":POSITION},…}}
  * SUM is the XXH3-64 of the second line without its newline, in 16 hex digits. POSITION is as in position.h;
  * output is null where there is none. In a KEY, bytes outside printable ASCII, and `"`, `\` and `%`, are
- * written %XX, so that any path survives. The file is written whole to PATH.new, fsync, rename, fsync of the
+ * written %XX, so that any path survives. The file is written whole to PATH.new.XXXXXX, fsync, rename, fsync of the
  * directory: what is at PATH is always one complete checkpoint. */
 #ifndef SIDETAIL_CHECKPOINT_H
 #define SIDETAIL_CHECKPOINT_H

@@ -59,7 +59,8 @@ static bool same(const struct stat *a, const struct stat *b)
     return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
 }
 
-/* PATH, or what the sink and the checkpoint leave beside it: PATH.1, PATH.1.gz, PATH.new, PATH.lock, PATH.corrupt-… */
+/* PATH, or what the sink and the checkpoint leave beside it: PATH.1, PATH.1.gz, PATH.new, PATH.new.XXXXXX, PATH.lock,
+ * PATH.corrupt-… */
 static bool is_named(const struct own *own, const char *path)
 {
     size_t len = strlen(own->real);
@@ -67,8 +68,9 @@ static bool is_named(const struct own *own, const char *path)
         return false;
     }
     const char *rest = path + len;
-    return *rest == '\0' || strcmp(rest, ".new") == 0 || strcmp(rest, ".lock") == 0 ||
-           strncmp(rest, ".corrupt-", 9) == 0 || (*rest == '.' && isdigit((unsigned char)rest[1]));
+    return *rest == '\0' || strcmp(rest, ".new") == 0 || strncmp(rest, ".new.", 5) == 0 ||
+           strcmp(rest, ".lock") == 0 || strncmp(rest, ".corrupt-", 9) == 0 ||
+           (*rest == '.' && isdigit((unsigned char)rest[1]));
 }
 
 bool own_files_has(const char *path, const struct stat *st)

@@ -1,10 +1,13 @@
 #include "store.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -28,35 +31,41 @@ static int sync_directory(const char *path)
     return result;
 }
 
-/* Where the text that is to replace the file is written first. */
-static void new_path(const char *path, char out[PATH_MAX])
-{
-    snprintf(out, PATH_MAX, "%s.new", path);
-}
+/* Behind the path, where the text that is to replace the file is written first. No two processes ever have the same
+ * one: where locks are not to be had, neither renames what the other has half written. */
+#define NEW_SUFFIX ".new."
+#define NEW_UNIQUE "XXXXXX"
 
-static int write_new(const char *path, int (*write)(void *arg, int fd), void *arg)
+/* Fills in the name of the new file. 0 or -1 (errno): there is none. */
+static int write_new(const char *path, char fresh[PATH_MAX], int (*write)(void *arg, int fd), void *arg)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    snprintf(fresh, PATH_MAX, "%s" NEW_SUFFIX NEW_UNIQUE, path);
+    int fd = mkostemp(fresh, O_CLOEXEC);
     if (fd < 0) {
         return -1;
     }
-    if (write(arg, fd) < 0 || fsync(fd) < 0) {
-        int why = errno;
-        close(fd);
+    int why = write(arg, fd) < 0 || fsync(fd) < 0 ? errno : 0;
+    if (close(fd) < 0 && why == 0) {
+        why = errno;
+    }
+    if (why != 0) {
+        unlink(fresh); /* half of it is of no use, and takes room on a full disk */
         errno = why;
         return -1;
     }
-    return close(fd);
+    return 0;
 }
 
 int store_write(const char *path, int (*write)(void *arg, int fd), void *arg, struct error *err)
 {
     char fresh[PATH_MAX];
-    new_path(path, fresh);
-    if (write_new(fresh, write, arg) < 0 || rename(fresh, path) < 0) {
+    if (write_new(path, fresh, write, arg) < 0) {
+        return error_set(err, "cannot write the checkpoint %s anew beside it: %s", path, strerror(errno));
+    }
+    if (rename(fresh, path) < 0) {
         int why = errno;
-        unlink(fresh); /* half of it is of no use, and takes room on a full disk */
-        return error_set(err, "cannot write the checkpoint %s: %s", fresh, strerror(why));
+        unlink(fresh);
+        return error_set(err, "cannot write the checkpoint %s: rename: %s", path, strerror(why));
     }
     if (sync_directory(path) < 0) {
         return error_set(err, "cannot fsync the directory of %s: %s", path, strerror(errno));
@@ -133,20 +142,58 @@ int store_make_directory(const char *path, struct error *err)
     char copy[PATH_MAX];
     snprintf(copy, sizeof(copy), "%s", path);
     const char *dir = dirname(copy);
-    if (mkdir(dir, 0750) < 0 && errno != EEXIST) {
-        return error_set(err, "cannot make the directory %s of checkpoint.path: %s", dir, strerror(errno));
+    if (mkdir(dir, 0750) < 0) {
+        return errno == EEXIST ? 0
+                               : error_set(err, "cannot make the directory %s of checkpoint.path: %s", dir,
+                                           strerror(errno));
+    }
+    /* The checkpoint is on the disk when its directory is. */
+    if (sync_directory(dir) < 0) {
+        return error_set(err, "cannot fsync the directory that %s is in: %s", dir, strerror(errno));
     }
     return 0;
+}
+
+/* Is it what a process left that was killed amid a save? Older versions wrote NAME.new. */
+static bool is_left(const char *entry, const char *name)
+{
+    size_t len = strlen(name);
+    if (strncmp(entry, name, len) != 0) {
+        return false;
+    }
+    const char *rest = entry + len;
+    return strcmp(rest, ".new") == 0 || (strncmp(rest, NEW_SUFFIX, strlen(NEW_SUFFIX)) == 0 &&
+                                         strlen(rest) == strlen(NEW_SUFFIX NEW_UNIQUE));
+}
+
+/* Where there are no locks, another process may be about to rename one of them: it fails, and saves again. */
+static void remove_left(const char *path)
+{
+    char copy[PATH_MAX], name[PATH_MAX];
+    snprintf(copy, sizeof(copy), "%s", path);
+    snprintf(name, sizeof(name), "%s", path);
+    const char *base = basename(name);
+    DIR *dir = opendir(dirname(copy));
+    for (struct dirent *e; dir && (e = readdir(dir));) {
+        if (is_left(e->d_name, base)) {
+            unlinkat(dirfd(dir), e->d_name, 0);
+        }
+    }
+    if (dir) {
+        closedir(dir);
+    }
 }
 
 int store_check(const char *path, struct error *err)
 {
     char probe[PATH_MAX];
-    new_path(path, probe);
-    if (write_new(probe, write_nothing, NULL) < 0 && errno != ENOSPC && errno != EDQUOT) {
-        return error_set(err, "cannot write %s: %s; make its directory writable, or set checkpoint.path",
-                         probe, strerror(errno));
+    remove_left(path);
+    if (write_new(path, probe, write_nothing, NULL) == 0) {
+        unlink(probe);
+    } else if (errno != ENOSPC && errno != EDQUOT) {
+        return error_set(err,
+                         "cannot write beside %s: %s; make its directory writable, or set checkpoint.path",
+                         path, strerror(errno));
     }
-    unlink(probe);
     return 0;
 }

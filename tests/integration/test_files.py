@@ -312,3 +312,25 @@ def test_second_start(collect, volume, tmp_path):
     third.wait_lines(2000)
     third.stop_cleanly()
     assert sorted(int(record["log"]) for record in third.records()) == list(range(2000))
+
+
+def test_second_start_with_a_copied_checkpoint(collect, volume, tmp_path):
+    """The checkpoint's lock does not tell of it: the output that was just moved away is locked all the same, and not cut."""
+    log, out, moved = volume / "web" / "a.log", tmp_path / "out.log", tmp_path / "out.log.1"
+    mine, copied = tmp_path / "c.json", tmp_path / "copy.json"
+    log.write_text("".join(f"{number}\n" for number in range(1000)))
+    first = collect(checkpoint={"path": str(mine), "interval": "1h"}).start()
+    first.wait_lines(1000)
+    first.stop_cleanly()
+    first.start()
+    with log.open("a") as file:
+        file.writelines(f"{number}\n" for number in range(1000, 2000))
+    first.wait_lines(2000)  # the checkpoint knows of the first thousand
+    out.rename(moved)
+    copied.write_bytes(mine.read_bytes())
+    written = moved.read_bytes()
+    second = collect(checkpoint={"path": str(copied), "interval": "1h"}).start()
+    assert second.wait() == 3, second.stderr()
+    assert f"pid {first.pid}" in second.stderr() and "file.path" in second.stderr()
+    assert moved.read_bytes() == written
+    first.stop_cleanly()

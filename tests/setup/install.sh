@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs the packages of Debian 12 or 13 that building and testing need; does nothing when they are there.
-#   tests/setup/install.sh [build|lint|engine|engine-latest|kafka|arm|test|all]...
+#   tests/setup/install.sh [build|lint|engine|engine-latest|kafka|arm|power|test|all]...
 #   tests/setup/install.sh --list GROUP     prints the packages of a group
 . "$(dirname "$0")/common.sh"
 
@@ -13,6 +13,8 @@ ENGINE_LATEST="build-essential pkg-config libseccomp-dev libsystemd-dev"
 KAFKA="maven kcat openssl"
 # A cross compiler for 64-bit Arm, and what runs its programs (tests/setup/arm.sh).
 ARM="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static mmdebstrap make pkg-config"
+# Makes file systems, and shuts them down amid their work.
+POWER="e2fsprogs xfsprogs mount"
 # python3-prometheus-client parses metrics in the tests; promtool would bring all of Prometheus (96 MB).
 # systemd is there for its journald, which tests start beside an Engine of their own. podman has the same name on
 # Debian 13; of the runtimes that it may use, docker.io brings runc.
@@ -42,6 +44,7 @@ packages_of() {
         command -v java >/dev/null 2>&1 || echo default-jre-headless
         ;;
     arm) echo "$ARM" ;;
+    power) echo "$BUILD $TEST $POWER" ;;
     test) echo "$BUILD $TEST" ;;
     all) echo "$BUILD $LINT $ENGINE $TEST $(packages_of kafka)" ;;
     *) return 1 ;;
@@ -69,7 +72,7 @@ main() {
     command -v dpkg-query >/dev/null || die "this is for Debian 12 and 13; on another system install the like of: $BUILD"
     local group wanted="" lacking as_root=()
     for group in "$@"; do
-        packages_of "$group" >/dev/null || die "unknown group '$group'; expected build, lint, engine, engine-latest, kafka, arm, test or all"
+        packages_of "$group" >/dev/null || die "unknown group '$group'; expected build, lint, engine, engine-latest, kafka, arm, power, test or all"
         wanted+=" $(packages_of "$group")"
     done
     # shellcheck disable=SC2086

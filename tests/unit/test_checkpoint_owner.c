@@ -1,4 +1,5 @@
 /* A second process with the same checkpoint: it is refused before it touches anything. */
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 // cmocka.h wants the above
@@ -17,6 +19,19 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/store.h"
+
+/* Stands in front of libc's: a file system without locks, as some NFS. 0: locks are to be had. */
+static int no_locks;
+
+int flock(int fd, int operation)
+{
+    if (no_locks) {
+        errno = no_locks;
+        return -1;
+    }
+    return (int)syscall(SYS_flock, fd, operation);
+}
 
 #define WEEK (168 * 3600 * NS_PER_S)
 
@@ -246,6 +261,122 @@ static void test_lock_of_another_user(void **state)
     checkpoint_free(c);
 }
 
+static void expect_file(const char *at, const char *text)
+{
+    char got[64] = "";
+    FILE *f = fopen(at, "r");
+    assert_non_null(f);
+    assert_true(fread(got, 1, sizeof(got) - 1, f) > 0);
+    assert_int_equal(fclose(f), 0);
+    assert_string_equal(got, text);
+}
+
+static int write_second(void *arg, int fd)
+{
+    (void)arg;
+    return write(fd, "second", 6) == 6 ? 0 : -1;
+}
+
+/* The other one starts and saves while this one has written half. */
+static int write_first(void *arg, int fd)
+{
+    struct error err = {0};
+    bool starts = *(bool *)arg;
+    assert_int_equal(write(fd, "fir", 3), 3);
+    if (starts) {
+        assert_int_equal(store_check(path, &err), 0);
+    }
+    assert_int_equal(store_write(path, write_second, NULL, &err), 0);
+    expect_file(path, "second");
+    assert_int_equal(write(fd, "st", 2), 2);
+    return 0;
+}
+
+/* Where there are no locks, two may write at once. None renames what the other has half written. */
+static void test_two_writers(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    bool starts = false;
+    assert_int_equal(store_write(path, write_first, &starts, &err), 0);
+    expect_file(path, "first");
+    starts = true; /* and removes what it takes for a killed one's: this save fails, the next one does not */
+    assert_int_equal(store_write(path, write_first, &starts, &err), -1);
+    expect_file(path, "second");
+    starts = false;
+    assert_int_equal(store_write(path, write_first, &starts, &err), 0);
+    expect_file(path, "first");
+}
+
+static void make(const char *suffix)
+{
+    char name[300];
+    snprintf(name, sizeof(name), "%s%s", path, suffix);
+    int fd = open(name, O_WRONLY | O_CREAT, 0600);
+    assert_true(fd >= 0);
+    close(fd);
+}
+
+static bool is_there(const char *suffix)
+{
+    char name[300];
+    snprintf(name, sizeof(name), "%s%s", path, suffix);
+    return access(name, F_OK) == 0;
+}
+
+/* What saves left that were killed goes at a start, and nothing else does. */
+static void test_left_by_kills(void **state)
+{
+    (void)state;
+    static const char *const left[] = {".new", ".new.a1B2c3", ".new.Zz0000"};
+    static const char *const others[] = {".new.backup-1", ".newer", ".corrupt-1", ".1"};
+    for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++) {
+        make(left[i]);
+    }
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        make(others[i]);
+    }
+    checkpoint_free(load());
+    for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++) {
+        assert_false(is_there(left[i]));
+    }
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        assert_true(is_there(others[i]));
+    }
+}
+
+/* Its start goes on where locks are not to be had, and says so, once. */
+static void test_no_locks(void **state)
+{
+    (void)state;
+    static const int answers[] = {ENOLCK, EOPNOTSUPP, ENOSYS};
+    char said[300], text[4096];
+    snprintf(said, sizeof(said), "%s/said", dir);
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        int fd = open(said, O_RDWR | O_CREAT | O_TRUNC, 0600), before = dup(STDERR_FILENO);
+        assert_true(fd >= 0 && before >= 0 && dup2(fd, STDERR_FILENO) >= 0);
+        log_setup(LEVEL_WARN, LOG_LOGFMT);
+        no_locks = answers[i];
+        struct checkpoint *first = load();
+        for (uint64_t offset = 1; offset < 4; offset++) {
+            set(first, 10 * i + offset);
+            save(first);
+        }
+        no_locks = 0;
+        checkpoint_free(first);
+        log_setup(LEVEL_ERROR + 1, LOG_LOGFMT);
+        assert_true(dup2(before, STDERR_FILENO) >= 0);
+        ssize_t len = pread(fd, text, sizeof(text) - 1, 0);
+        assert_true(len > 0);
+        text[len] = '\0';
+        const char *once = strstr(text, "has no locks");
+        assert_non_null(once);
+        assert_null(strstr(once + 1, "has no locks"));
+        close(fd);
+        close(before);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_dir, remove_dir)
@@ -258,6 +389,9 @@ int main(void)
         TEST(test_lock_is_removed),
         TEST(test_no_room),
         TEST(test_lock_of_another_user),
+        TEST(test_two_writers),
+        TEST(test_left_by_kills),
+        TEST(test_no_locks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -80,15 +80,21 @@ static void run_until_lines(unsigned last)
     expect_lines(last);
 }
 
-/* A directory where the checkpoint's new text is to be written: no save succeeds. */
+/* A directory takes the checkpoint's place: no save succeeds. */
 static void block_saving(void)
 {
-    assert_int_equal(mkdir(world_path(&w, "checkpoint.new"), 0755), 0);
+    char kept[300];
+    snprintf(kept, sizeof(kept), "%s", world_path(&w, "kept"));
+    assert_true(rename(world_path(&w, "checkpoint"), kept) == 0 || errno == ENOENT);
+    assert_int_equal(mkdir(world_path(&w, "checkpoint"), 0755), 0);
 }
 
 static void allow_saving(void)
 {
-    assert_int_equal(rmdir(world_path(&w, "checkpoint.new")), 0);
+    char kept[300];
+    snprintf(kept, sizeof(kept), "%s", world_path(&w, "kept"));
+    assert_int_equal(rmdir(world_path(&w, "checkpoint")), 0);
+    assert_true(rename(kept, world_path(&w, "checkpoint")) == 0 || errno == ENOENT);
 }
 
 static void test_reading_waits_for_the_checkpoint(void **state)

@@ -174,7 +174,7 @@ static void test_stat(void **state)
 static void test_own_files(void **state)
 {
     (void)state;
-    static const char *const beside[] = {"own.1", "own.12.gz", "own.new", "own.corrupt-1"};
+    static const char *const beside[] = {"own.1", "own.12.gz", "own.new", "own.new.a1B2c3", "own.corrupt-1"};
     static const char *const others[] = {"own.log", "ownership", "own-1", "web/a.log"};
     assert_int_equal(fault_of(path("own")), 0);
     assert_int_equal(own_files_add(path("linked/../own")), 0);

@@ -74,7 +74,8 @@ void gzip_clean(const struct gzip *g)
         }
         rotated_name(g->at, number, ROTATED_PLAIN, plain);
         rotated_name(g->at, number, ROTATED_GZIP, packed);
-        if (holds_as_much(g, plain, packed)) {
+        /* Its rename may not have reached the disk: a kill can have come between the two. */
+        if (holds_as_much(g, plain, packed) && fsync(g->at->dirfd) == 0) {
             unlinkat(g->at->dirfd, plain, 0);
         } else {
             log_warn(
@@ -191,12 +192,12 @@ static int finish_job(struct gzip *g)
         return 0; /* removed or moved meanwhile: nothing to put in its place */
     }
     const struct timespec times[2] = {job->st.st_atim, job->st.st_mtim};
+    if (fchown(job->out, job->st.st_uid, job->st.st_gid) < 0) {
+        log_debug("a compressed file has another owner than the plain one had", KV("file", packed));
+    }
     if (fchmod(job->out, job->st.st_mode & 07777) < 0 || futimens(job->out, times) < 0 ||
         fsync(job->out) < 0) {
         return -1;
-    }
-    if (fchown(job->out, job->st.st_uid, job->st.st_gid) < 0) {
-        log_debug("a compressed file has another owner than the plain one had", KV("file", packed));
     }
     if (renameat(g->at->dirfd, temp, g->at->dirfd, packed) < 0 || fsync(g->at->dirfd) < 0) {
         return -1;

@@ -37,14 +37,18 @@ static int open_failed(const struct location *at, const char *name, struct error
 
 int output_lock(const struct location *at, const char *name, int fd, struct error *err)
 {
+    static bool said_no_locks;
     char who[32] = "";
     pid_t pid;
     switch (lock_take(fd)) {
     case LOCK_TAKEN:
         return 0;
     case LOCK_NONE:
-        log_warn("this file system has no locks: see to it that no second collector writes this file",
-                 KV("file", at->path));
+        if (!said_no_locks) { /* each rotation opens another file */
+            said_no_locks = true;
+            log_warn("this file system has no locks: see to it that no second collector writes this file",
+                     KV("file", at->path));
+        }
         return 0;
     case LOCK_HELD:
         pid = lock_holder(fd);
