@@ -5,6 +5,8 @@
 #   tests/run.sh image-arm         the image for 64-bit Arm, cross-compiled too, and run emulated
 #   tests/run.sh power             cuts the power of disks while the collector writes to them, 300 times for each of four
 #                                  tests, in some eight minutes; POWER_SEED=N repeats a run, POWER_CUTS=N makes it shorter
+#   tests/run.sh kafka-crash       kills brokers 30 times while lines flow, the only one and one of three, in some twenty
+#                                  minutes; KAFKA_KILLS=N makes it shorter
 #   tests/run.sh engine-latest     those of debian-13 with the newest Engine, which is built from its Go modules
 #   tests/run.sh quick      between two edits: builds, runs the unit tests, and lints what changed, in two minutes
 #
@@ -219,13 +221,13 @@ run_pytest() {
 
 stage_integration() {
     need make -s -j"$JOBS"
-    run_pytest "${AT_ONCE[@]}" -m "not swarm and not arm and not power" tests/integration
+    run_pytest "${AT_ONCE[@]}" -m "not swarm and not arm and not power and not crash" tests/integration
 }
 
 # Once more with the sanitizers' build, without what takes long and without what measures memory and time.
 stage_integration-asan() {
     need make_asan
-    TEST_BINARY=$PWD/$ASAN/sidetail run_pytest "${AT_ONCE[@]}" -m "not swarm and not slow and not figures and not image and not power" \
+    TEST_BINARY=$PWD/$ASAN/sidetail run_pytest "${AT_ONCE[@]}" -m "not swarm and not slow and not figures and not image and not power and not crash" \
         --ignore tests/integration/test_verify.py --ignore tests/integration/test_surroundings.py tests/integration
 }
 
@@ -252,6 +254,12 @@ stage_power() {
     need tests/setup/install.sh power
     need make -s -j"$JOBS"
     run_pytest -n 2 -m power -rP tests/integration/test_power.py
+}
+
+# One after the other: a broker that starts wants a processor for itself.
+stage_kafka-crash() {
+    need make -s -j"$JOBS"
+    run_pytest -m crash tests/integration/kafka
 }
 
 stage_swarm() {
@@ -332,7 +340,7 @@ main() {
     fi
     for stage in "$@"; do
         [ "$(type -t "stage_$stage")" = function ] || {
-            echo "unknown stage '$stage'; there are: ${ALL[*]}, compile, integration-engine, unit-arm, image-arm, power, engine-latest, and quick" >&2
+            echo "unknown stage '$stage'; there are: ${ALL[*]}, compile, integration-engine, unit-arm, image-arm, power, kafka-crash, engine-latest, and quick" >&2
             exit 2
         }
     done

@@ -7,7 +7,7 @@ import time
 import pytest
 from lib.kafka_sink import ROTATED, lines_out, wait_lines_out
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(2000)]
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(2000)]
 
 KILLS = int(os.environ.get("KAFKA_KILLS", 30))
 TIMEOUT = "3s"  # of a transaction, so that the broker often aborts one before it knows who leads its partitions
