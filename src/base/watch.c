@@ -15,8 +15,9 @@
 /* As network drivers do: while little happens, each event is told at once. Where events come faster than the pace, they
  * are left with the kernel, and told once at each turn of that; until there were none for some turns. */
 #define PACE         (3 * NS_PER_MS)
-#define BUSY_ROUNDS  8 /* so many within the time of as many turns, and it is busy */
-#define QUIET_ROUNDS 4 /* so many turns without an event, and it is not */
+#define BUSY_ROUNDS  8  /* so many within the time of as many turns, and it is busy */
+#define MOST_READS   16 /* in one turn */
+#define QUIET_ROUNDS 4  /* so many turns without an event, and it is not */
 
 struct watch {
     int wd;
@@ -53,8 +54,8 @@ static void dispatch(struct watcher *w, const struct inotify_event *ev)
     }
 }
 
-/* Tells what there is. False: there was nothing. */
-static bool tell(struct watcher *w)
+/* Tells what there is. The bytes of it; less than half of EVENT_ROOM: that was all. */
+static size_t tell(struct watcher *w)
 {
     _Alignas(struct inotify_event) char room[EVENT_ROOM];
     ssize_t got = read(w->fd, room, sizeof(room));
@@ -66,7 +67,7 @@ static bool tell(struct watcher *w)
         p += sizeof(*ev) + ev->len;
         dispatch(w, ev);
     }
-    return got > 0;
+    return got > 0 ? (size_t)got : 0;
 }
 
 /* Sets the timer going at that pace; 0: stops it. */
@@ -99,7 +100,11 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
     if (read(fd, &turns, sizeof(turns)) < 0) {
         return;
     }
-    w->quiet = tell(w) ? 0 : w->quiet + 1;
+    size_t got = tell(w);
+    w->quiet = got > 0 ? 0 : w->quiet + 1;
+    for (int i = 0; i < MOST_READS && got > EVENT_ROOM / 2; i++) {
+        got = tell(w);
+    }
     if (w->quiet >= QUIET_ROUNDS) {
         set_pace(w, 0);
         event_add(w->readable, NULL);
