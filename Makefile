@@ -32,7 +32,7 @@ OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 UNITS   := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 HELPERS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
 
-.PHONY: all help unit test quick bench bench-kafka bench-others fuzz lint demo install clean docs man compile_commands.json
+.PHONY: all help unit test quick bench bench-kafka bench-others bench-trickle fuzz lint demo install clean docs man compile_commands.json
 .SECONDARY:
 all: $(BUILD)/sidetail ## builds the program and its manual
 ifneq ($(SANITIZE),1)
@@ -115,6 +115,9 @@ bench: $(BUILD)/sidetail $(BUILD)/bench/bench_codec $(BUILD)/bench/bench_lines $
 
 bench-others: $(BUILD)/sidetail $(BUILD)/bench/bench_lines ## beside the other collectors that are on the PATH
 	/usr/bin/python3 tests/bench/others.py $(BUILD)
+
+bench-trickle: $(BUILD)/sidetail ## CPU for each line where many logs get a little each; OLD=another binary beside it
+	/usr/bin/python3 tests/bench/trickle.py $(BUILD) $(OLD)
 
 bench-kafka: $(BUILD)/sidetail $(BUILD)/bench/bench_kafka $(BUILD)/bench/bench_lines ## beside bare librdkafka, into a broker
 	/usr/bin/python3 tests/bench/kafka.py $(BUILD)

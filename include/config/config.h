@@ -140,6 +140,13 @@ void config_free(struct config *cfg);
 /* The effective configuration as JSON, secrets as "***". New reference. */
 json_t *config_dump(const struct config *cfg);
 
+/* So many ns of batch.age are spent before a log file is read, the others in the batch. 0: it is read at once. */
+static inline int64_t config_read_wait(const struct config *cfg)
+{
+    int64_t half = cfg->source != SOURCE_DOCKER_API && cfg->batch_age >= 8000000 ? cfg->batch_age / 2 : 0;
+    return half < 100000000 ? half : 100000000;
+}
+
 /* Would the source read the file at `path`, by that name? 1, 0, or -1 when memory is out. */
 int config_follows(const struct config *cfg, const char *path);
 

@@ -3,12 +3,21 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 #include <uthash.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
-#define EVENT_ROOM 16384 /* bytes of events read at once */
+#define EVENT_ROOM 65536 /* bytes of events read at once */
+
+/* As network drivers do: while little happens, each event is told at once. Where events come faster than the pace, they
+ * are left with the kernel, and told once at each turn of that; until there were none for some turns. */
+#define PACE         (3 * NS_PER_MS)
+#define BUSY_ROUNDS  8  /* so many within the time of as many turns, and it is busy */
+#define MOST_READS   16 /* in one turn */
+#define QUIET_ROUNDS 4  /* so many turns without an event, and it is not */
 
 struct watch {
     int wd;
@@ -19,8 +28,12 @@ struct watch {
 };
 
 struct watcher {
-    int fd;                 /* -1: no inotify instance was to be had … */
-    struct event *readable; /* … then NULL */
+    int fd;                       /* -1: no inotify instance was to be had … */
+    struct event *readable;       /* … then NULL */
+    int timer;                    /* -1: none was to be had, and events are told at once */
+    struct event *turn;           /* the timer's, while it is busy */
+    int64_t told_ns[BUSY_ROUNDS]; /* monotonic: when events were told last; the oldest is at `told` */
+    unsigned told, quiet;         /* quiet: so many turns were in vain */
     struct event_base *base;
     struct watch *by_wd;
     void (*overflow)(void *arg);
@@ -41,12 +54,11 @@ static void dispatch(struct watcher *w, const struct inotify_event *ev)
     }
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *arg)
+/* Tells what there is. The bytes of it; less than half of EVENT_ROOM: that was all. */
+static size_t tell(struct watcher *w)
 {
-    (void)what;
-    struct watcher *w = arg;
     _Alignas(struct inotify_event) char room[EVENT_ROOM];
-    ssize_t got = read(fd, room, sizeof(room));
+    ssize_t got = read(w->fd, room, sizeof(room));
     if (got < 0 && errno != EAGAIN && errno != EINTR) {
         log_error("cannot read inotify events", KV("error", strerror(errno)));
     }
@@ -54,6 +66,59 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
         const struct inotify_event *ev = (const struct inotify_event *)p;
         p += sizeof(*ev) + ev->len;
         dispatch(w, ev);
+    }
+    return got > 0 ? (size_t)got : 0;
+}
+
+/* Sets the timer going at that pace; 0: stops it. */
+static bool set_pace(const struct watcher *w, int64_t ns)
+{
+    const struct timespec each = {.tv_nsec = ns};
+    return timerfd_settime(w->timer, 0, &(struct itimerspec){each, each}, NULL) == 0;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct watcher *w = arg;
+    int64_t now = clock_monotonic(), oldest = w->told_ns[w->told];
+    w->told_ns[w->told] = now;
+    w->told = (w->told + 1) % BUSY_ROUNDS;
+    bool busy = oldest > 0 && now - oldest < BUSY_ROUNDS * PACE;
+    if (busy && w->turn && set_pace(w, PACE)) {
+        event_del(w->readable);
+        w->quiet = 0;
+    }
+    tell(w);
+}
+
+static void on_turn(evutil_socket_t fd, short what, void *arg)
+{
+    (void)what;
+    struct watcher *w = arg;
+    uint64_t turns;
+    if (read(fd, &turns, sizeof(turns)) < 0) {
+        return;
+    }
+    size_t got = tell(w);
+    w->quiet = got > 0 ? 0 : w->quiet + 1;
+    for (int i = 0; i < MOST_READS && got > EVENT_ROOM / 2; i++) {
+        got = tell(w);
+    }
+    if (w->quiet >= QUIET_ROUNDS) {
+        set_pace(w, 0);
+        event_add(w->readable, NULL);
+    }
+}
+
+/* Without a timer it does without. */
+static void prepare_turns(struct watcher *w)
+{
+    w->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    w->turn = w->timer >= 0 ? event_new(w->base, w->timer, EV_READ | EV_PERSIST, on_turn, w) : NULL;
+    if (w->turn && event_add(w->turn, NULL) < 0) {
+        event_free(w->turn);
+        w->turn = NULL;
     }
 }
 
@@ -84,7 +149,8 @@ struct watcher *watcher_new(struct event_base *base, void (*overflow)(void *arg)
         error_set(err, "out of memory");
         return NULL;
     }
-    *w = (struct watcher){.fd = -1, .base = base, .overflow = overflow, .arg = arg};
+    *w = (struct watcher){.fd = -1, .timer = -1, .base = base, .overflow = overflow, .arg = arg};
+    prepare_turns(w);
     if (start(w) < 0) {
         log_error("cannot watch directories: what is new in them is found once a second only",
                   KV("error", strerror(errno)), KV("hint", "raise fs.inotify.max_user_instances"));
@@ -104,6 +170,12 @@ void watcher_free(struct watcher *w)
     }
     if (w->readable) {
         event_free(w->readable);
+    }
+    if (w->turn) {
+        event_free(w->turn);
+    }
+    if (w->timer >= 0) {
+        close(w->timer);
     }
     if (w->fd >= 0) {
         close(w->fd);

@@ -69,7 +69,7 @@ static void on_age(evutil_socket_t fd, short what, void *arg)
 static struct batch *current_batch(struct batcher *b)
 {
     if (!b->current) {
-        int64_t age = b->cfg->batch_age, least = b->sink->ops->least_age;
+        int64_t age = b->cfg->batch_age - config_read_wait(b->cfg), least = b->sink->ops->least_age;
         b->current = pool_take(&b->pool);
         loop_arm_timer(b->age_timer, age > least ? age : least);
     }

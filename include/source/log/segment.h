@@ -12,8 +12,16 @@
 #include "record/position.h"
 #include "source/log/archive.h"
 
-/* segment.c writes all of it but the first four, which are the chain's (chain.h), `inside`, which is the listing's, and
- * `offset` where the tail begins in the middle of a plain file. */
+/* Bytes of a plain file as they were read, which are in memory. */
+struct segment_window {
+    const char *bytes;
+    uint64_t at; /* in the file */
+    size_t len;
+};
+
+/* segment.c writes all of it but the first four, which are the chain's (chain.h), `inside`, which is the listing's,
+ * `offset` where the tail begins in the middle of a plain file, `size` as read_on.h says, and `window`, which is the
+ * follow's. */
 struct segment {
     struct segment *next;    /* the newer one */
     uint64_t order;          /* grows from older to newer within one log */
@@ -34,6 +42,8 @@ struct segment {
     struct file_tail tail; /* what stood before tail_at when it was noted */
     uint64_t tail_at;
     struct file_outline outline; /* of that */
+    /* NULL, but while what was read is dealt with: what stands before the offset is noted from that. */
+    const struct segment_window *window;
     /* While it is closed, see chain_of, shelf.h: */
     int64_t birth_ns; /* when it was made; 0: the file system does not tell */
     char *met_at;     /* another name that it was met under; owned; NULL: none is known */

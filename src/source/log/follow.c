@@ -12,8 +12,13 @@
 #include "base/plain_file.h"
 #include "deleted.h"
 #include "newer.h"
+#include "read_on.h"
 #include "resume.h"
 #include "shelf.h"
+
+/* All that tells of a live file is looked at so often while it is read. In between, what stands before the offset proves
+ * that it is the same, and not truncated. Times in positions may be so much older than what was read. */
+#define WHOLE_LOOK NS_PER_S
 
 /* -- the live file ----------------------------------------------------------------------------- */
 
@@ -36,6 +41,7 @@ static bool went_on(struct follow *f, enum intake_result result)
 static bool look_at_live(struct follow *f)
 {
     struct segment *live = f->chain.head;
+    f->looked_ns = clock_monotonic();
     if (!f->failing) {
         truncation_note(&f->truncation, live);
     }
@@ -183,7 +189,27 @@ static ssize_t read_chunk(struct follow *f, enum follow_state *state)
     }
     truncation_none(&f->truncation);
     f->failing = false;
+    f->env->buffer->window = (struct segment_window){f->env->buffer->data, head->offset, (size_t)got};
     return got;
+}
+
+/* Is nothing else to be done than to read what is new in the live file? Its size, time and beginning were looked at a
+ * moment ago. */
+static bool may_read_on(const struct follow *f)
+{
+    bool special = f->gone || f->failing || f->truncation.undecided || f->intake.behind || f->last_line.due;
+    return !special && is_live(f) && f->chain.head->id.head_len == FILE_ID_HEAD &&
+           clock_monotonic() - f->looked_ns < WHOLE_LOOK;
+}
+
+/* Puts the lines of the `got` bytes in the buffer; as lines_put. */
+static bool put_lines(struct follow *f, size_t got, bool last, struct slice *rest)
+{
+    struct segment *head = f->chain.head;
+    head->window = &f->env->buffer->window;
+    bool more = lines_put(&f->lines, f->env->buffer, got, last, rest);
+    head->window = NULL;
+    return more;
 }
 
 enum follow_state follow_read(struct follow *f)
@@ -195,16 +221,20 @@ enum follow_state follow_read(struct follow *f)
     if (!f->chain.head || shelf_holds(&f->chain)) {
         return f->gone ? finish(f) : FOLLOW_IDLE;
     }
-    if (is_live(f) && !look_at_live(f)) {
-        return FOLLOW_IDLE;
+    bool leave = false, alike = f->progress.newest_ns == 0;
+    ssize_t got = may_read_on(f) ? read_on(f->chain.head, f->env->buffer, alike) : -1;
+    if (got < 0) {
+        if (is_live(f) && !look_at_live(f)) {
+            return FOLLOW_IDLE;
+        }
+        leave = may_leave(f);
+        got = read_chunk(f, &state);
     }
-    bool leave = may_leave(f);
-    ssize_t got = read_chunk(f, &state);
     if (got < 0) {
         return state;
     }
     struct slice rest;
-    bool more = lines_put(&f->lines, f->env->buffer, (size_t)got, leave || f->gone, &rest);
+    bool more = put_lines(f, (size_t)got, leave || f->gone, &rest);
     return more ? FOLLOW_MORE : at_end(f, rest, leave);
 }
 

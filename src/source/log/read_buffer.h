@@ -3,11 +3,15 @@
 #define SIDETAIL_SOURCE_LOG_READ_BUFFER_H
 
 #include "base/buf.h"
+#include "source/log/segment.h"
 
 struct read_buffer {
-    char *data; /* cap + DECODE_PAD bytes */
+    /* cap + DECODE_PAD bytes, and before them room for FILE_TAIL_MAX more; NULL: there is none yet */
+    char *data;
     size_t cap;
     struct buf scratch; /* the decoders' */
+    /* What was read of a plain file, and what was read again before it. */
+    struct segment_window window;
 };
 
 /* Grows to `cap` bytes. 0 or -1 (memory). */

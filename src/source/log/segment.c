@@ -277,6 +277,11 @@ static int bytes_before(struct segment *seg, uint64_t offset, uint32_t len, char
     if (len > offset || len > FILE_TAIL_MAX) {
         return 0;
     }
+    const struct segment_window *w = seg->window;
+    if (w && offset - len >= w->at && offset <= w->at + w->len) {
+        *bytes = w->bytes + (offset - len - w->at);
+        return 1;
+    }
     *bytes = room;
     ssize_t got = read_at(seg->fd, room, len, offset - len);
     return got == (ssize_t)len ? 1 : got < 0 ? -1 : 0;

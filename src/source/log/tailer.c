@@ -6,9 +6,11 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/metrics.h"
 
-#define READ_CHUNK 262144 /* fits a core's cache; larger ones measured slower */
+#define READ_CHUNK 262144             /* fits a core's cache; larger ones measured slower */
+#define RUN        (LOOP_TURN_NS / 2) /* logs are read for so long before others have their turn */
 
 #define TURN     (2 * NS_PER_S) /* a log that is never read to its end keeps its file open while others wait */
 #define FULL_FOR (100 * NS_PER_MS) /* till it is tried again to close a file for another */
@@ -18,6 +20,17 @@
 static void run_soon(struct tailer *t)
 {
     event_active(t->run, EV_TIMEOUT, 0);
+}
+
+/* Where batches wait, reading may wait as well: more is read at once then. */
+static void run_in_time(struct tailer *t)
+{
+    int64_t wait = config_read_wait(t->env.cfg);
+    if (wait == 0) {
+        run_soon(t);
+    } else if (!evtimer_pending(t->run, NULL)) {
+        loop_arm_timer(t->run, wait);
+    }
 }
 
 /* A second has passed, and it still waits. */
@@ -45,7 +58,7 @@ static void queue(void *arg, struct turn *turn)
         return;
     }
     if (TAILQ_EMPTY(&t->queue)) {
-        run_soon(t);
+        run_in_time(t);
     }
     TAILQ_INSERT_TAIL(&t->queue, turn, queue_link);
     turn->queued = true;
@@ -153,13 +166,12 @@ static struct turn *next_turn(struct tailer *t)
     return queued;
 }
 
-static void on_run(evutil_socket_t fd, short what, void *arg)
+/* False: nothing can be read now. */
+static bool read_one(struct tailer *t)
 {
-    (void)fd, (void)what;
-    struct tailer *t = arg;
     struct turn *turn;
     if (t->stopped || !pipeline_room(t->env.pipeline) || !(turn = next_turn(t))) {
-        return; /* queue or tailer_resume set this going again */
+        return false; /* queue or tailer_resume set this going again */
     }
     enum follow_state state = follow_read(turn->follow);
     if (state == FOLLOW_WAITS) {
@@ -172,7 +184,18 @@ static void on_run(evutil_socket_t fd, short what, void *arg)
             t->full_until_ns = 0; /* it may be closed for another */
         }
     }
-    if (!TAILQ_EMPTY(&t->queue) || (!TAILQ_EMPTY(&t->waiting) && t->full_until_ns == 0)) {
+    return true;
+}
+
+static void on_run(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct tailer *t = arg;
+    int64_t until = clock_monotonic() + RUN;
+    bool any;
+    while ((any = read_one(t)) && !TAILQ_EMPTY(&t->queue) && clock_monotonic() < until) {
+    }
+    if (any && (!TAILQ_EMPTY(&t->queue) || (!TAILQ_EMPTY(&t->waiting) && t->full_until_ns == 0))) {
         run_soon(t); /* the loop sees to it that others have their turn */
     }
 }
