@@ -2,6 +2,7 @@
 #ifndef SIDETAIL_BASE_LOCK_H
 #define SIDETAIL_BASE_LOCK_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 enum lock {
@@ -13,6 +14,9 @@ enum lock {
 
 /* Tries to take the lock of an open file, which holds as long as the descriptor is open. errno tells why it failed. */
 enum lock lock_take(int fd);
+
+/* Has another descriptor it, of this process or of another? Where that cannot be told: no. */
+bool lock_is_held(int fd);
 
 /* Who has it (proc_locks(5)). 0: that is not told, as of a process in another container. */
 pid_t lock_holder(int fd);

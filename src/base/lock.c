@@ -20,6 +20,15 @@ enum lock lock_take(int fd)
     return errno == ENOLCK || errno == EOPNOTSUPP || errno == ENOSYS ? LOCK_NONE : LOCK_FAILED;
 }
 
+bool lock_is_held(int fd)
+{
+    enum lock found = lock_take(fd);
+    if (found == LOCK_TAKEN) {
+        flock(fd, LOCK_UN);
+    }
+    return found == LOCK_HELD;
+}
+
 pid_t lock_holder(int fd)
 {
     char line[256];

@@ -1,5 +1,6 @@
 /* The file sink: rotation and compression, by itself and by others. */
 #include <signal.h>
+#include <sys/file.h>
 #include <zlib.h>
 
 #include "sink_file_fixture.h"
@@ -320,6 +321,71 @@ static void test_cleans_after_compression(void **state)
     bench_close();
 }
 
+static int locked(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CREAT, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+    return fd;
+}
+
+/* Three files of 60 lines, of which the youngest lies at the path, and nobody runs. */
+static void leave_three(void)
+{
+    bench.cfg.file_rotate_bytes = 1000;
+    bench_open(&sink_file);
+    submit_all(7, 20);
+    save();
+    bench_close();
+}
+
+/* Somebody moved it away under another collector, which has not been told yet. */
+static void test_leaves_what_another_writes(void **state)
+{
+    (void)state;
+    leave_three();
+    int writer = locked(sibling(".2"));
+    bench.cfg.file_compress = true;
+    bench.cfg.file_keep = 2;
+    bench_open(&sink_file);
+    bench_run(30);
+    expect_packed(sibling(".1.gz"), 61, 120);
+    bench_expect_file(sibling(".2"), 1, 60);
+    bench_close();
+    bench.cfg.file_keep = 1;
+    bench_open(&sink_file);
+    bench_run(30);
+    bench_expect_file(sibling(".2"), 1, 60);
+    bench_close();
+    close(writer);
+    bench_open(&sink_file);
+    bench_run(30);
+    assert_int_equal(access(sibling(".2"), F_OK), -1);
+    bench_close();
+}
+
+/* And compresses: neither puts its half in the place of the other's whole. */
+static void test_leaves_what_another_compresses(void **state)
+{
+    (void)state;
+    leave_three();
+    int writer = locked(sibling(".gz.new"));
+    assert_int_equal(write(writer, "half", 4), 4);
+    bench.cfg.file_compress = true;
+    bench_open(&sink_file);
+    bench_run(30);
+    assert_int_equal(size_of(sibling(".gz.new")), 4);
+    bench_expect_file(sibling(".1"), 61, 120);
+    bench_expect_file(sibling(".2"), 1, 60);
+    bench_close();
+    close(writer);
+    bench_open(&sink_file);
+    bench_run(30);
+    expect_packed(sibling(".1.gz"), 61, 120);
+    expect_packed(sibling(".2.gz"), 1, 60);
+    bench_close();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -337,6 +403,8 @@ int main(void)
         TEST(test_compresses),
         TEST(test_compresses_nothing_unsaved),
         TEST(test_cleans_after_compression),
+        TEST(test_leaves_what_another_writes),
+        TEST(test_leaves_what_another_compresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "base/lock.h"
 #include "base/log.h"
 #include "rotated.h"
 
@@ -67,7 +68,9 @@ void gzip_clean(const struct gzip *g)
         return;
     }
     temp_name(g, packed);
-    unlinkat(g->at->dirfd, packed, 0);
+    if (!rotated_is_written(g->at, packed)) {
+        unlinkat(g->at->dirfd, packed, 0);
+    }
     for (int64_t number = 1; (found = rotated_exists(g->at, number)); number++) {
         if (found != (ROTATED_PLAIN | ROTATED_GZIP)) {
             continue;
@@ -116,6 +119,28 @@ static void job_failed(struct gzip *g, const char *step)
     event_add(g->timer, &(struct timeval){AGAIN_S, 0});
 }
 
+/* Opens the file to write into, alone: another collector, which was left with an output that was moved away, may be
+ * compressing beside us, and would put our half in the place of its whole. 0 or -1 (errno). */
+static int open_out(const struct gzip *g, struct gzip_job *job)
+{
+    char name[ROTATED_NAME_MAX];
+    struct stat mine, there;
+    temp_name(g, name);
+    int fd = openat(g->at->dirfd, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return -1;
+    }
+    /* Before the lock was had, the other one may have renamed it: then it is no longer there, and not ours. */
+    if (lock_take(fd) == LOCK_HELD || fstat(fd, &mine) < 0 ||
+        fstatat(g->at->dirfd, name, &there, AT_SYMLINK_NOFOLLOW) < 0 || mine.st_ino != there.st_ino) {
+        close(fd);
+        errno = EBUSY;
+        return -1;
+    }
+    job->out = fd;
+    return ftruncate(fd, 0);
+}
+
 /* 0, or -1 (errno): end_job cleans up. */
 static int start_job(struct gzip *g, int64_t number)
 {
@@ -136,9 +161,7 @@ static int start_job(struct gzip *g, int64_t number)
     if (job->in < 0 || fstat(job->in, &job->st) < 0) {
         return -1;
     }
-    temp_name(g, name);
-    job->out = openat(g->at->dirfd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-    return job->out < 0 ? -1 : 0;
+    return open_out(g, job);
 }
 
 static int write_out(struct gzip_job *job)
@@ -207,14 +230,16 @@ static int finish_job(struct gzip *g)
 
 /* -- one after the other ----------------------------------------------------------------------- */
 
-/* The oldest file that is not compressed; 0: none. */
+/* The oldest file that is neither compressed nor written; 0: none. */
 static int64_t next_number(const struct gzip *g)
 {
+    char name[ROTATED_NAME_MAX];
     int64_t oldest = 0;
     int found;
     for (int64_t number = 1; number <= g->cfg->file_keep && (found = rotated_exists(g->at, number));
          number++) {
-        oldest = found == ROTATED_PLAIN ? number : oldest;
+        rotated_name(g->at, number, ROTATED_PLAIN, name);
+        oldest = found == ROTATED_PLAIN && !rotated_is_written(g->at, name) ? number : oldest;
     }
     return oldest;
 }
@@ -229,7 +254,7 @@ static void start_next(struct gzip *g)
         return;
     }
     if (start_job(g, number) < 0) {
-        job_failed(g, "open");
+        job_failed(g, errno == EBUSY ? "another process compresses here" : "open");
         return;
     }
     event_add(g->timer, &(struct timeval){0, 0});

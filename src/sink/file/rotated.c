@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/lock.h"
+
 void rotated_name(const struct location *at, int64_t number, enum rotated_kind kind,
                   char out[ROTATED_NAME_MAX])
 {
@@ -22,6 +24,16 @@ int rotated_exists(const struct location *at, int64_t number)
 {
     int found = exists(at, number, ROTATED_PLAIN);
     return found | exists(at, number, ROTATED_GZIP);
+}
+
+bool rotated_is_written(const struct location *at, const char *name)
+{
+    int fd = openat(at->dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    bool written = fd >= 0 && lock_is_held(fd);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return written;
 }
 
 bool rotated_are_ours(const struct config *cfg)

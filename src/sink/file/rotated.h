@@ -21,6 +21,10 @@ void rotated_name(const struct location *at, int64_t number, enum rotated_kind k
 /* Which of the two exist: enum rotated_kind, or 0. */
 int rotated_exists(const struct location *at, int64_t number);
 
+/* Does a collector write this file still, who was left with it by whoever moved it away (before SIGUSR1)? It must not be
+ * compressed or removed. */
+bool rotated_is_written(const struct location *at, const char *name);
+
 /* Do we rotate? Else files of such names are somebody else's, and left alone. */
 bool rotated_are_ours(const struct config *cfg);
 

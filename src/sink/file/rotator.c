@@ -88,6 +88,9 @@ static void prune(const struct rotator *r, int64_t keep)
         for (int k = 0; k < 2; k++) {
             char name[ROTATED_NAME_MAX];
             rotated_name(r->at, number, kinds[k], name);
+            if (kinds[k] == ROTATED_PLAIN && rotated_is_written(r->at, name)) {
+                continue;
+            }
             if ((found & kinds[k]) && unlinkat(r->at->dirfd, name, 0) < 0) {
                 log_warn("cannot remove a rotated file", KV("file", name), KV("error", strerror(errno)));
                 return;
