@@ -333,4 +333,26 @@ def test_second_start_with_a_copied_checkpoint(collect, volume, tmp_path):
     assert second.wait() == 3, second.stderr()
     assert f"pid {first.pid}" in second.stderr() and "file.path" in second.stderr()
     assert moved.read_bytes() == written
+
+
+@pytest.mark.parametrize("shared", ["checkpoint", "output"])
+def test_second_start_of_another(collect, volume, tmp_path, shared):
+    """A second collector that has either in common with the first, and the other for itself: it ends, and harms nothing."""
+    checkpoint, out = tmp_path / "c.json", tmp_path / "out.log"
+    (volume / "web" / "a.log").write_text("1\n2\n")
+    first = collect(checkpoint={"path": str(checkpoint), "interval": "50ms"}).start()
+    first.wait_lines(2)
+    first.wait_quiet(0.5)
+    saved, written = checkpoint.read_bytes(), out.read_bytes()
+    other = tmp_path / "other"
+    other.mkdir()
+    if shared == "checkpoint":
+        second = collect(checkpoint={"path": str(checkpoint)}, file={"path": str(other / "out.log")})
+    else:
+        second = collect(checkpoint={"path": str(other / "c.json")})
+    second.start()
+    assert second.wait() == 3, second.stderr()
+    assert f"pid {first.pid}" in second.stderr()
+    assert not (other / "out.log").exists()
+    assert (checkpoint.read_bytes(), out.read_bytes()) == (saved, written)
     first.stop_cleanly()
