@@ -4,27 +4,24 @@
 
 #include "decode/decode.h"
 
-static char *beginning(const struct read_buffer *b)
-{
-    return b->data ? b->data - FILE_TAIL_MAX : NULL;
-}
-
 int read_buffer_grow(struct read_buffer *b, size_t cap)
 {
     if (cap <= b->cap) {
         return 0;
     }
-    char *data = realloc(beginning(b), FILE_TAIL_MAX + cap + DECODE_PAD);
-    if (!data) {
+    char *block = realloc(b->block, FILE_TAIL_MAX + cap + DECODE_PAD);
+    if (!block) {
         return -1;
     }
-    b->data = data + FILE_TAIL_MAX;
+    b->block = block;
+    b->data = block + FILE_TAIL_MAX;
     b->cap = cap;
+    b->window = (struct segment_window){0};
     return 0;
 }
 
 void read_buffer_free(struct read_buffer *b)
 {
-    free(beginning(b));
+    free(b->block);
     buf_free(&b->scratch);
 }

@@ -6,15 +6,15 @@
 #include "source/log/segment.h"
 
 struct read_buffer {
-    /* cap + DECODE_PAD bytes, and before them room for FILE_TAIL_MAX more; NULL: there is none yet */
-    char *data;
+    char *block; /* owned: room for FILE_TAIL_MAX bytes, and the data */
+    char *data;  /* cap + DECODE_PAD bytes; NULL: there are none yet */
     size_t cap;
     struct buf scratch; /* the decoders' */
     /* What was read of a plain file, and what was read again before it. */
     struct segment_window window;
 };
 
-/* Grows to `cap` bytes. 0 or -1 (memory). */
+/* Grows to `cap` bytes; the window is on nothing then. 0 or -1 (memory). */
 int read_buffer_grow(struct read_buffer *b, size_t cap);
 void read_buffer_free(struct read_buffer *b);
 
