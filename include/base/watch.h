@@ -11,8 +11,8 @@
 struct watcher;
 struct watch;
 
-/* Called for each event of a watched directory, at once, or within 3 ms while much happens: mask as in inotify(7), name of the entry ("" for the
- * directory itself). It may close its own watch and any other. */
+/* Called for each event of a watched directory, at once, or within 3 ms while much happens: mask as in inotify(7), name
+ * of the entry ("" for the directory itself). It may close its own watch and any other. */
 typedef void watch_fn(void *arg, uint32_t mask, const char *name);
 
 /* Where no inotify instance is left (fs.inotify.max_user_instances), that is logged, and each watch_open tries again.
