@@ -119,9 +119,30 @@ static int touch_all(const struct kafka_doubt *d, rd_kafka_t *rk, const struct k
     return 0;
 }
 
+static bool reaches_others(const struct kafka_doubt *d, const struct kafka_settings *s)
+{
+    for (const struct kafka_doubt_partition *p = d->partitions; p; p = p->hh.next) {
+        if (strcmp(p->place.topic, s->positions_topic) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The transaction failed before all of its messages were sent. */
+static int purged(const struct kafka_doubt *d, const struct kafka_settings *s,
+                  const struct kafka_doubt_calls *calls, struct error *err)
+{
+    const char *why = *calls->reason->text ? calls->reason->text : "its messages were dropped";
+    if (reaches_others(d, s)) {
+        return error_set(err, "ending what a failed transaction left: %.400s", why);
+    }
+    return error_set(err, "topic %s: %.400s", s->positions_topic, why);
+}
+
 /* Each partition has to have the message, for only then its leader has taken up the transaction. */
-static int await(rd_kafka_t *rk, const struct kafka_settings *s, const struct kafka_doubt_calls *calls,
-                 struct worker *worker, struct error *err)
+static int await(const struct kafka_doubt *d, rd_kafka_t *rk, const struct kafka_settings *s,
+                 const struct kafka_doubt_calls *calls, struct worker *worker, struct error *err)
 {
     int64_t until_ns = clock_monotonic() + (int64_t)s->timeout_ms * NS_PER_MS;
     while (rd_kafka_outq_len(rk) > 0 && !*calls->undelivered->text) {
@@ -130,9 +151,10 @@ static int await(rd_kafka_t *rk, const struct kafka_settings *s, const struct ka
             return error_set(err, "ending what a failed transaction left: the brokers do not answer");
         }
     }
-    return *calls->undelivered->text
-               ? error_set(err, "ending what a failed transaction left: %.400s", calls->undelivered->text)
-               : 0;
+    if (*calls->undelivered->text) {
+        return error_set(err, "ending what a failed transaction left: %.400s", calls->undelivered->text);
+    }
+    return *calls->purged ? purged(d, s, calls, err) : 0;
 }
 
 int kafka_doubt_end(const struct kafka_doubt *d, rd_kafka_t *rk, const struct kafka_settings *s,
@@ -146,7 +168,7 @@ int kafka_doubt_end(const struct kafka_doubt *d, rd_kafka_t *rk, const struct ka
     if (kafka_positions_key(&key, s->identity, "") < 0) {
         error_set(err, "out of memory");
     } else if (kafka_begin(rk, err) == 0 && touch_all(d, rk, s, positions_partition, &key, err) == 0 &&
-               await(rk, s, calls, worker, err) == 0) {
+               await(d, rk, s, calls, worker, err) == 0) {
         result = kafka_insist(rk, &abort, s->timeout_ms, worker, err);
     }
     buf_free(&key);

@@ -4,6 +4,7 @@
 #define SIDETAIL_SINK_KAFKA_DOUBT_H
 
 #include <librdkafka/rdkafka.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -30,6 +31,8 @@ struct kafka_doubt_calls {
     void (*hear)(void *arg, int wait_ms);
     void *arg;
     const struct error *undelivered; /* why a message was not delivered; "": all were, so far */
+    const bool *purged;         /* the producer dropped some itself, since the transaction had failed … */
+    const struct error *reason; /* … for that; "": it did not say why */
 };
 
 /* Purges what a producer that is given up has not delivered: `hear` is told of the partitions, and notes

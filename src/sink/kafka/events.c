@@ -55,23 +55,12 @@ static bool on_error(struct kafka_events *e, rd_kafka_event_t *event)
     return true;
 }
 
-/* Why a transaction failed (a right is missing, say) is told in the log alone: all that follows of it in
- * other events is that messages were purged. */
-static void take_reason(struct kafka_events *e, const char *facility, const char *text)
-{
-    bool right = !strcmp(facility, "ADDPARTS") && kafka_lacks_right(text); /* it names the topic */
-    if (!*e->reason.text && (right || !strcmp(facility, "TXNERR"))) {
-        const char *thread = strstr(text, "]: ");
-        error_set(&e->reason, "%s%s", thread ? thread + 3 : text, right ? "; grant Write on it" : "");
-    }
-}
-
 static void on_log(struct kafka_events *e, rd_kafka_event_t *event)
 {
     const char *facility, *text;
     int level;
     if (rd_kafka_event_log(event, &facility, &text, &level) == 0) {
-        take_reason(e, facility, text);
+        kafka_take_reason(&e->reason, facility, text);
         log_debug("librdkafka says", KV("facility", facility), KV("text", text));
     }
 }

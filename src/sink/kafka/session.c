@@ -38,10 +38,17 @@ static void take_events(void *arg, int wait_ms)
             rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
             error_set(&ses->broker_err, "%s", rd_kafka_event_error_string(event));
         }
+        const char *facility, *text;
+        int level;
+        if (rd_kafka_event_log(event, &facility, &text, &level) == 0) {
+            kafka_take_reason(&ses->reason, facility, text);
+        }
         const rd_kafka_message_t *m;
         while (rd_kafka_event_type(event) == RD_KAFKA_EVENT_DR && (m = rd_kafka_event_message_next(event))) {
             kafka_doubt_note(&ses->doubt, m);
-            if (m->err && m->err != RD_KAFKA_RESP_ERR__PURGE_QUEUE) { /* that follows from another failure */
+            if (m->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE) { /* that follows from another failure */
+                ses->purged = true;
+            } else if (m->err) {
                 error_set(&ses->undelivered, "%s", rd_kafka_err2str(m->err));
             }
         }
@@ -112,7 +119,11 @@ static int commit_head(struct kafka_session *ses)
 
 static struct kafka_doubt_calls doubt_calls(struct kafka_session *ses)
 {
-    return (struct kafka_doubt_calls){.hear = take_events, .arg = ses, .undelivered = &ses->undelivered};
+    return (struct kafka_doubt_calls){.hear = take_events,
+                                      .arg = ses,
+                                      .undelivered = &ses->undelivered,
+                                      .purged = &ses->purged,
+                                      .reason = &ses->reason};
 }
 
 /* This comes before the head, whose commit would commit what is left in the partition of the positions. */
@@ -120,6 +131,8 @@ static enum step end_leftovers(struct kafka_session *ses)
 {
     const struct kafka_doubt_calls calls = doubt_calls(ses);
     ses->undelivered.text[0] = '\0';
+    ses->purged = false;
+    ses->reason.text[0] = '\0';
     if (kafka_doubt_end(&ses->doubt, ses->rk, ses->settings, ses->partition, &calls, ses->worker, &ses->err) <
         0) {
         return STEP_AGAIN;

@@ -52,6 +52,8 @@ struct kafka_session {
     struct error err;         /* what went wrong last */
     struct error broker_err;  /* what was last told of a broker */
     struct error undelivered; /* why the head was not delivered */
+    bool purged;              /* messages, by the producer, since a transaction had failed … */
+    struct error reason;      /* … for that */
 };
 
 /* A random name. 0, or -1 (errno). */

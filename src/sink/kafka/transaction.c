@@ -14,6 +14,15 @@ bool kafka_lacks_right(const char *text)
     return strstr(text, rd_kafka_err2str(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED));
 }
 
+void kafka_take_reason(struct error *reason, const char *facility, const char *text)
+{
+    bool right = !strcmp(facility, "ADDPARTS") && kafka_lacks_right(text); /* it names the topic */
+    if (!*reason->text && (right || !strcmp(facility, "TXNERR"))) {
+        const char *thread = strstr(text, "]: ");
+        error_set(reason, "%s%s", thread ? thread + 3 : text, right ? "; grant Write on it" : "");
+    }
+}
+
 bool kafka_is_fenced(rd_kafka_t *rk)
 {
     rd_kafka_resp_err_t code = rk ? rd_kafka_fatal_error(rk, NULL, 0) : RD_KAFKA_RESP_ERR_NO_ERROR;

@@ -28,6 +28,10 @@ int kafka_begin(rd_kafka_t *rk, struct error *err);
 /* Does the text of an error of librdkafka's say that a right to a topic is missing? */
 bool kafka_lacks_right(const char *text);
 
+/* Why a transaction failed (a right is missing, say) is told in the producer's log alone: all that follows of it in other
+ * events is that messages were purged. Where the line of the log tells it and the reason is empty, it is set. */
+void kafka_take_reason(struct error *reason, const char *facility, const char *text);
+
 /* Was this producer (NULL: no) fenced off: by another one with its name, or by the brokers when a transaction
  * took too long? */
 bool kafka_is_fenced(rd_kafka_t *rk);
