@@ -286,19 +286,25 @@ def test_directory_that_vanishes(collect, volume, write_file):
     collector.stop_cleanly()
 
 
+def ahead_of_its_checkpoint(collector, log):
+    """It runs and has delivered two thousand lines, of which its checkpoint knows the first thousand."""
+    log.write_text("".join(f"{number}\n" for number in range(1000)))
+    collector.start()
+    collector.wait_lines(1000)
+    collector.stop_cleanly()
+    collector.start()
+    with log.open("a") as file:
+        file.writelines(f"{number}\n" for number in range(1000, 2000))
+    collector.wait_lines(2000)
+    return collector
+
+
 def test_second_start(collect, volume, tmp_path):
     """By mistake, while the output is moved away: refused before it touches a file of the first one, which goes on."""
     checkpoint, log = tmp_path / "c.json", volume / "web" / "a.log"
     out, moved = tmp_path / "out.log", tmp_path / "out.log.1"
     settings = {"checkpoint": {"path": str(checkpoint), "interval": "1h"}}
-    log.write_text("".join(f"{number}\n" for number in range(1000)))
-    first = collect(**settings).start()
-    first.wait_lines(1000)
-    first.stop_cleanly()
-    first.start()
-    with log.open("a") as file:
-        file.writelines(f"{number}\n" for number in range(1000, 2000))
-    first.wait_lines(2000)  # the checkpoint knows of the first thousand
+    first = ahead_of_its_checkpoint(collect(**settings), log)
     out.rename(moved)  # SIGUSR1 is still to come: nothing lies at the path
     written, saved = moved.read_bytes(), checkpoint.read_bytes()
     for _ in range(20):
@@ -318,14 +324,7 @@ def test_second_start_with_a_copied_checkpoint(collect, volume, tmp_path):
     """The checkpoint's lock does not tell of it: the output that was just moved away is locked all the same, and not cut."""
     log, out, moved = volume / "web" / "a.log", tmp_path / "out.log", tmp_path / "out.log.1"
     mine, copied = tmp_path / "c.json", tmp_path / "copy.json"
-    log.write_text("".join(f"{number}\n" for number in range(1000)))
-    first = collect(checkpoint={"path": str(mine), "interval": "1h"}).start()
-    first.wait_lines(1000)
-    first.stop_cleanly()
-    first.start()
-    with log.open("a") as file:
-        file.writelines(f"{number}\n" for number in range(1000, 2000))
-    first.wait_lines(2000)  # the checkpoint knows of the first thousand
+    first = ahead_of_its_checkpoint(collect(checkpoint={"path": str(mine), "interval": "1h"}), log)
     out.rename(moved)
     copied.write_bytes(mine.read_bytes())
     written = moved.read_bytes()
