@@ -89,6 +89,27 @@ def test_runs_of_a_container(podman, collect):
     s.stop_cleanly()
 
 
+def test_long_log_of_an_ended_container(podman, collect):
+    """Podman loses lines at random where it follows the log of a container that has ended: it is not asked to."""
+    container = podman.write("a", count=100000)
+    container.wait()
+    s = collect().start()
+    assert_collected(s, a=100000)
+    s.stop_cleanly()
+
+
+def test_ends_while_far_behind(podman, collect):
+    """Likewise where it ends while its log is being followed, and the collector is behind."""
+    s = collect().start()
+    s.wait_stderr("the Engine answers")
+    container = podman.write("a", count=150000)
+    container.wait()
+    container.start()
+    container.wait()
+    assert_collected(s, a={"total": 150000, "runs": 2})
+    s.stop_cleanly()
+
+
 def test_silent_containers(podman, collect):
     """Podman answers a request for a log with its first line: silent ones must not be in the way of others."""
     silent = [podman.write(f"silent{n}", count=1, delay=600) for n in range(3)]
@@ -107,32 +128,53 @@ def test_driver_none(podman, collect):
     s.stop_cleanly()
 
 
-def test_tail(podman, tmp_path):
-    """What was written before and what is written now meet inside of a second, of which lines bear no more."""
-    container = podman.write("a", count=3000, rate=500, stderr=30, long_every=100, long_length=20000)
-    time.sleep(2.5)
+@pytest.fixture
+def tail(podman, tmp_path):
+    """`sidetail tail` as it runs; called with how many lines of writer a it is to show, it waits for them."""
     path = tmp_path / "tail.out"
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("SIDETAIL_", "DOCKER_"))}
-    with open(path, "wb") as out:
-        tail = subprocess.Popen([BINARY, "tail", "--json"], stdin=subprocess.DEVNULL, stdout=out,
-                                stderr=subprocess.PIPE, env={**environment, "DOCKER_HOST": podman.host})  # fmt: skip
-    try:
-        container.wait()
+    started = []
 
-        def shown():
-            found = Verifier()
-            found.expect("a", total=3000)
-            whole = path.read_bytes().rpartition(b"\n")[0]
-            found.add_records(parse_json_lines(whole.splitlines()))
-            return found
+    def start():
+        with open(path, "wb") as out:
+            started.append(subprocess.Popen(
+                [BINARY, "tail", "--json"], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE,
+                env={**environment, "DOCKER_HOST": podman.host}))  # fmt: skip
 
-        wait_until(lambda: shown().complete(), 30, lambda: "\n".join(shown().faults()), every=0.3)
+    def shown(total):
+        found = Verifier()
+        found.expect("a", total=total)
+        found.add_records(parse_json_lines(path.read_bytes().rpartition(b"\n")[0].splitlines()))
+        return found
+
+    def assert_shown(total):
+        wait_until(lambda: shown(total).complete(), 60, lambda: "\n".join(shown(total).faults()), every=0.5)
         time.sleep(1)  # a line that comes twice would come by now
-        shown().assert_exactly_once()
-    finally:
-        tail.terminate()
-        said = tail.communicate(timeout=20)[1]
+        shown(total).assert_exactly_once()
+
+    yield start, assert_shown
+    started[0].terminate()
+    said = started[0].communicate(timeout=20)[1]
     assert b"error" not in said, said
+
+
+def test_tail(podman, tail):
+    """What was written before and what is written now meet inside of a second, of which lines bear no more."""
+    start, assert_shown = tail
+    container = podman.write("a", count=3000, rate=500, stderr=30, long_every=100, long_length=20000)
+    time.sleep(2.5)
+    start()
+    container.wait()
+    assert_shown(3000)
+
+
+def test_tail_of_one_that_ends_far_ahead(podman, tail):
+    """Podman's follower drops lines once the container has ended, see test_ends_while_far_behind."""
+    start, assert_shown = tail
+    start()
+    time.sleep(0.5)
+    podman.write("a", count=100000).wait()
+    assert_shown(100000)
 
 
 def test_files(podman, collect_files):

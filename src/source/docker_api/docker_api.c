@@ -79,7 +79,10 @@ static void on_changed(void *arg, struct engine_container *c, enum watch_change 
         }
         break;
     case WATCH_DIED:
-        break; /* its stream ends by itself */
+        if (f) {
+            api_feed_died(f);
+        }
+        break;
     case WATCH_RENAMED:
         select_container(arg, c);
         break;

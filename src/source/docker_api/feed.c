@@ -33,6 +33,13 @@ static void wait_for_room(struct api_feed *f)
     queue_hold(&f->env->queue, HOLD_NO_ROOM);
 }
 
+/* Podman's follower drops lines at random once the container has ended: it reads on to the end of the log, but gives each
+ * line only where its sender, which was told to stop, happens to choose so (nxadm/tail, sendLine). */
+static bool may_follow(const struct api_feed *f)
+{
+    return !engine_is_podman(f->env->engine) || (f->container && f->container->running);
+}
+
 /* Seconds of silence before a check, of a stream that has brought entries. */
 static unsigned patience(const struct api_feed *f)
 {
@@ -319,7 +326,7 @@ void api_feed_open(void *feed)
     }
     struct log_options options = f->options;
     options.since_ns = intake_open(&f->intake);
-    options.follow = true;
+    options.follow = may_follow(f);
     options.started_ns = f->container ? f->container->started_ns : 0;
     options.known_ns = f->intake.cursor.stream[STREAM_STDOUT].last.time_ns;
     struct log_calls calls = {.opened = on_opened, .entry = on_entry, .end = on_end, .arg = f};
@@ -340,6 +347,14 @@ void api_feed_started(struct api_feed *f)
     f->again = true;
     if (f->state == API_IDLE || f->state == API_WAITING) {
         f->backoff = BACKOFF_MIN;
+        enqueue(f);
+    }
+}
+
+void api_feed_died(struct api_feed *f)
+{
+    if (!may_follow(f) && (f->state == API_OPENING || f->state == API_READING)) {
+        close_stream(f); /* the rest is read without following, before Podman begins to drop lines */
         enqueue(f);
     }
 }

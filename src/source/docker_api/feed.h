@@ -67,6 +67,7 @@ void api_feed_open(void *f);
 
 /* What happens. Each may free the feed when its container is gone and all of it is read. */
 void api_feed_started(struct api_feed *f);   /* its container was started */
+void api_feed_died(struct api_feed *f);      /* its container has ended */
 void api_feed_inspected(struct api_feed *f); /* the container's state is fresh */
 void api_feed_gone(struct api_feed *f);      /* its container is removed */
 void api_feed_relisted(struct api_feed *f);  /* the Engine was out of sight, and is back */

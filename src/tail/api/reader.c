@@ -349,7 +349,9 @@ void reader_died(struct reader *r)
         return; /* shown when its history is read */
     }
     event_del(r->timer);
-    if (r->stream) {
+    if (r->stream && engine_is_podman(r->all->engine)) {
+        reader_reopen(r); /* without following: as in the source's feed.c, may_follow */
+    } else if (r->stream) {
         loop_arm_timer(r->timer, LAST_WORDS);
     } else {
         reader_enqueue(r); /* what it wrote since the stream ended, from the cursor on */
