@@ -7,14 +7,18 @@
 
 #define SILENCE_CHECK_AFTER     5   /* seconds before the first check of a stream */
 #define SILENCE_CHECK_AFTER_MAX 300 /* before each further one it doubles, up to this */
+/* Before the first check of a stream that has brought nothing yet, at least. An Engine reads all files through for
+ * `since`, silently: some ten seconds for each GB. */
+#define SILENCE_CHECK_OPENED 10
 
 struct silence {
     unsigned seconds;     /* without an entry */
     bool heard;           /* an entry came since the last tick, whether it was taken or passed over */
     unsigned check_after; /* of those before the next check */
+    bool began;           /* an entry came since the stream was opened */
     /* Before the first check of the next stream. It doubles with each stream that was found hanging before
-     * its first entry: an Engine reads all files through for `since`, silently, which takes long when they
-     * are large or it is busy. Opened anew each time, such a stream would never get on. */
+     * its first entry, for that may be one that the Engine still reads files for. Opened anew each time, such a stream
+     * would never get on. */
     unsigned patience;
     bool hanging; /* a check found more than the stream brought, and nothing has come since */
 };

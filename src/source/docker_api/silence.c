@@ -10,17 +10,26 @@ void silence_init(struct silence *s, unsigned patience)
     *s = (struct silence){.patience = patience};
 }
 
+static unsigned unbegun(const struct silence *s)
+{
+    return s->patience > SILENCE_CHECK_OPENED ? s->patience : SILENCE_CHECK_OPENED;
+}
+
 void silence_opened(struct silence *s)
 {
     s->seconds = 0;
     s->heard = false;
-    s->check_after = s->patience;
+    s->began = false;
+    s->check_after = unbegun(s);
     s->hanging = false;
 }
 
 void silence_broken(struct silence *s, unsigned patience)
 {
-    s->heard = true;
+    if (!s->began) {
+        s->check_after = patience;
+    }
+    s->heard = s->began = true;
     s->patience = patience;
     s->hanging = false;
 }
@@ -43,5 +52,5 @@ void silence_checked(struct silence *s)
 
 void silence_reopening(struct silence *s)
 {
-    s->patience = doubled(s->patience);
+    s->patience = doubled(s->began ? s->patience : unbegun(s));
 }
