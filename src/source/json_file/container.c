@@ -21,6 +21,17 @@
 
 #define DIR_EVENTS (IN_CREATE | IN_MODIFY | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF)
 
+static const char *name_of(const char *path)
+{
+    return strrchr(path, '/') + 1;
+}
+
+static void set_log(struct container *c, struct container_log log)
+{
+    c->log = log;
+    c->log_name = name_of(log.path);
+}
+
 /* -- watches --------------------------------------------------------------------------------------- */
 
 void json_file_unwatched(struct json_file *src, const char *path, int why)
@@ -81,11 +92,6 @@ static void log_event(struct container *c, uint32_t mask, const char *name, cons
     }
 }
 
-static const char *name_of(const char *path)
-{
-    return strrchr(path, '/') + 1;
-}
-
 /* In the directory of the log, where that is another one. */
 static void on_log_event(void *arg, uint32_t mask, const char *name)
 {
@@ -130,7 +136,7 @@ static void on_container_event(void *arg, uint32_t mask, const char *name)
         return;
     }
     if (!c->log.dir) {
-        log_event(c, mask, name, name_of(c->log.path));
+        log_event(c, mask, name, c->log_name);
     }
     if (mask & (IN_CREATE | IN_MOVED_TO)) {
         watch_log(c); /* a directory of the log's own, which the Engine makes as the container starts */
@@ -270,7 +276,7 @@ static void container_set_log(struct container *c, const char *driver)
     unfollow(c);
     metadata_log_free(&c->log);
     log_place_free(&c->place);
-    c->log = log;
+    set_log(c, log);
     c->first_look = c->from_set = false;
 }
 
@@ -406,10 +412,11 @@ void container_add(struct json_file *src, const char *id, bool first_look)
     c->source = src;
     c->first_look = first_look;
     memcpy(c->id, id, ID_LEN);
-    c->log = metadata_log(c->dir, c->id, NULL);
-    if (!c->log.path) {
+    struct container_log log = metadata_log(c->dir, c->id, NULL);
+    if (!log.path) {
         die_out_of_memory();
     }
+    set_log(c, log);
     HASH_ADD_STR(src->containers, id, c);
     watch_directory(c);
     container_identify(c);

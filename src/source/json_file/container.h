@@ -19,6 +19,7 @@ struct container {
     char id[ID_LEN + 1];
     char *dir; /* path */
     struct container_log log;
+    const char *log_name;    /* the name in its path */
     struct log_place place;  /* of log.path; {0}: it was not asked for yet */
     struct watch *watch;     /* of dir; NULL: none, or not collected */
     struct watch *log_watch; /* of its log's directory, where that is another one; NULL: likewise */

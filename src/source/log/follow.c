@@ -322,7 +322,7 @@ void follow_report_lost(const struct follow *f)
 
 void follow_wake(struct follow *f)
 {
-    f->stirred |= shelf_holds(&f->chain) && segment_is_named(f->chain.head, f->path);
+    f->stirred |= !f->turn.open && shelf_holds(&f->chain) && segment_is_named(f->chain.head, f->path);
     follow_ready(f);
 }
 

@@ -72,12 +72,21 @@ static void unqueue(struct tailer *t, struct turn *turn)
 
 /* -- more logs than descriptors ---------------------------------------------------------------- */
 
+/* May files have to be closed before long? Until then their order is of no account. */
+static bool is_scarce(const struct tailer *t)
+{
+    return t->open.most > 0 && metrics.open_files >= t->open.most / 2;
+}
+
 static void note_open(struct tailer *t, struct turn *turn)
 {
+    bool open = follow_has_open(turn->follow);
+    if (open == turn->open && !is_scarce(t)) {
+        return;
+    }
     if (turn->open) {
         TAILQ_REMOVE(&t->opened, turn, open_link);
     }
-    bool open = follow_has_open(turn->follow);
     if (open) {
         TAILQ_INSERT_TAIL(&t->opened, turn, open_link);
         turn->opened_ns = turn->open ? turn->opened_ns : clock_monotonic();

@@ -27,7 +27,8 @@ struct tailer {
     struct turns queue;   /* have something to read */
     struct turns waiting; /* likewise, but there is no descriptor for them; in the order in which they came */
     struct turns all;
-    struct turns opened;   /* have a file open; those that were read longest ago first */
+    struct turns
+        opened; /* have a file open; those that were read longest ago first, once descriptors get scarce */
     int64_t full_until_ns; /* monotonic: till then none is closed for another */
     int64_t said_ns;       /* monotonic: when it was said last that logs wait; 0: never */
     bool served;           /* one of those that wait was read last */
