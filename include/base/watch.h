@@ -11,7 +11,7 @@
 struct watcher;
 struct watch;
 
-/* Called for each event of a watched directory, at once, or within 3 ms while much happens: mask as in inotify(7), name
+/* Called for each event of a watched directory, at once, or within 3 ms (see watcher_set_pace) while much happens: mask as in inotify(7), name
  * of the entry ("" for the directory itself). It may close its own watch and any other. */
 typedef void watch_fn(void *arg, uint32_t mask, const char *name);
 
@@ -19,6 +19,8 @@ typedef void watch_fn(void *arg, uint32_t mask, const char *name);
  * `overflow` is called when the kernel dropped events: everything has to be looked at. NULL on error. */
 struct watcher *watcher_new(struct event_base *base, void (*overflow)(void *arg), void *arg,
                             struct error *err);
+/* While much happens, its events may be told `ns` late; not before it was quiet in between. */
+void watcher_set_pace(struct watcher *w, int64_t ns);
 void watcher_free(struct watcher *w);
 
 /* NULL: errno (EMFILE: there is no inotify instance, which was logged; ENOSPC: the user's limit of inotify watches, fs.inotify.max_user_watches). A directory is

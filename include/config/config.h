@@ -143,8 +143,15 @@ json_t *config_dump(const struct config *cfg);
 /* So many ns of batch.age are spent before a log file is read, the others in the batch. 0: it is read at once. */
 static inline int64_t config_read_wait(const struct config *cfg)
 {
-    int64_t half = cfg->source != SOURCE_DOCKER_API && cfg->batch_age >= 8000000 ? cfg->batch_age / 2 : 0;
-    return half < 100000000 ? half : 100000000;
+    bool waits = cfg->source != SOURCE_DOCKER_API && cfg->batch_age >= 8000000;
+    int64_t most = cfg->batch_age / 5 * 4;
+    return !waits ? 0 : most < 160000000 ? most : 160000000;
+}
+
+/* So many of those pass, at most, before it is known that it was written to. */
+static inline int64_t config_told_wait(const struct config *cfg)
+{
+    return config_read_wait(cfg) / 8;
 }
 
 /* Would the source read the file at `path`, by that name? 1, 0, or -1 when memory is out. */

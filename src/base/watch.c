@@ -14,10 +14,10 @@
 
 /* As network drivers do: while little happens, each event is told at once. Where events come faster than the pace, they
  * are left with the kernel, and told once at each turn of that; until there were none for some turns. */
-#define PACE         (3 * NS_PER_MS)
-#define BUSY_ROUNDS  8  /* so many within the time of as many turns, and it is busy */
-#define MOST_READS   16 /* in one turn */
-#define QUIET_ROUNDS 4  /* so many turns without an event, and it is not */
+#define PACE         (3 * NS_PER_MS) /* or watcher_set_pace */
+#define BUSY_ROUNDS  8               /* so many within the time of as many turns, and it is busy */
+#define MOST_READS   16              /* in one turn */
+#define QUIET_ROUNDS 4               /* so many turns without an event, and it is not */
 
 struct watch {
     int wd;
@@ -28,10 +28,11 @@ struct watch {
 };
 
 struct watcher {
-    int fd;                       /* -1: no inotify instance was to be had … */
-    struct event *readable;       /* … then NULL */
-    int timer;                    /* -1: none was to be had, and events are told at once */
-    struct event *turn;           /* the timer's, while it is busy */
+    int fd;                 /* -1: no inotify instance was to be had … */
+    struct event *readable; /* … then NULL */
+    int timer;              /* -1: none was to be had, and events are told at once */
+    struct event *turn;     /* the timer's, while it is busy */
+    int64_t pace;
     int64_t told_ns[BUSY_ROUNDS]; /* monotonic: when events were told last; the oldest is at `told` */
     unsigned told, quiet;         /* quiet: so many turns were in vain */
     struct event_base *base;
@@ -84,8 +85,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     int64_t now = clock_monotonic(), oldest = w->told_ns[w->told];
     w->told_ns[w->told] = now;
     w->told = (w->told + 1) % BUSY_ROUNDS;
-    bool busy = oldest > 0 && now - oldest < BUSY_ROUNDS * PACE;
-    if (busy && w->turn && set_pace(w, PACE)) {
+    bool busy = oldest > 0 && now - oldest < BUSY_ROUNDS * w->pace;
+    if (busy && w->turn && set_pace(w, w->pace)) {
         event_del(w->readable);
         w->quiet = 0;
     }
@@ -149,13 +150,19 @@ struct watcher *watcher_new(struct event_base *base, void (*overflow)(void *arg)
         error_set(err, "out of memory");
         return NULL;
     }
-    *w = (struct watcher){.fd = -1, .timer = -1, .base = base, .overflow = overflow, .arg = arg};
+    *w =
+        (struct watcher){.fd = -1, .timer = -1, .pace = PACE, .base = base, .overflow = overflow, .arg = arg};
     prepare_turns(w);
     if (start(w) < 0) {
         log_error("cannot watch directories: what is new in them is found once a second only",
                   KV("error", strerror(errno)), KV("hint", "raise fs.inotify.max_user_instances"));
     }
     return w;
+}
+
+void watcher_set_pace(struct watcher *w, int64_t ns)
+{
+    w->pace = ns > PACE ? ns : PACE;
 }
 
 void watcher_free(struct watcher *w)

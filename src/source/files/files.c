@@ -215,6 +215,7 @@ static struct source *files_open(const struct source_env *env, struct error *err
         return NULL;
     }
     src->looked_ns = clock_monotonic();
+    watcher_set_pace(src->watcher, config_told_wait(env->cfg));
     file_set_open(&src->set, env->pipeline);
     look_first(src);
     take_standing(src);
@@ -229,7 +230,9 @@ static void files_resume(struct source *source)
 static int files_reload(struct source *source, const struct config *cfg, struct error *err)
 {
     (void)err;
-    file_set_reload(&((struct files *)source)->set, cfg);
+    struct files *src = (struct files *)source;
+    watcher_set_pace(src->watcher, config_told_wait(cfg));
+    file_set_reload(&src->set, cfg);
     return 0;
 }
 

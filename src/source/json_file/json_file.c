@@ -159,6 +159,7 @@ static struct source *json_file_open(const struct source_env *env, struct error 
         json_file_close(&src->source);
         return NULL;
     }
+    watcher_set_pace(src->watcher, config_told_wait(src->cfg));
     root_watch(src, true);
     return &src->source;
 }
@@ -174,6 +175,7 @@ static int json_file_reload(struct source *source, const struct config *cfg, str
     struct json_file *src = (struct json_file *)source;
     struct container *c, *next;
     src->cfg = cfg;
+    watcher_set_pace(src->watcher, config_told_wait(cfg));
     HASH_ITER(hh, src->containers, c, next)
     {
         c->first_look = false; /* what is wanted from now on is read from its beginning */

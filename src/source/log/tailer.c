@@ -25,7 +25,7 @@ static void run_soon(struct tailer *t)
 /* Where batches wait, reading may wait as well: more is read at once then. */
 static void run_in_time(struct tailer *t)
 {
-    int64_t wait = config_read_wait(t->env.cfg);
+    int64_t wait = config_read_wait(t->env.cfg) - config_told_wait(t->env.cfg);
     if (wait == 0) {
         run_soon(t);
     } else if (!evtimer_pending(t->run, NULL)) {
