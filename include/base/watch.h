@@ -3,6 +3,7 @@
 #define SIDETAIL_BASE_WATCH_H
 
 #include <event2/event.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/inotify.h>
 
@@ -26,6 +27,8 @@ void watcher_free(struct watcher *w);
 /* NULL: errno (EMFILE: there is no inotify instance, which was logged; ENOSPC: the user's limit of inotify watches, fs.inotify.max_user_watches). A directory is
  * watched once only; watching it again gives EEXIST. */
 struct watch *watch_open(struct watcher *w, const char *dir, uint32_t mask, watch_fn *fn, void *arg);
+/* Other events of it from now on. False: not so, for what lies at `dir` is another directory now, or nothing. */
+bool watch_change(struct watch *watch, const char *dir, uint32_t mask);
 void watch_close(struct watch *watch); /* NULL is fine */
 
 #endif

@@ -21,6 +21,7 @@
 
 struct watch {
     int wd;
+    uint32_t mask;
     struct watcher *watcher;
     watch_fn *fn;
     void *arg;
@@ -206,9 +207,33 @@ struct watch *watch_open(struct watcher *w, const char *dir, uint32_t mask, watc
         errno = ENOMEM;
         return NULL;
     }
-    *watch = (struct watch){.wd = wd, .watcher = w, .fn = fn, .arg = arg};
+    *watch = (struct watch){.wd = wd, .mask = mask, .watcher = w, .fn = fn, .arg = arg};
     HASH_ADD_INT(w->by_wd, wd, watch);
     return watch;
+}
+
+/* A directory that is not watched, or by another watch, got the mask: takes that back. */
+static void leave_other(const struct watcher *w, const char *dir, int wd)
+{
+    struct watch *other;
+    HASH_FIND_INT(w->by_wd, &wd, other);
+    if (!other) {
+        inotify_rm_watch(w->fd, wd);
+    } else if (inotify_add_watch(w->fd, dir, other->mask | IN_ONLYDIR) < 0) {
+        w->overflow(w->arg);
+    }
+}
+
+bool watch_change(struct watch *watch, const char *dir, uint32_t mask)
+{
+    const struct watcher *w = watch->watcher;
+    int wd = inotify_add_watch(w->fd, dir, mask | IN_ONLYDIR);
+    if (wd == watch->wd) {
+        watch->mask = mask;
+    } else if (wd >= 0) {
+        leave_other(w, dir, wd);
+    }
+    return wd == watch->wd;
 }
 
 void watch_close(struct watch *watch)

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 // cmocka.h wants the above
 #include <cmocka.h>
@@ -13,9 +14,10 @@
 #include "base/loop.h"
 #include "base/watch.h"
 
-static char dir[] = "/tmp/sidetail-watch-XXXXXX", path[64];
+static char dir[64], path[80];
 static struct event_base *base;
 static struct watcher *watcher;
+static struct watch *watch;
 static int fd;
 static unsigned told;
 
@@ -34,6 +36,7 @@ static int set_up(void **state)
 {
     struct error err = {0};
     (void)state;
+    snprintf(dir, sizeof(dir), "/tmp/sidetail-watch-XXXXXX");
     assert_non_null(mkdtemp(dir));
     snprintf(path, sizeof(path), "%s/log", dir);
     fd = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
@@ -41,7 +44,8 @@ static int set_up(void **state)
     base = loop_new();
     watcher = watcher_new(base, on_overflow, NULL, &err);
     assert_non_null(watcher);
-    assert_non_null(watch_open(watcher, dir, IN_MODIFY, on_event, NULL));
+    watch = watch_open(watcher, dir, IN_MODIFY, on_event, NULL);
+    assert_non_null(watch);
     return 0;
 }
 
@@ -96,10 +100,28 @@ static void test_gathers_while_busy(void **state)
     assert_true(clock_monotonic() < until); /* and it is at once again, once it was quiet */
 }
 
+static void test_tells_other_events(void **state)
+{
+    (void)state;
+    assert_true(watch_change(watch, dir, IN_CREATE));
+    assert_false(is_told_at_once());
+    assert_true(watch_change(watch, dir, IN_MODIFY));
+    assert_true(is_told_at_once());
+    char other[80];
+    snprintf(other, sizeof(other), "%s.other", dir);
+    assert_int_equal(mkdir(other, 0700), 0);
+    assert_false(watch_change(watch, other, IN_CREATE)); /* that is not the one that is watched */
+    assert_non_null(watch_open(watcher, other, IN_CREATE, on_event, NULL)); /* nor is it watched since */
+    assert_false(watch_change(watch, other, IN_MODIFY));
+    assert_int_equal(rmdir(other), 0);
+    assert_true(is_told_at_once());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_gathers_while_busy, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_tells_other_events, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,7 +19,8 @@
 /* How long a new container's metadata may be late before it is tagged by its id alone. */
 #define METADATA_WAIT (2 * NS_PER_S)
 
-#define DIR_EVENTS (IN_CREATE | IN_MODIFY | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF)
+#define DIR_EVENTS  (IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF)
+#define FILE_EVENTS IN_MODIFY
 
 static const char *name_of(const char *path)
 {
@@ -42,6 +43,18 @@ void json_file_unwatched(struct json_file *src, const char *path, int why)
                   KV("path", path));
         src->watches_logged = true;
     }
+}
+
+/* Its log is another one from now on: all that happens in its directory is told, which that may lie in. */
+static void unwatch_log(struct container *c)
+{
+    watch_close(c->log_watch);
+    c->log_watch = NULL;
+    if (c->untold && c->watch && !watch_change(c->watch, c->dir, DIR_EVENTS | FILE_EVENTS)) {
+        watch_close(c->watch); /* the next look opens it anew, where the directory is there */
+        c->watch = NULL;
+    }
+    c->untold = false;
 }
 
 /* Says once what keeps its log from being read, where that has lasted from one look to the next. */
@@ -71,8 +84,7 @@ static void find_log(struct container *c)
     enum log_place_fault before = c->place.fault;
     if (log_place_find(&c->place, c->log.path) && c->follow) {
         follow_move(c->follow, c->place.path, c->place.alias);
-        watch_close(c->log_watch);
-        c->log_watch = NULL;
+        unwatch_log(c);
     }
     say_fault(c, before);
 }
@@ -112,7 +124,7 @@ static void watch_log(struct container *c)
     }
     char *dir = log_place_directory(&c->place);
     if (strcmp(dir, c->dir) != 0) {
-        c->log_watch = watch_open(c->source->watcher, dir, DIR_EVENTS, on_log_event, c);
+        c->log_watch = watch_open(c->source->watcher, dir, DIR_EVENTS | FILE_EVENTS, on_log_event, c);
         if (c->log_watch) {
             follow_look(c->follow); /* what came before the watch */
         } else {
@@ -150,7 +162,7 @@ static void watch_directory(struct container *c)
     if (c->watch) {
         return;
     }
-    c->watch = watch_open(src->watcher, c->dir, DIR_EVENTS, on_container_event, c);
+    c->watch = watch_open(src->watcher, c->dir, DIR_EVENTS | FILE_EVENTS, on_container_event, c);
     if (!c->watch) {
         json_file_unwatched(src, c->dir, errno);
     }
@@ -170,6 +182,18 @@ void container_free(struct container *c)
     free(c);
 }
 
+/* Whether what is written to its log is told of; nothing else in that directory is written to in place. */
+static bool set_untold(void *arg, bool untold)
+{
+    struct container *c = arg;
+    char *dir = log_place_directory(&c->place);
+    struct watch *watch = strcmp(dir, c->dir) == 0 ? c->watch : c->log_watch;
+    bool set = watch ? watch_change(watch, dir, untold ? DIR_EVENTS : DIR_EVENTS | FILE_EVENTS) : !untold;
+    free(dir);
+    c->untold = set ? untold : c->untold;
+    return set;
+}
+
 static void follow(struct container *c)
 {
     struct json_file *src = c->source;
@@ -182,6 +206,8 @@ static void follow(struct container *c)
         .tags = c->tags,
         .from_end = c->first_look && src->cfg->start_at == START_END,
         .from = c->from_set ? &c->from : NULL,
+        .untold = set_untold,
+        .arg = c,
     };
     c->follow = tailer_follow(src->tailer, &options);
     if (!c->follow) {
@@ -192,8 +218,7 @@ static void follow(struct container *c)
 
 static void unfollow(struct container *c)
 {
-    watch_close(c->log_watch);
-    c->log_watch = NULL;
+    unwatch_log(c);
     tailer_unfollow(c->source->tailer, c->follow);
     c->follow = NULL;
 }
@@ -366,7 +391,7 @@ void container_gone(struct container *c)
 void container_look(struct container *c)
 {
     struct stat st;
-    bool told = c->watch; /* of each change of its metadata */
+    bool told = c->watch && !c->untold; /* of each change of its metadata */
     if (c->follow || !c->settled) {
         watch_directory(c); /* here as below before the metadata is looked at, so that no change is missed */
     }

@@ -24,6 +24,7 @@ struct container {
     struct watch *watch;     /* of dir; NULL: none, or not collected */
     struct watch *log_watch; /* of its log's directory, where that is another one; NULL: likewise */
     struct follow *follow;   /* NULL: not collected */
+    bool untold;             /* of what is written in place where its log lies */
     struct tags *tags;       /* NULL: not known yet */
     bool first_look;         /* was there before we were; where its log ended then was not noted */
     bool from_set;           /* that was noted: */

@@ -292,6 +292,8 @@ struct follow *follow_open(const struct follow_env *env, const struct follow_opt
     }
     set_up(f, env, options);
     f->mark_at_open = options->mark_at_open;
+    f->untold = options->untold;
+    f->untold_arg = options->arg;
     resume_begin(f);
     return f;
 }
@@ -433,6 +435,17 @@ bool follow_deleted(const struct follow *f, uint64_t *size)
 struct turn *follow_turn(struct follow *f)
 {
     return &f->turn;
+}
+
+struct chain_offset follow_place(const struct follow *f)
+{
+    const struct segment *head = f->chain.head;
+    return head ? (struct chain_offset){head->order, head->offset} : (struct chain_offset){0};
+}
+
+bool follow_set_untold(struct follow *f, bool untold)
+{
+    return f->untold && f->untold(f->untold_arg, untold);
 }
 
 const char *follow_key(const struct follow *f)

@@ -27,6 +27,10 @@ struct follow_options {
     /* A rotated file is read for so long after the next one was seen to be written to: not all of several
      * writers go over to the new one at once. 0: there is one writer. */
     int64_t grace_ns;
+    /* With `untold`, nobody needs to call follow_wake any more, for it is read each so often; without, as before. What
+     * was written till then need not be told of either. False: not so. NULL: it is always told of. */
+    bool (*untold)(void *arg, bool untold);
+    void *arg;
     /* Put a position into the checkpoint at once, so that it stays a log of its own: see ownership.h */
     bool mark_at_open;
 };
@@ -73,10 +77,12 @@ bool follow_deleted(const struct follow *f, uint64_t *size);
 /* A follow's place in the tailer's queue. Only tailer.c writes it, but for `follow`. */
 struct turn {
     struct follow *follow;
+    unsigned found; /* so many times in a row it was read to its end, and something was new; see steady.h */
+    bool steady;
     bool queued, waiting; /* in the queue, or among those that wait for a descriptor: in queue_link */
     bool open;            /* its follow has a file open */
     int64_t opened_ns;    /* monotonic: since then */
-    TAILQ_ENTRY(turn) queue_link, all_link, open_link;
+    TAILQ_ENTRY(turn) queue_link, all_link, open_link, steady_link;
 };
 
 /* What all follows of a tailer share. */
@@ -115,6 +121,10 @@ bool follow_shelve(struct follow *f);
 bool follow_has_open(const struct follow *f);
 
 struct turn *follow_turn(struct follow *f);
+/* Up to where it was read. */
+struct chain_offset follow_place(const struct follow *f);
+/* See struct follow_options. */
+bool follow_set_untold(struct follow *f, bool untold);
 const char *follow_key(const struct follow *f);
 const char *follow_path(const struct follow *f);
 /* Does it wait for the last writers of a rotated file? */

@@ -46,6 +46,12 @@ static void say_waiting(struct tailer *t, const struct turn *turn)
              KN("open_files", t->open.most), KV("hint", "raise the limit of open files (nofile)"));
 }
 
+static void enqueue(struct tailer *t, struct turn *turn)
+{
+    TAILQ_INSERT_TAIL(&t->queue, turn, queue_link);
+    turn->queued = true;
+}
+
 static void queue(void *arg, struct turn *turn)
 {
     struct tailer *t = arg;
@@ -60,8 +66,7 @@ static void queue(void *arg, struct turn *turn)
     if (TAILQ_EMPTY(&t->queue)) {
         run_in_time(t);
     }
-    TAILQ_INSERT_TAIL(&t->queue, turn, queue_link);
-    turn->queued = true;
+    enqueue(t, turn);
 }
 
 static void unqueue(struct tailer *t, struct turn *turn)
@@ -121,7 +126,8 @@ static bool shelve_one(struct tailer *t, bool busy)
     }
     TAILQ_FOREACH(turn, &t->opened, open_link)
     {
-        if ((!turn->queued || (busy && now - turn->opened_ns >= TURN)) && shelve(t, turn)) {
+        bool due = turn->queued || turn->steady;
+        if ((!due || (busy && now - turn->opened_ns >= TURN)) && shelve(t, turn)) {
             return true;
         }
     }
@@ -175,6 +181,29 @@ static struct turn *next_turn(struct tailer *t)
     return queued;
 }
 
+/* It was read to its end, beginning there. */
+static void note_steady(struct tailer *t, struct turn *turn, struct chain_offset from)
+{
+    bool found = chain_offset_compare(from, follow_place(turn->follow)) != 0;
+    if (!steady_note(&t->steady, turn, found, config_read_wait(t->env.cfg))) {
+        queue(t, turn);
+    }
+}
+
+static void queue_steady(struct tailer *t)
+{
+    struct turn *turn;
+    if (!steady_due(&t->steady, config_read_wait(t->env.cfg))) {
+        return;
+    }
+    TAILQ_FOREACH(turn, &t->steady.logs, steady_link)
+    {
+        if (!turn->queued && !turn->waiting) {
+            enqueue(t, turn);
+        }
+    }
+}
+
 /* False: nothing can be read now. */
 static bool read_one(struct tailer *t)
 {
@@ -182,6 +211,7 @@ static bool read_one(struct tailer *t)
     if (t->stopped || !pipeline_room(t->env.pipeline) || !(turn = next_turn(t))) {
         return false; /* queue or tailer_resume set this going again */
     }
+    struct chain_offset from = follow_place(turn->follow);
     enum follow_state state = follow_read(turn->follow);
     if (state == FOLLOW_WAITS) {
         wait_for_room(t, turn);
@@ -191,6 +221,7 @@ static bool read_one(struct tailer *t)
             queue(t, turn);
         } else {
             t->full_until_ns = 0; /* it may be closed for another */
+            note_steady(t, turn, from);
         }
     }
     return true;
@@ -202,10 +233,13 @@ static void on_run(evutil_socket_t fd, short what, void *arg)
     struct tailer *t = arg;
     int64_t until = clock_monotonic() + RUN;
     bool any;
+    queue_steady(t);
     while ((any = read_one(t)) && !TAILQ_EMPTY(&t->queue) && clock_monotonic() < until) {
     }
     if (any && (!TAILQ_EMPTY(&t->queue) || (!TAILQ_EMPTY(&t->waiting) && t->full_until_ns == 0))) {
         run_soon(t); /* the loop sees to it that others have their turn */
+    } else if (!TAILQ_EMPTY(&t->steady.logs) && !t->stopped) {
+        loop_arm_timer(t->run, steady_left(&t->steady));
     }
 }
 
@@ -337,6 +371,7 @@ struct tailer *tailer_new(const struct source_env *env, struct error *err)
                                      .ready_later = queue_later,
                                      .arg = t};
         TAILQ_INIT(&t->queue);
+        steady_init(&t->steady);
         TAILQ_INIT(&t->all);
         TAILQ_INIT(&t->waiting);
         TAILQ_INIT(&t->opened);
@@ -380,6 +415,7 @@ void tailer_unfollow(struct tailer *t, struct follow *f)
     if (turn->open) {
         TAILQ_REMOVE(&t->opened, turn, open_link);
     }
+    steady_remove(&t->steady, turn);
     TAILQ_REMOVE(&t->all, turn, all_link);
     follow_close(f);
 }

@@ -6,6 +6,7 @@
 
 #include "follow.h"
 #include "source/source.h"
+#include "steady.h"
 
 /* What a source knows of files whatever they are called, as in struct followed_logs. Each may be NULL. */
 struct tailer_calls {
@@ -17,7 +18,6 @@ struct tailer_calls {
 };
 
 /* Only tailer.c writes this. */
-TAILQ_HEAD(turns, turn);
 struct tailer {
     struct follow_env env;
     struct tailer_calls calls;
@@ -27,8 +27,8 @@ struct tailer {
     struct turns queue;   /* have something to read */
     struct turns waiting; /* likewise, but there is no descriptor for them; in the order in which they came */
     struct turns all;
-    struct turns
-        opened; /* have a file open; those that were read longest ago first, once descriptors get scarce */
+    struct steady steady;
+    struct turns opened;   /* have a file open; where files get scarce, the one read longest ago first */
     int64_t full_until_ns; /* monotonic: till then none is closed for another */
     int64_t said_ns;       /* monotonic: when it was said last that logs wait; 0: never */
     bool served;           /* one of those that wait was read last */

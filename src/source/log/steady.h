@@ -1,0 +1,27 @@
+/* Logs that are written to steadily. Where batches wait, and reading with them (config_read_wait), such a log is read each
+ * time that has passed, and nobody needs to be told of each of its lines. Once there was nothing new in it, it is told of
+ * again. */
+#ifndef SIDETAIL_SOURCE_LOG_STEADY_H
+#define SIDETAIL_SOURCE_LOG_STEADY_H
+
+#include "follow.h"
+
+TAILQ_HEAD(turns, turn);
+
+/* Only steady.c writes this. */
+struct steady {
+    struct turns logs;
+    int64_t due_ns; /* monotonic: when they are to be read */
+};
+
+void steady_init(struct steady *s);
+/* It was read to its end; `found`: and something was new. `wait`: see config_read_wait. False: it is told of again from
+ * now on, and has to be read once more: something may have come before that. */
+bool steady_note(struct steady *s, struct turn *turn, bool found, int64_t wait);
+/* Are they due? Then they will be again in `wait`. */
+bool steady_due(struct steady *s, int64_t wait);
+/* In how many nanoseconds? */
+int64_t steady_left(const struct steady *s);
+void steady_remove(struct steady *s, struct turn *turn); /* where it is one of them */
+
+#endif
