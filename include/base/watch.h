@@ -29,6 +29,11 @@ void watcher_free(struct watcher *w);
 struct watch *watch_open(struct watcher *w, const char *dir, uint32_t mask, watch_fn *fn, void *arg);
 /* Other events of it from now on. False: not so, for what lies at `dir` is another directory now, or nothing. */
 bool watch_change(struct watch *watch, const char *dir, uint32_t mask);
+/* Would it tell of all that happens to this open file, which has a name in its directory and no other? In file systems
+ * of this machine alone, and where the file is not mounted there from elsewhere. NULL tells of nothing. */
+bool watch_tells_of(const struct watch *watch, int fd);
+/* And of all that happens to the names in it? */
+bool watch_tells_all(const struct watch *watch);
 void watch_close(struct watch *watch); /* NULL is fine */
 
 #endif

@@ -1,9 +1,13 @@
 #include "base/watch.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 #include <uthash.h>
 
@@ -22,6 +26,7 @@
 struct watch {
     int wd;
     uint32_t mask;
+    uint64_t mount; /* that its directory is in; 0: of a file system that others may write to, or unknown */
     struct watcher *watcher;
     watch_fn *fn;
     void *arg;
@@ -191,6 +196,27 @@ void watcher_free(struct watcher *w)
     free(w);
 }
 
+/* 0: not known (before Linux 5.8). */
+static uint64_t mount_of(int fd, const char *path)
+{
+    struct statx st;
+    bool known = statx(fd, path, AT_EMPTY_PATH, STATX_MNT_ID, &st) == 0 && st.stx_mask & STATX_MNT_ID;
+    return known ? st.stx_mnt_id : 0;
+}
+
+/* Is it of a file system in which nothing happens but through this kernel, by the names that are seen here? */
+static bool is_local(const char *dir)
+{
+    static const unsigned long types[] = {EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, TMPFS_MAGIC,
+                                          F2FS_SUPER_MAGIC};
+    struct statfs fs;
+    bool local = false;
+    for (size_t i = 0; statfs(dir, &fs) == 0 && i < sizeof(types) / sizeof(types[0]) && !local; i++) {
+        local = (unsigned long)fs.f_type == types[i];
+    }
+    return local;
+}
+
 struct watch *watch_open(struct watcher *w, const char *dir, uint32_t mask, watch_fn *fn, void *arg)
 {
     if (!w->readable && start(w) < 0) {
@@ -208,6 +234,7 @@ struct watch *watch_open(struct watcher *w, const char *dir, uint32_t mask, watc
         return NULL;
     }
     *watch = (struct watch){.wd = wd, .mask = mask, .watcher = w, .fn = fn, .arg = arg};
+    watch->mount = is_local(dir) ? mount_of(AT_FDCWD, dir) : 0;
     HASH_ADD_INT(w->by_wd, wd, watch);
     return watch;
 }
@@ -234,6 +261,16 @@ bool watch_change(struct watch *watch, const char *dir, uint32_t mask)
         leave_other(w, dir, wd);
     }
     return wd == watch->wd;
+}
+
+bool watch_tells_all(const struct watch *watch)
+{
+    return watch && watch->mount > 0;
+}
+
+bool watch_tells_of(const struct watch *watch, int fd)
+{
+    return watch_tells_all(watch) && mount_of(fd, "") == watch->mount;
 }
 
 void watch_close(struct watch *watch)

@@ -150,10 +150,19 @@ static void free_real(struct dir *dir)
     }
 }
 
+void dir_unwatch(struct dir *dir)
+{
+    if (dir->watch) {
+        file_set_missed(&dir->source->set);
+    }
+    watch_close(dir->watch);
+    dir->watch = NULL;
+}
+
 void dir_free(struct dir *dir)
 {
     HASH_DEL(dir->source->dirs, dir);
-    watch_close(dir->watch);
+    dir_unwatch(dir);
     for (size_t i = 0; i < dir->count; i++) {
         free(dir->interests[i].caps);
     }
@@ -174,12 +183,6 @@ static void dir_lost(struct files *src, const char *path)
             dir_free(dir);
         }
     }
-}
-
-void dir_unwatch(struct dir *dir)
-{
-    watch_close(dir->watch);
-    dir->watch = NULL;
 }
 
 /* What is watched was deleted or moved away. A link to it may be turned to another directory. */
@@ -234,13 +237,25 @@ static void dir_watch(struct dir *dir)
     dir->watch_logged = !dir->watch;
 }
 
-/* The directory in which its name stands. NULL: not known by that name. */
-static const struct dir *parent_of(const struct dir *dir)
+/* The directory in which the name stands. NULL: not known by that name. */
+static const struct dir *find_parent(const struct files *src, const char *path)
 {
     struct dir *parent;
-    size_t len = (size_t)(strrchr(dir->path, '/') - dir->path);
-    HASH_FIND(hh, dir->source->dirs, dir->path, len > 0 ? len : 1, parent);
+    size_t len = (size_t)(strrchr(path, '/') - path);
+    HASH_FIND(hh, src->dirs, path, len > 0 ? len : 1, parent);
+    return parent;
+}
+
+static const struct dir *parent_of(const struct dir *dir)
+{
+    const struct dir *parent = find_parent(dir->source, dir->path);
     return parent != dir ? parent : NULL;
+}
+
+const struct watch *dir_watch_of(const struct files *src, const char *path)
+{
+    const struct dir *dir = find_parent(src, path);
+    return dir && !dir->linked ? dir->watch : NULL;
 }
 
 /* Where the path leads if no link is on the way: then all but the name is known of the parent. That costs the same
@@ -266,7 +281,7 @@ static bool find_in_parent(const struct dir *dir, const char *base, struct targe
 static struct target dir_target(struct dir *dir)
 {
     struct target at = {.verdict = TARGET_GONE};
-    for (size_t i = 0; i == 0 || (i < dir->count && at.verdict != TARGET_GOOD); i++) {
+    for (size_t i = 0; i < dir->count && at.verdict != TARGET_GOOD; i++) {
         dir->base = pattern_base(dir->interests[i].pattern);
         target_free(&at);
         if (!find_in_parent(dir, dir->base, &at)) {
@@ -342,6 +357,7 @@ void dir_add(struct files *src, const char *path, const struct interest *why, co
             die_out_of_memory();
         }
         dir->source = src;
+        dir->number = src->added++;
         HASH_ADD_KEYPTR(hh, src->dirs, dir->path, strlen(dir->path), dir);
     }
     bool known = has_interest(dir, why);

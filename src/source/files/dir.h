@@ -32,6 +32,7 @@ struct dir {
     int unlisted; /* errno: it could not be listed, which was logged; 0: it was listed */
     struct interest *interests;
     size_t count;
+    unsigned number; /* of those that were added */
     UT_hash_handle hh;
 };
 
@@ -46,6 +47,8 @@ void dir_look(struct dir *dir, bool first_look);
 /* Looks at what is in it, for one interest. Not where `real` is NULL. */
 void dir_scan(struct dir *dir, const struct interest *why, bool first_look);
 void dir_unwatch(struct dir *dir);
+/* The watch of the directory in which that file lies, by the way that its path goes; NULL: there is none. */
+const struct watch *dir_watch_of(const struct files *src, const char *path);
 void dir_free(struct dir *dir);
 
 #endif

@@ -31,6 +31,16 @@ void file_free(struct file *file)
     free(file);
 }
 
+void file_note_from(struct file *file, const struct file_pos *from)
+{
+    if (from->file.head_len > 0) {
+        if (!(file->from = malloc(sizeof(*from)))) {
+            die_out_of_memory();
+        }
+        *file->from = *from;
+    }
+}
+
 /* The service of a file whose path names none: as configured, else the container that the path names (by
  * tags.c), else the file's name without its ending. */
 static void default_service(const struct file *file, struct captures *caps)
@@ -258,6 +268,13 @@ bool file_is_in_place(const struct file *file)
     struct stat st;
     return !file->linked && file->verdict == TARGET_GOOD && lstat(file->path, &st) == 0 &&
            S_ISREG(st.st_mode) && is_there(file, &st);
+}
+
+bool file_is_silent(const struct file *file)
+{
+    const struct file_set *set = file->set;
+    return !file->linked && !file->finishing &&
+           follow_is_silent(file->follow, set->watch_of(set->arg, file->path));
 }
 
 /* Has all that was followed lost its names? A link that is gone is not followed any more, wherever it led. */

@@ -6,6 +6,8 @@
 
 /* Tags it, and follows it where it is wanted; not where its name leads nowhere yet. */
 void file_tag(struct file *file);
+/* It was read up to there as another log's, if that is a position. */
+void file_note_from(struct file *file, const struct file_pos *from);
 /* Stops following it. It is in no table any more. */
 void file_free(struct file *file);
 
@@ -23,6 +25,8 @@ void file_await(struct file *file);
 bool file_is_settled(const struct file *file);
 /* Is its name that of the regular file which it was, and no link led there? */
 bool file_is_in_place(const struct file *file);
+/* Is all of it read, and would all that may happen to it be told? It is followed. */
+bool file_is_silent(const struct file *file);
 /* Has all that was followed lost its names? A link that is gone is not followed any more, wherever it led. *size as of
  * follow_deleted. */
 bool file_is_gone(const struct file *file, uint64_t *size);

@@ -10,6 +10,8 @@
 #include "base/watch.h"
 #include "dir.h"
 
+#define TOLD_TURNS 8 /* see is_due */
+
 /* Was it said of this base, for another pattern? */
 static bool said_missing(const struct files *src, const char *base)
 {
@@ -94,17 +96,26 @@ static void take_standing(const struct files *src)
     standing.source_failing = failing;
 }
 
+/* Is it to be looked at where all are? Those that tell all that is new in them take turns. */
+static bool is_due(const struct files *src, const struct dir *dir)
+{
+    bool told = !dir->linked && !dir->undecided && watch_tells_all(dir->watch);
+    return !told || (src->rescans + dir->number) % TOLD_TURNS == 0;
+}
+
 /* Looks at directories again: at all of them, or those that do not tell what is new in them, or in which it is not
  * decided yet what a file is. */
 static void look_at_dirs(struct files *src, bool all)
 {
     struct dir *dir, *next;
+    src->rescans += all;
     HASH_ITER(hh, src->dirs, dir, next)
     {
-        bool moved = (all || dir->linked || !dir->watch) && dir_find(dir);
+        bool due = all && is_due(src, dir);
+        bool moved = (due || dir->linked || !dir->watch) && dir_find(dir);
         if (dir->verdict == TARGET_GONE) {
             dir_free(dir);
-        } else if (all || moved || !dir->watch || dir->undecided) {
+        } else if (due || moved || !dir->watch || dir->undecided) {
             dir_look(dir, false);
         }
     }
@@ -161,6 +172,11 @@ static void on_overflow(void *arg)
     look(src, true);
 }
 
+static const struct watch *watch_of(void *arg, const char *path)
+{
+    return dir_watch_of(arg, path);
+}
+
 static void files_close(struct source *source)
 {
     struct files *src = (struct files *)source;
@@ -206,7 +222,8 @@ static struct source *files_open(const struct source_env *env, struct error *err
         return NULL;
     }
     src->source.ops = &source_files;
-    src->set = (struct file_set){.cfg = env->cfg, .checkpoint = env->checkpoint};
+    src->set =
+        (struct file_set){.cfg = env->cfg, .checkpoint = env->checkpoint, .watch_of = watch_of, .arg = src};
     if (parse_patterns(src, env->cfg, err) < 0 || !(src->set.tailer = tailer_new(env, err)) ||
         !(src->watcher = watcher_new(env->base, on_overflow, src, err)) ||
         !(src->tick = event_new(env->base, -1, EV_PERSIST, on_tick, src)) ||

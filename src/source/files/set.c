@@ -16,7 +16,8 @@
 #include "copy.h"
 #include "file.h"
 
-#define DELETED_FOR (60 * NS_PER_S) /* a deleted file that is not written to for so long is let go */
+#define SILENT_TURNS 8               /* seconds: see file_set_look */
+#define DELETED_FOR  (60 * NS_PER_S) /* a deleted file that is not written to for so long is let go */
 
 /* -- whose it is ------------------------------------------------------------------------------- */
 
@@ -98,16 +99,6 @@ static void look(struct file *file)
     keep_what_is_there(file);
 }
 
-static void note_from(struct file *file, const struct file_pos *from)
-{
-    if (from->file.head_len > 0) {
-        if (!(file->from = malloc(sizeof(*from)))) {
-            die_out_of_memory();
-        }
-        *file->from = *from;
-    }
-}
-
 static struct file *file_new(struct file_set *set, const char *path, const char *base,
                              const struct captures *caps)
 {
@@ -117,6 +108,7 @@ static struct file *file_new(struct file_set *set, const char *path, const char 
     }
     file->set = set;
     file->asked = set->looks;
+    file->number = set->added++;
     file->base = base;
     file->caps = captures_pack(caps);
     return file;
@@ -340,6 +332,9 @@ bool file_set_add(struct file_set *set, const char *path, const char *base, cons
         look_at_part(file);
         return true;
     }
+    if (file && file->silent && !set->missed) {
+        return true;
+    }
     if (file) {
         if (strcmp(file->base, base) == 0 && !file_is_in_place(file)) {
             file_find_again(file);
@@ -356,7 +351,7 @@ bool file_set_add(struct file_set *set, const char *path, const char *base, cons
     if (wanted && (at.verdict == TARGET_GOOD || at.verdict == TARGET_GONE)) {
         struct file_pos from;
         owner = owner_among_logs(set, path, at.real ? at.real : path, &from);
-        note_from(file, &from);
+        file_note_from(file, &from);
     }
     if (wanted && owner == OWNER_ITSELF) {
         add(file, &at, first_look);
@@ -384,6 +379,7 @@ static void look_at_left_out(struct file *file)
 static void file_look(struct file *file)
 {
     uint64_t size;
+    file->silent = false;
     if (file->of) {
         look_at_part(file);
         return;
@@ -398,6 +394,7 @@ static void file_look(struct file *file)
     look(file);
     if (!file_is_gone(file, &size)) {
         file->missing_ns = 0;
+        file->silent = file_is_silent(file);
     } else if (file->missing_ns == 0 || size != file->missing_size) {
         file->missing_ns = clock_monotonic();
         file->missing_size = size;
@@ -412,6 +409,9 @@ void file_set_event(struct file_set *set, const char *path, uint32_t mask)
     bool inside;
     struct file *file = find(set, path);
     file = file ? file : log_of(set, path, &inside);
+    if (file) {
+        file->silent = false;
+    }
     if (file && file->of) {
         part_event(file, mask);
         return;
@@ -437,13 +437,21 @@ bool file_set_undecided(const struct file_set *set, const char *path)
 void file_set_look(struct file_set *set)
 {
     struct file *file, *next;
+    bool all = set->missed;
+    set->missed = false;
     set->looks++;
     HASH_ITER(hh, set->by_path, file, next)
     {
-        if (file->asked != set->looks) {
+        bool due = all || !file->silent || (set->looks + file->number) % SILENT_TURNS == 0;
+        if (due && file->asked != set->looks) {
             file_look(file);
         }
     }
+}
+
+void file_set_missed(struct file_set *set)
+{
+    set->missed = true;
 }
 
 void file_set_open(struct file_set *set, struct pipeline *pipeline)
@@ -463,6 +471,7 @@ void file_set_reload(struct file_set *set, const struct config *cfg)
     set->cfg = cfg;
     HASH_ITER(hh, set->by_path, file, next)
     {
+        file->silent = false;
         file->first_look = false; /* what is wanted from now on is read from its beginning */
         if (!file->of) {
             file_tag(file);

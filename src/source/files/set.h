@@ -45,6 +45,8 @@ struct file {
     struct file_pos *from; /* owned; NULL: it is none */
     int64_t missing_ns;    /* monotonic: since when it is deleted and not written to; 0: it is there */
     uint64_t missing_size; /* bytes of what was open of it then */
+    unsigned number;       /* of those that were added */
+    bool silent;           /* nothing has happened to it since the last look, or it would have been told */
     UT_hash_handle hh;
 };
 
@@ -57,6 +59,11 @@ struct file_set {
     struct identities identities;
     struct file *by_path;
     uint64_t looks;
+    unsigned added;
+    bool missed; /* something may not have been told */
+    const struct watch *(*watch_of)(void *arg,
+                                    const char *path); /* of the directory that the file is in; NULL: none */
+    void *arg;
     const struct file *before; /* what was known of the file that is added anew; NULL: nothing */
 };
 
@@ -73,8 +80,11 @@ bool file_set_add(struct file_set *set, const char *path, const char *base, cons
 void file_set_event(struct file_set *set, const char *path, uint32_t mask);
 /* Is it a file with a log's number or date before its ending, which is not followed? */
 bool file_set_undecided(const struct file_set *set, const char *path);
-/* Once a second: which were rotated, truncated, deleted? */
+/* Once a second: which were rotated, truncated, deleted? Those are asked each eighth second of which all is told, and of
+ * which nothing was. */
 void file_set_look(struct file_set *set);
+/* Something may have happened that was not told: the next look asks all. */
+void file_set_missed(struct file_set *set);
 /* Tags all by a changed configuration, and begins to follow them or stops. */
 void file_set_reload(struct file_set *set, const struct config *cfg);
 void file_set_close(struct file_set *set);

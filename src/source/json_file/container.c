@@ -108,6 +108,7 @@ static void log_event(struct container *c, uint32_t mask, const char *name, cons
 static void on_log_event(void *arg, uint32_t mask, const char *name)
 {
     struct container *c = arg;
+    c->silent = false;
     if (mask & IN_DELETE_SELF) {
         watch_close(c->log_watch);
         c->log_watch = NULL;
@@ -137,6 +138,7 @@ static void watch_log(struct container *c)
 static void on_container_event(void *arg, uint32_t mask, const char *name)
 {
     struct container *c = arg;
+    c->silent = false;
     if (mask & IN_DELETE_SELF) {
         container_gone(c);
         return;
@@ -182,12 +184,21 @@ void container_free(struct container *c)
     free(c);
 }
 
+/* Of the directory that its log lies in. */
+static struct watch *watch_of_log(const struct container *c)
+{
+    char *dir = log_place_directory(&c->place);
+    struct watch *watch = strcmp(dir, c->dir) == 0 ? c->watch : c->log_watch;
+    free(dir);
+    return watch;
+}
+
 /* Whether what is written to its log is told of; nothing else in that directory is written to in place. */
 static bool set_untold(void *arg, bool untold)
 {
     struct container *c = arg;
     char *dir = log_place_directory(&c->place);
-    struct watch *watch = strcmp(dir, c->dir) == 0 ? c->watch : c->log_watch;
+    struct watch *watch = watch_of_log(c);
     bool set = watch ? watch_change(watch, dir, untold ? DIR_EVENTS : DIR_EVENTS | FILE_EVENTS) : !untold;
     free(dir);
     c->untold = set ? untold : c->untold;
@@ -388,6 +399,13 @@ void container_gone(struct container *c)
     follow_finish(c->follow, on_finished, c);
 }
 
+/* Would all that may happen to it be told, its metadata, its log and where that lies? */
+static bool is_silent(const struct container *c)
+{
+    return c->follow && c->settled && c->watch && !c->untold && !c->place.alias &&
+           follow_is_silent(c->follow, watch_of_log(c));
+}
+
 void container_look(struct container *c)
 {
     struct stat st;
@@ -409,6 +427,7 @@ void container_look(struct container *c)
         watch_log(c);
         follow_look(c->follow);
     }
+    c->silent = is_silent(c);
 }
 
 /* It is not known yet whether it is wanted: notes where its log ends now, to begin there once it is. */
@@ -435,6 +454,7 @@ void container_add(struct json_file *src, const char *id, bool first_look)
     }
     free(dir);
     c->source = src;
+    c->number = src->added++;
     c->first_look = first_look;
     memcpy(c->id, id, ID_LEN);
     struct container_log log = metadata_log(c->dir, c->id, NULL);

@@ -34,6 +34,8 @@ struct container {
     bool unreadable_logged;  /* it was logged that its driver writes nothing that can be read */
     bool settled;            /* its metadata was read */
     int64_t metadata_ns;     /* the time of that; 0: it was not there */
+    unsigned number;         /* of those that were added */
+    bool silent;             /* nothing has happened to it since the last look, or it would have been told */
     UT_hash_handle hh;
 };
 
@@ -50,6 +52,7 @@ struct json_file {
     int64_t root_mtime;
     struct container *containers; /* by id */
     struct container *ending;     /* deleted, being read to their ends */
+    unsigned added, looks;
     struct event *tick;
 };
 
@@ -65,7 +68,8 @@ void container_identify(struct container *c);
 /* Tags it as `who`, and follows it or stops to. */
 void container_tag(struct container *c, const struct identity *who);
 
-/* A second has passed, or events were lost: does what they could not tell. A container that is not collected
+/* A second has passed, or events were lost: does what they could not tell. Of one that is silent each eighth second does,
+ * for all of it is told. A container that is not collected
  * is not watched, but a new name may make it one that is. Where there were not enough watches, one container
  * less, or a higher limit, makes room. */
 void container_look(struct container *c);

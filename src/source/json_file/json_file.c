@@ -13,6 +13,8 @@
 
 #define ROOT_EVENTS (IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF)
 
+#define SILENT_TURNS 8 /* seconds: see container_look */
+
 static bool is_id(const char *name)
 {
     size_t len = 0;
@@ -103,13 +105,17 @@ static void root_look(struct json_file *src)
     }
 }
 
-static void look(struct json_file *src)
+/* Those that are silent take turns, unless it is to be `all`. */
+static void look(struct json_file *src, bool all)
 {
     struct container *c, *next;
     root_look(src);
+    src->looks++;
     HASH_ITER(hh, src->containers, c, next)
     {
-        container_look(c);
+        if (all || !c->silent || (src->looks + c->number) % SILENT_TURNS == 0) {
+            container_look(c);
+        }
     }
     HASH_ITER(hh, src->ending, c, next)
     {
@@ -120,7 +126,7 @@ static void look(struct json_file *src)
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
-    look(arg);
+    look(arg, false);
 }
 
 static void on_overflow(void *arg)
@@ -135,7 +141,7 @@ static void on_overflow(void *arg)
     }
     watch_close(src->root);
     src->root = NULL;
-    look(src);
+    look(src, true);
 }
 
 /* -- the contract ------------------------------------------------------------------------------ */
@@ -178,6 +184,7 @@ static int json_file_reload(struct source *source, const struct config *cfg, str
     watcher_set_pace(src->watcher, config_told_wait(cfg));
     HASH_ITER(hh, src->containers, c, next)
     {
+        c->silent = false;
         c->first_look = false; /* what is wanted from now on is read from its beginning */
         container_identify(c);
         if (c->metadata_logged && !c->settled) {

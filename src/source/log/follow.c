@@ -344,6 +344,15 @@ void follow_look(struct follow *f)
     }
 }
 
+bool follow_is_silent(const struct follow *f, const struct watch *watch)
+{
+    const struct segment *live = f->chain.head;
+    bool pending = f->turn.queued || f->turn.waiting || f->gone || f->failing || f->deferred ||
+                   f->truncation.undecided || f->intake.behind || f->last_line.since_ns > 0;
+    return !pending && f->begin.done && live && is_live(f) && f->intake.alone && live->size == live->offset &&
+           !progress_holds(&f->progress) && !shelf_holds(&f->chain) && watch_tells_of(watch, live->fd);
+}
+
 void follow_ended(struct follow *f, bool ended, int64_t run_end_ns)
 {
     f->last_line.ended = ended;

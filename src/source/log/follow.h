@@ -8,6 +8,7 @@
 
 #include <sys/queue.h>
 
+#include "base/watch.h"
 #include "checkpoint/checkpoint.h"
 #include "config/config.h"
 #include "decode/decode.h"
@@ -42,6 +43,9 @@ void follow_wake(struct follow *f);
 /* Names in its directory changed, or a second has passed: rotated, truncated, created? Wakes it where need
  * be. */
 void follow_look(struct follow *f);
+/* Is all of it read, and would `watch` tell of all that may happen to it? Then follow_look need not be called each second,
+ * until that has told of something. */
+bool follow_is_silent(const struct follow *f, const struct watch *watch);
 /* Its link leads elsewhere now: what is there comes behind what was read, as after a rotation. See
  * struct follow_options. */
 void follow_move(struct follow *f, const char *path, const char *alias);

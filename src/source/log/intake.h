@@ -32,9 +32,10 @@ struct intake {
     uint32_t most;          /* that may be held open */
     struct file_id next_up; /* the oldest of those that are `behind`, where that is known */
     int64_t waiting_since;  /* monotonic: a file could not be opened since then; 0: none */
-    bool behind;            /* newer files are there than the chain holds */
-    bool unlisted;          /* its directory could not be listed, which was logged */
-    bool unsure;            /* the order of its rotated files is a guess, which was logged */
+    bool alone;  /* at the last look, its path, and no other name, was that of the file the chain ends with */
+    bool behind; /* newer files are there than the chain holds */
+    bool unlisted; /* its directory could not be listed, which was logged */
+    bool unsure;   /* the order of its rotated files is a guess, which was logged */
 };
 
 /* Was the file there when the log's files were last listed? */

@@ -112,7 +112,9 @@ bool newer_look(struct intake *in)
     struct segment *tail = in->chain->tail;
     struct stat st;
     bool there = plain_file_stat(in->path, &st);
-    if (there && tail && same_inode(&tail->id, st.st_dev, st.st_ino)) {
+    bool same = there && tail && same_inode(&tail->id, st.st_dev, st.st_ino);
+    in->alone = same && st.st_nlink == 1;
+    if (same) {
         return segment_look(tail, &st);
     }
     if (there || in->behind) {
