@@ -1,5 +1,6 @@
 /* Following a json-file log through rotations and kills at random, two streams of broken lines in it. The
- * seed of a run that failed is printed: FOLLOW_SEED takes it, FOLLOW_RUNS how many to run from there. */
+ * seed of a run that failed is printed: FOLLOW_SEED takes it, FOLLOW_RUNS how many to run from there. With FOLLOW_DELAY=MS,
+ * reading waits meanwhile, each time for another time up to that. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -99,6 +100,15 @@ static void set_multiline(struct config *cfg)
     cfg->multiline_wait = 20 * NS_PER_MS;
 }
 
+/* From now on reading waits for up to four fifths of batch.age, and the batch for the rest. */
+static void delay_visits(struct world *w)
+{
+    const char *most = getenv("FOLLOW_DELAY");
+    if (most && atoi(most) > 0) {
+        w->cfg->batch_age = (rand() % atoi(most) + 1) * NS_PER_MS;
+    }
+}
+
 static void random_run(unsigned seed)
 {
     struct world w;
@@ -111,6 +121,7 @@ static void random_run(unsigned seed)
     world_container(&w);
     world_start(&w);
     for (int step = 0; step < 120; step++) {
+        delay_visits(&w);
         switch (rand() % 12) {
         case 0:
         case 1:
@@ -138,6 +149,7 @@ static void random_run(unsigned seed)
     }
     write_entry(&wr, 0, true);
     write_entry(&wr, 1, true);
+    w.cfg->batch_age = NS_PER_MS;
     world_settle(&w);
     world_run(&w, 1100); /* a safety look, in case the last rotation was met in its middle */
     world_settle(&w);
