@@ -11,6 +11,15 @@
 
 #include "base/clock.h"
 
+/* For json_load_callback: json_loadfd reads one byte with each call to the kernel. */
+static size_t read_some(void *buffer, size_t room, void *fd)
+{
+    ssize_t n;
+    while ((n = read(*(const int *)fd, buffer, room)) < 0 && errno == EINTR) {
+    }
+    return n < 0 ? (size_t)-1 : (size_t)n;
+}
+
 static json_t *load(const char *dir, const char *name, struct error *err)
 {
     char path[PATH_MAX];
@@ -23,7 +32,7 @@ static json_t *load(const char *dir, const char *name, struct error *err)
         return NULL;
     }
     json_error_t where;
-    json_t *json = json_loadfd(fd, JSON_ALLOW_NUL, &where);
+    json_t *json = json_load_callback(read_some, &fd, JSON_ALLOW_NUL, &where);
     close(fd);
     if (!json || !json_is_object(json)) {
         error_set(err, "%s: %s", path, json ? "not a JSON object" : where.text);
