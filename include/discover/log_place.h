@@ -14,16 +14,18 @@ enum log_place_fault {
 
 /* {0} knows nothing yet. */
 struct log_place {
-    char *path; /* of the live file, without links, where the fault is none; owned */
+    /* Of the live file, without links, where the fault is none; owned, or the name itself. */
+    char *path;
     /* The name, where that is a link: rotated files may lie beside it, too; owned. NULL: it is none. */
     char *alias;
     enum log_place_fault fault;
     char *target; /* where a faulty name leads; owned. NULL: it is not faulty */
     dev_t dev;    /* what is there; 0: nothing */
     ino_t ino;
+    bool is_name; /* the path is the name */
 };
 
-/* Looks where the log called `name` lies now. True: elsewhere than before; then path and alias are new. Where it is
+/* Looks where the log called `name` lies now, which outlives that. True: elsewhere than before; then path and alias are new. Where it is
  * faulty, they stay, or are the name if there was none before. Memory that runs out ends the process. */
 bool log_place_find(struct log_place *place, const char *name);
 /* The directory of the file, to be freed. */

@@ -23,6 +23,25 @@ static void set(char **field, char *value)
     *field = value;
 }
 
+static void free_path(struct log_place *place)
+{
+    if (!place->is_name) {
+        free(place->path);
+    }
+    place->path = NULL;
+}
+
+/* Takes the path. Most are the name: then that is kept once. */
+static void set_path(struct log_place *place, const char *name, char *path)
+{
+    free_path(place);
+    place->is_name = strcmp(path, name) == 0;
+    place->path = place->is_name ? (char *)name : path;
+    if (place->is_name) {
+        free(path);
+    }
+}
+
 static bool is_file(const struct stat *st, dev_t dev, ino_t ino)
 {
     return st->st_ino == ino && st->st_dev == dev;
@@ -76,13 +95,13 @@ bool log_place_find(struct log_place *place, const char *name)
     bool good = found && place->fault == LOG_PLACE_GOOD;
     bool moved = good && (!place->path || strcmp(place->path, real) != 0 || linked != (place->alias != NULL));
     if (moved) {
-        set(&place->path, real);
+        set_path(place, name, real);
         set(&place->alias, linked ? must(strdup(name)) : NULL);
         return true;
     }
     free(real);
     if (!place->path) {
-        place->path = must(real_name(name));
+        set_path(place, name, must(real_name(name)));
         return true;
     }
     return false;
@@ -96,7 +115,7 @@ char *log_place_directory(const struct log_place *place)
 
 void log_place_free(struct log_place *place)
 {
-    free(place->path);
+    free_path(place);
     free(place->alias);
     free(place->target);
     *place = (struct log_place){0};

@@ -172,12 +172,19 @@ static void watch_directory(struct container *c)
 
 /* -- its log --------------------------------------------------------------------------------------- */
 
+static void forget_from(struct container *c)
+{
+    free(c->from);
+    c->from = NULL;
+}
+
 void container_free(struct container *c)
 {
     tailer_unfollow(c->source->tailer, c->follow);
     watch_close(c->watch);
     watch_close(c->log_watch);
     tags_unref(c->tags);
+    forget_from(c);
     free(c->dir);
     metadata_log_free(&c->log);
     log_place_free(&c->place);
@@ -216,7 +223,7 @@ static void follow(struct container *c)
         .decoder = c->log.decoder,
         .tags = c->tags,
         .from_end = c->first_look && src->cfg->start_at == START_END,
-        .from = c->from_set ? &c->from : NULL,
+        .from = c->from,
         .untold = set_untold,
         .arg = c,
     };
@@ -313,7 +320,8 @@ static void container_set_log(struct container *c, const char *driver)
     metadata_log_free(&c->log);
     log_place_free(&c->place);
     set_log(c, log);
-    c->first_look = c->from_set = false;
+    forget_from(c);
+    c->first_look = false;
 }
 
 /* The time of its metadata; 0: that is not there. */
@@ -436,7 +444,13 @@ static void note_end(struct container *c)
     bool from_end = c->source->cfg->start_at == START_END;
     int64_t saved_ns = checkpoint_saved_before(c->source->checkpoint);
     find_log(c);
-    c->from_set = from_end && begin_note_end(c->place.path, NULL, c->log.decoder, saved_ns, &c->from);
+    struct file_pos end;
+    if (from_end && begin_note_end(c->place.path, NULL, c->log.decoder, saved_ns, &end)) {
+        if (!(c->from = malloc(sizeof(end)))) {
+            die_out_of_memory();
+        }
+        *c->from = end;
+    }
     c->first_look = false;
 }
 

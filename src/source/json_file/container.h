@@ -27,8 +27,7 @@ struct container {
     bool untold;             /* of what is written in place where its log lies */
     struct tags *tags;       /* NULL: not known yet */
     bool first_look;         /* was there before we were; where its log ended then was not noted */
-    bool from_set;           /* that was noted: */
-    struct file_pos from;    /* where its log ended as we began */
+    struct file_pos *from;   /* that was noted: where its log ended as we began; owned. NULL: it was not */
     bool metadata_logged;    /* it was logged that its metadata cannot be read */
     bool fault_logged;       /* it was logged that where its log lies there is none that can be read */
     bool unreadable_logged;  /* it was logged that its driver writes nothing that can be read */

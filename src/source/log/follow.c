@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "base/memory.h"
 #include "base/metrics.h"
 #include "base/plain_file.h"
 #include "deleted.h"
@@ -240,24 +239,10 @@ enum follow_state follow_read(struct follow *f)
 
 /* -- opening and closing ----------------------------------------------------------------------- */
 
-static void free_path(struct follow *f)
-{
-    if (f->path != follow_key(f)) {
-        free((char *)f->path);
-    }
-}
-
 void follow_move(struct follow *f, const char *path, const char *alias)
 {
-    free_path(f);
-    free(f->alias);
-    f->path = strcmp(path, follow_key(f)) == 0 ? follow_key(f) : strdup(path);
-    f->alias = alias ? strdup(alias) : NULL;
-    if (!f->path || (alias && !f->alias)) {
-        die_out_of_memory();
-    }
-    f->lines.path = f->ownership.path = f->intake.path = f->path;
-    f->intake.alias = f->alias;
+    f->path = f->lines.path = f->ownership.path = f->intake.path = path;
+    f->intake.alias = alias;
 }
 
 static void set_up(struct follow *f, const struct follow_env *env, const struct follow_options *options)
@@ -303,9 +288,7 @@ void follow_close(struct follow *f)
     chain_free(&f->chain);
     intake_free(&f->intake);
     begin_free(&f->begin);
-    free_path(f);
     progress_close(&f->progress);
-    free(f->alias);
     free(f);
 }
 

@@ -18,7 +18,8 @@
 struct follow;
 
 struct follow_options {
-    const char *key;               /* in the checkpoint */
+    const char *key; /* in the checkpoint */
+    /* Both outlive the follow, or follow_move, by which they may have gone. */
     const char *path;              /* of the live file, without links; it need not exist yet */
     const char *alias;             /* a link to it that names it: rotated files may bear its name; or NULL */
     const struct decoder *decoder; /* NULL: by the file's first line */

@@ -11,8 +11,7 @@
 struct follow {
     const struct follow_env *env;
     struct turn turn;
-    const char *path; /* see struct follow_options; owned, but where it is the key itself */
-    char *alias;      /* owned */
+    const char *path; /* see struct follow_options */
 
     struct chain chain;         /* the files that are held open */
     struct ownership ownership; /* which files are this log's */
