@@ -69,7 +69,9 @@ static void on_age(evutil_socket_t fd, short what, void *arg)
 static struct batch *current_batch(struct batcher *b)
 {
     if (!b->current) {
-        int64_t age = b->cfg->batch_age - config_read_wait(b->cfg), least = b->sink->ops->least_age;
+        /* Some of it is for what comes in between. */
+        int64_t waited = config_read_wait(b->cfg) + config_told_wait(b->cfg);
+        int64_t age = b->cfg->batch_age - waited, least = b->sink->ops->least_age;
         b->current = pool_take(&b->pool);
         loop_arm_timer(b->age_timer, age > least ? age : least);
     }

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "source/files/dir.h"
+#include "source/files/file.h"
 #include "source/json_file/container.h"
 #include "world.h"
 
@@ -19,7 +20,7 @@ static struct files *source(void)
     return (struct files *)w.source;
 }
 
-static const struct file *file(void)
+static struct file *file(void)
 {
     return source()->set.by_path;
 }
@@ -57,21 +58,19 @@ static void test_what_was_read_is_silent(void **state)
 {
     (void)state;
     start();
-    assert_true(file()->silent);
+    assert_true(file_rests(file()));
     world_write(&w, "web/a.log", "2\n");
     world_await(&w, "1\n2\n");
-    assert_false(file()->silent);
-    look();
-    assert_true(file()->silent);
+    assert_true(file_rests(file()));
     world_rename(&w, "web/a.log", "web/a.log.1");
     world_settle(&w);
-    assert_false(file()->silent);
+    assert_false(file_rests(file()));
     look_in_turn();
-    assert_false(file()->silent); /* nobody would tell where it is made anew, if its directory went */
+    assert_false(file_rests(file()));
     world_write(&w, "web/a.log", "3\n");
     world_await(&w, "1\n2\n3\n");
     look();
-    assert_true(file()->silent);
+    assert_true(file_rests(file()));
     world_free(&w);
 }
 
@@ -82,11 +81,11 @@ static void test_what_waits_is_not(void **state)
     world_write(&w, "web/a.log", "un");
     world_settle(&w);
     look_in_turn();
-    assert_false(file()->silent);
+    assert_false(file_rests(file()));
     world_write(&w, "web/a.log", "finished\n");
     world_await(&w, "1\nunfinished\n");
     look();
-    assert_true(file()->silent);
+    assert_true(file_rests(file()));
     world_free(&w);
 }
 
@@ -95,10 +94,10 @@ static void test_what_has_two_names_is_not(void **state)
 {
     (void)state;
     start();
-    assert_true(file()->silent);
+    assert_true(file_rests(file()));
     assert_int_equal(link(world_path(&w, "web/a.log"), world_path(&w, "b")), 0);
     look_in_turn();
-    assert_false(file()->silent);
+    assert_false(file_rests(file()));
     world_write(&w, "b", "2\n");
     look();
     world_await(&w, "1\n2\n");
@@ -109,7 +108,7 @@ static void test_nothing_is_where_no_watch_is(void **state)
 {
     (void)state;
     start();
-    assert_true(file()->silent);
+    assert_true(file_rests(file()));
     dir_unwatch(source()->dirs);
     for (struct dir *dir = source()->dirs; dir; dir = dir->hh.next) {
         dir_unwatch(dir);
@@ -118,7 +117,7 @@ static void test_nothing_is_where_no_watch_is(void **state)
     world_run(&w, 20);
     look(); /* the first one, whether or not it is its turn */
     world_await(&w, "1\n2\n");
-    assert_false(file()->silent);
+    assert_false(file_rests(file()));
     world_free(&w);
 }
 
@@ -137,17 +136,23 @@ static void test_containers(void **state)
     }
     event_del(((struct json_file *)w.source)->tick);
     container_look(c);
-    assert_true(c->silent);
+    assert_true(c->told && follow_rests(c->follow));
     world_write_entry(&w, WORLD_ID "/" WORLD_ID "-json.log", "2\\n");
     world_await(&w, "1\n2\n");
-    assert_false(c->silent);
+    assert_true(c->told && follow_rests(c->follow));
+    world_rename(&w, WORLD_ID "/" WORLD_ID "-json.log", WORLD_ID "/" WORLD_ID "-json.log.1");
+    world_settle(&w);
     container_look(c);
-    assert_true(c->silent);
+    assert_false(c->told);
+    world_write_entry(&w, WORLD_ID "/" WORLD_ID "-json.log", "3\\n");
+    world_await(&w, "1\n2\n3\n");
+    container_look(c);
+    assert_true(c->told && follow_rests(c->follow));
     watch_close(c->watch);
     c->watch = NULL;
+    c->told = false;
     container_look(c);
-    container_look(c);
-    assert_true(c->silent && c->watch);
+    assert_true(c->told && c->watch);
     world_free(&w);
 }
 

@@ -117,6 +117,7 @@ void file_tag(struct file *file)
     if (!tags_wanted(tags, &who, set->cfg, NULL)) {
         tailer_unfollow(set->tailer, file->follow);
         file->follow = NULL;
+        file->told = file->silent = false;
     } else if (file->follow) {
         follow_retag(file->follow, tags);
     } else {
@@ -270,11 +271,17 @@ bool file_is_in_place(const struct file *file)
            S_ISREG(st.st_mode) && is_there(file, &st);
 }
 
-bool file_is_silent(const struct file *file)
+bool file_is_told(const struct file *file)
 {
     const struct file_set *set = file->set;
     return !file->linked && !file->finishing &&
-           follow_is_silent(file->follow, set->watch_of(set->arg, file->path));
+           follow_is_told(file->follow, set->watch_of(set->arg, file->path));
+}
+
+bool file_rests(struct file *file)
+{
+    file->silent = file->silent || (file->told && follow_rests(file->follow));
+    return file->silent;
 }
 
 /* Has all that was followed lost its names? A link that is gone is not followed any more, wherever it led. */

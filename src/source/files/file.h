@@ -25,8 +25,10 @@ void file_await(struct file *file);
 bool file_is_settled(const struct file *file);
 /* Is its name that of the regular file which it was, and no link led there? */
 bool file_is_in_place(const struct file *file);
-/* Is all of it read, and would all that may happen to it be told? It is followed. */
-bool file_is_silent(const struct file *file);
+/* As of the look just now, would all that may happen to it be told? It is followed. */
+bool file_is_told(const struct file *file);
+/* Would events have told, if there were a reason to look at it? */
+bool file_rests(struct file *file);
 /* Has all that was followed lost its names? A link that is gone is not followed any more, wherever it led. *size as of
  * follow_deleted. */
 bool file_is_gone(const struct file *file, uint64_t *size);

@@ -16,8 +16,8 @@
 #include "copy.h"
 #include "file.h"
 
-#define SILENT_TURNS 8               /* seconds: see file_set_look */
-#define DELETED_FOR  (60 * NS_PER_S) /* a deleted file that is not written to for so long is let go */
+#define RESTING_TURNS 8               /* seconds: see file_set_look */
+#define DELETED_FOR   (60 * NS_PER_S) /* a deleted file that is not written to for so long is let go */
 
 /* -- whose it is ------------------------------------------------------------------------------- */
 
@@ -379,7 +379,7 @@ static void look_at_left_out(struct file *file)
 static void file_look(struct file *file)
 {
     uint64_t size;
-    file->silent = false;
+    file->told = file->silent = false;
     if (file->of) {
         look_at_part(file);
         return;
@@ -394,7 +394,7 @@ static void file_look(struct file *file)
     look(file);
     if (!file_is_gone(file, &size)) {
         file->missing_ns = 0;
-        file->silent = file_is_silent(file);
+        file->told = file_is_told(file);
     } else if (file->missing_ns == 0 || size != file->missing_size) {
         file->missing_ns = clock_monotonic();
         file->missing_size = size;
@@ -411,6 +411,7 @@ void file_set_event(struct file_set *set, const char *path, uint32_t mask)
     file = file ? file : log_of(set, path, &inside);
     if (file) {
         file->silent = false;
+        file->told &= !(mask & ~IN_MODIFY);
     }
     if (file && file->of) {
         part_event(file, mask);
@@ -442,7 +443,7 @@ void file_set_look(struct file_set *set)
     set->looks++;
     HASH_ITER(hh, set->by_path, file, next)
     {
-        bool due = all || !file->silent || (set->looks + file->number) % SILENT_TURNS == 0;
+        bool due = all || (set->looks + file->number) % RESTING_TURNS == 0 || !file_rests(file);
         if (due && file->asked != set->looks) {
             file_look(file);
         }
@@ -471,7 +472,7 @@ void file_set_reload(struct file_set *set, const struct config *cfg)
     set->cfg = cfg;
     HASH_ITER(hh, set->by_path, file, next)
     {
-        file->silent = false;
+        file->told = file->silent = false;
         file->first_look = false; /* what is wanted from now on is read from its beginning */
         if (!file->of) {
             file_tag(file);

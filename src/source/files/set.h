@@ -46,7 +46,8 @@ struct file {
     int64_t missing_ns;    /* monotonic: since when it is deleted and not written to; 0: it is there */
     uint64_t missing_size; /* bytes of what was open of it then */
     unsigned number;       /* of those that were added */
-    bool silent;           /* nothing has happened to it since the last look, or it would have been told */
+    bool told;   /* as of the last look, all that may happen to it is told, and nothing but writing was */
+    bool silent; /* and it rests, and no writing was told since */
     UT_hash_handle hh;
 };
 
@@ -80,8 +81,8 @@ bool file_set_add(struct file_set *set, const char *path, const char *base, cons
 void file_set_event(struct file_set *set, const char *path, uint32_t mask);
 /* Is it a file with a log's number or date before its ending, which is not followed? */
 bool file_set_undecided(const struct file_set *set, const char *path);
-/* Once a second: which were rotated, truncated, deleted? Those are asked each eighth second of which all is told, and of
- * which nothing was. */
+/* Once a second: which were rotated, truncated, deleted? Those are asked each eighth second of which all is told, but
+ * nothing was that is a reason to. */
 void file_set_look(struct file_set *set);
 /* Something may have happened that was not told: the next look asks all. */
 void file_set_missed(struct file_set *set);

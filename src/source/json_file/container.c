@@ -104,11 +104,18 @@ static void log_event(struct container *c, uint32_t mask, const char *name, cons
     }
 }
 
+/* What tells of more than writing may be a reason for another look. */
+static void note_event(struct container *c, uint32_t mask)
+{
+    c->silent = false;
+    c->told &= !(mask & ~FILE_EVENTS);
+}
+
 /* In the directory of the log, where that is another one. */
 static void on_log_event(void *arg, uint32_t mask, const char *name)
 {
     struct container *c = arg;
-    c->silent = false;
+    note_event(c, mask);
     if (mask & IN_DELETE_SELF) {
         watch_close(c->log_watch);
         c->log_watch = NULL;
@@ -138,7 +145,7 @@ static void watch_log(struct container *c)
 static void on_container_event(void *arg, uint32_t mask, const char *name)
 {
     struct container *c = arg;
-    c->silent = false;
+    note_event(c, mask);
     if (mask & IN_DELETE_SELF) {
         container_gone(c);
         return;
@@ -209,6 +216,7 @@ static bool set_untold(void *arg, bool untold)
     bool set = watch ? watch_change(watch, dir, untold ? DIR_EVENTS : DIR_EVENTS | FILE_EVENTS) : !untold;
     free(dir);
     c->untold = set ? untold : c->untold;
+    c->silent = false;
     return set;
 }
 
@@ -239,6 +247,7 @@ static void unfollow(struct container *c)
     unwatch_log(c);
     tailer_unfollow(c->source->tailer, c->follow);
     c->follow = NULL;
+    c->told = c->silent = false;
 }
 
 /* Its tags as `who`; NULL: the configuration leaves it out. */
@@ -407,11 +416,11 @@ void container_gone(struct container *c)
     follow_finish(c->follow, on_finished, c);
 }
 
-/* Would all that may happen to it be told, its metadata, its log and where that lies? */
-static bool is_silent(const struct container *c)
+/* Would all that may happen to it be told, its metadata, its log and where that lies? Or, but for what is read anyway. */
+static bool is_told(const struct container *c)
 {
-    return c->follow && c->settled && c->watch && !c->untold && !c->place.alias &&
-           follow_is_silent(c->follow, watch_of_log(c));
+    return c->follow && c->settled && c->watch && !c->place.alias &&
+           follow_is_told(c->follow, watch_of_log(c));
 }
 
 void container_look(struct container *c)
@@ -435,7 +444,8 @@ void container_look(struct container *c)
         watch_log(c);
         follow_look(c->follow);
     }
-    c->silent = is_silent(c);
+    c->silent = false;
+    c->told = is_told(c);
 }
 
 /* It is not known yet whether it is wanted: notes where its log ends now, to begin there once it is. */

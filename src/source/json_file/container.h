@@ -34,7 +34,8 @@ struct container {
     bool settled;            /* its metadata was read */
     int64_t metadata_ns;     /* the time of that; 0: it was not there */
     unsigned number;         /* of those that were added */
-    bool silent;             /* nothing has happened to it since the last look, or it would have been told */
+    bool told;   /* as of the last look, all that may happen to it is told, and nothing but writing was */
+    bool silent; /* and it rests, and no writing was told since */
     UT_hash_handle hh;
 };
 
@@ -67,8 +68,7 @@ void container_identify(struct container *c);
 /* Tags it as `who`, and follows it or stops to. */
 void container_tag(struct container *c, const struct identity *who);
 
-/* A second has passed, or events were lost: does what they could not tell. Of one that is silent each eighth second does,
- * for all of it is told. A container that is not collected
+/* A second has passed (one that rests is looked at each eighth), or events were lost: does what they could not tell. A container that is not collected
  * is not watched, but a new name may make it one that is. Where there were not enough watches, one container
  * less, or a higher limit, makes room. */
 void container_look(struct container *c);

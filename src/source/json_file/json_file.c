@@ -13,7 +13,7 @@
 
 #define ROOT_EVENTS (IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF)
 
-#define SILENT_TURNS 8 /* seconds: see container_look */
+#define RESTING_TURNS 8 /* seconds: see rests */
 
 static bool is_id(const char *name)
 {
@@ -105,7 +105,14 @@ static void root_look(struct json_file *src)
     }
 }
 
-/* Those that are silent take turns, unless it is to be `all`. */
+/* Would events have told, if there were a reason to look at it? */
+static bool rests(struct container *c)
+{
+    c->silent = c->silent || (c->told && follow_rests(c->follow));
+    return c->silent;
+}
+
+/* Those that rest take turns, unless it is to be `all`. */
 static void look(struct json_file *src, bool all)
 {
     struct container *c, *next;
@@ -113,7 +120,7 @@ static void look(struct json_file *src, bool all)
     src->looks++;
     HASH_ITER(hh, src->containers, c, next)
     {
-        if (all || !c->silent || (src->looks + c->number) % SILENT_TURNS == 0) {
+        if (all || (src->looks + c->number) % RESTING_TURNS == 0 || !rests(c)) {
             container_look(c);
         }
     }
@@ -184,7 +191,7 @@ static int json_file_reload(struct source *source, const struct config *cfg, str
     watcher_set_pace(src->watcher, config_told_wait(cfg));
     HASH_ITER(hh, src->containers, c, next)
     {
-        c->silent = false;
+        c->told = c->silent = false;
         c->first_look = false; /* what is wanted from now on is read from its beginning */
         container_identify(c);
         if (c->metadata_logged && !c->settled) {

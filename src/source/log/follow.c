@@ -327,13 +327,24 @@ void follow_look(struct follow *f)
     }
 }
 
-bool follow_is_silent(const struct follow *f, const struct watch *watch)
+bool follow_is_told(const struct follow *f, const struct watch *watch)
+{
+    const struct segment *live = f->chain.head;
+    return live && is_live(f) && f->intake.alone && !segment_shelved(live) && watch_tells_of(watch, live->fd);
+}
+
+bool follow_rests(struct follow *f)
 {
     const struct segment *live = f->chain.head;
     bool pending = f->turn.queued || f->turn.waiting || f->gone || f->failing || f->deferred ||
-                   f->truncation.undecided || f->intake.behind || f->last_line.since_ns > 0;
-    return !pending && f->begin.done && live && is_live(f) && f->intake.alone && live->size == live->offset &&
-           !progress_holds(&f->progress) && !shelf_holds(&f->chain) && watch_tells_of(watch, live->fd);
+                   f->truncation.undecided || f->intake.behind || progress_holds(&f->progress);
+    bool rests = !pending && f->begin.done && live && is_live(f) && live->size == live->offset &&
+                 !segment_shelved(live);
+    if (rests) {
+        feed_set_lag(f->progress.feed, 0);
+        f->last_line = (struct last_line){.ended = f->last_line.ended}; /* there is none */
+    }
+    return rests;
 }
 
 void follow_ended(struct follow *f, bool ended, int64_t run_end_ns)

@@ -44,9 +44,11 @@ void follow_wake(struct follow *f);
 /* Names in its directory changed, or a second has passed: rotated, truncated, created? Wakes it where need
  * be. */
 void follow_look(struct follow *f);
-/* Is all of it read, and would `watch` tell of all that may happen to it? Then follow_look need not be called each second,
- * until that has told of something. */
-bool follow_is_silent(const struct follow *f, const struct watch *watch);
+/* As of the last look: would `watch` tell of all that may happen to its files? Where that has told of nothing but
+ * writing since, and follow_rests, follow_look need not be called each second. */
+bool follow_is_told(const struct follow *f, const struct watch *watch);
+/* Is all of it read, as far as is known, and waits nothing for another look? */
+bool follow_rests(struct follow *f);
 /* Its link leads elsewhere now: what is there comes behind what was read, as after a rotation. See
  * struct follow_options. */
 void follow_move(struct follow *f, const char *path, const char *alias);
