@@ -2,7 +2,8 @@
 
 #include "base/clock.h"
 
-#define OFTEN 4 /* so many times in a row something was new, and it will be */
+#define OFTEN 8                 /* so many times in a row something was new, and it will be */
+#define LEAST (100 * NS_PER_MS) /* where reading does not wait any more, and they could not be read yet */
 
 void steady_init(struct steady *s)
 {
@@ -37,7 +38,7 @@ bool steady_due(struct steady *s, int64_t wait)
 {
     bool due = !TAILQ_EMPTY(&s->logs) && steady_left(s) <= 0;
     if (due) {
-        s->due_ns = clock_monotonic() + wait;
+        s->due_ns = clock_monotonic() + (wait > 0 ? wait : LEAST);
     }
     return due;
 }
