@@ -67,6 +67,15 @@ int tags_render_logfmt(const struct tags *tags);
  * for services, containers or labels of which none fits (each of the three kinds that has globs must fit). */
 bool tags_wanted(const struct tags *tags, const struct identity *who, const struct config *cfg,
                  const char *self);
+/* Why it may not. */
+struct tags_refusal {
+    const char *by; /* a key of the configuration, the label, or TAGS_OWN; NULL: it may */
+    /* The glob of that key that fits, or the label's value; NULL: none fits (include), or there is none. */
+    const char *value;
+};
+#define TAGS_OWN "own"
+struct tags_refusal tags_refused(const struct tags *tags, const struct identity *who,
+                                 const struct config *cfg, const char *self);
 /* Is it the container of that id (NULL: none)? */
 bool tags_is_own(const struct identity *who, const char *self);
 

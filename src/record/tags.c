@@ -42,14 +42,15 @@ static const char *host_name(void)
     return name;
 }
 
-static bool any_glob(const struct string_list *globs, const char *text)
+/* The first that fits; NULL: none does. */
+static const char *fitting_glob(const struct string_list *globs, const char *text)
 {
     for (size_t i = 0; text && i < globs->count; i++) {
         if (fnmatch(globs->items[i], text, 0) == 0) {
-            return true;
+            return globs->items[i];
         }
     }
-    return false;
+    return NULL;
 }
 
 /* The labels whose keys the configuration asks for. False when memory is out. */
@@ -59,7 +60,7 @@ static bool choose_labels(struct tags *tags, const json_t *labels, const struct 
     json_t *value;
     json_object_foreach((json_t *)labels, key, value)
     {
-        if (!json_is_string(value) || !any_glob(&cfg->labels, key)) {
+        if (!json_is_string(value) || !fitting_glob(&cfg->labels, key)) {
             continue;
         }
         if (!tags->labels && !(tags->labels = json_object())) {
@@ -155,49 +156,68 @@ void tags_unref(struct tags *tags)
     free(tags);
 }
 
-/* Does one of the globs, `key` or `key=value`, fit one of the labels? */
-static bool any_label(const struct string_list *globs, const json_t *labels)
+/* The first of the globs, `key` or `key=value`, that fits one of the labels; NULL: none does. */
+static const char *fitting_label(const struct string_list *globs, const json_t *labels)
 {
     const char *key;
     json_t *value;
     struct buf pair = {0};
-    bool found = false;
+    const char *found = NULL;
     json_object_foreach((json_t *)labels, key, value)
     {
         pair.len = 0;
         const char *text = json_string_value(value);
         bool made = text && buf_addf(&pair, "%s=%s", key, text) == 0 && buf_add(&pair, "", 1) == 0;
         for (size_t i = 0; made && i < globs->count && !found; i++) {
-            found = fnmatch(globs->items[i], strchr(globs->items[i], '=') ? pair.data : key, 0) == 0;
+            const char *glob = globs->items[i];
+            found = fnmatch(glob, strchr(glob, '=') ? pair.data : key, 0) == 0 ? glob : NULL;
         }
     }
     buf_free(&pair);
     return found;
 }
 
-static bool included(const struct tags *tags, const struct identity *who, const struct selection *by)
+/* Of those kinds that have globs each must fit. */
+static struct tags_refusal not_included(const struct tags *tags, const struct identity *who,
+                                        const struct selection *by)
 {
-    return (by->services.count == 0 || any_glob(&by->services, tags->service)) &&
-           (by->containers.count == 0 || any_glob(&by->containers, tags->container)) &&
-           (by->labels.count == 0 || any_label(&by->labels, who->labels));
+    const char *key = NULL;
+    if (by->services.count > 0 && !fitting_glob(&by->services, tags->service)) {
+        key = "include.services";
+    } else if (by->containers.count > 0 && !fitting_glob(&by->containers, tags->container)) {
+        key = "include.containers";
+    } else if (by->labels.count > 0 && !fitting_label(&by->labels, who->labels)) {
+        key = "include.labels";
+    }
+    return (struct tags_refusal){.by = key};
 }
 
-static bool excluded(const struct tags *tags, const struct identity *who, const struct selection *by)
+static struct tags_refusal excluded(const struct tags *tags, const struct identity *who,
+                                    const struct selection *by)
 {
-    return any_glob(&by->services, tags->service) || any_glob(&by->containers, tags->container) ||
-           any_label(&by->labels, who->labels);
+    const struct tags_refusal fits[] = {
+        {"exclude.services", fitting_glob(&by->services, tags->service)},
+        {"exclude.containers", fitting_glob(&by->containers, tags->container)},
+        {"exclude.labels", fitting_label(&by->labels, who->labels)}};
+    for (size_t i = 0; i < sizeof(fits) / sizeof(fits[0]); i++) {
+        if (fits[i].value) {
+            return fits[i];
+        }
+    }
+    return (struct tags_refusal){0};
 }
 
-static bool opted_out(const struct identity *who)
+/* The label's value, where it says no. */
+static const char *opted_out(const struct identity *who)
 {
     static const char *const no[] = {"false", "0", "no", "off"};
     const char *value = label(who, "sidetail.enable");
     for (size_t i = 0; value && i < sizeof(no) / sizeof(no[0]); i++) {
         if (strcasecmp(value, no[i]) == 0) {
-            return true;
+            return value;
         }
     }
-    return false;
+    return NULL;
 }
 
 bool tags_is_own(const struct identity *who, const char *self)
@@ -205,11 +225,24 @@ bool tags_is_own(const struct identity *who, const char *self)
     return self && who->id && strcmp(self, who->id) == 0;
 }
 
+struct tags_refusal tags_refused(const struct tags *tags, const struct identity *who,
+                                 const struct config *cfg, const char *self)
+{
+    if (tags_is_own(who, self)) {
+        return (struct tags_refusal){.by = TAGS_OWN};
+    }
+    const char *no = opted_out(who);
+    if (no) {
+        return (struct tags_refusal){"label sidetail.enable", no};
+    }
+    struct tags_refusal refusal = not_included(tags, who, &cfg->include);
+    return refusal.by ? refusal : excluded(tags, who, &cfg->exclude);
+}
+
 bool tags_wanted(const struct tags *tags, const struct identity *who, const struct config *cfg,
                  const char *self)
 {
-    return !tags_is_own(who, self) && !opted_out(who) && included(tags, who, &cfg->include) &&
-           !excluded(tags, who, &cfg->exclude);
+    return !tags_refused(tags, who, cfg, self).by;
 }
 
 bool tags_same(const struct tags *a, const struct tags *b)
