@@ -14,24 +14,14 @@ struct feed {
     struct shaper_feed shaper;
     struct batcher_feed batcher; /* key and tags are in it */
     uint64_t lag;
+    uint64_t lines; /* put */
     uint32_t newest_len;
     char newest[CLOCK_TEXT_MAX]; /* see feed_newest */
+    struct status_entry status;
+    struct status_rate rate;
+    bool (*describe)(void *arg, struct status_log *log); /* NULL: nobody adds to it */
+    void *describe_arg;
 };
-
-struct feed *feed_new(struct stages *stages, const char *key, struct tags *tags, struct feed_calls calls)
-{
-    struct feed *feed = calloc(1, sizeof(*feed));
-    struct feed_key *copy = feed_key_new(key);
-    if (!feed || !copy) {
-        die_out_of_memory();
-    }
-    feed->batcher = (struct batcher_feed){.stage = &stages->batcher, .key = copy, .tags = tags_ref(tags)};
-    shaper_open(&stages->shaper, &feed->shaper, (struct shaper_released){calls.released, calls.arg},
-                &feed->batcher);
-    joiner_open(&stages->joiner, &feed->joiner, &feed->shaper);
-    metrics.feeds++;
-    return feed;
-}
 
 void feed_retag(struct feed *feed, struct tags *tags)
 {
@@ -41,6 +31,12 @@ void feed_retag(struct feed *feed, struct tags *tags)
     tags->stats->lag_bytes += feed->lag;
     feed->batcher.mark_seq = 0; /* what comes now needs a mark of its own, with the new tags */
     tags_unref(old);
+}
+
+void feed_describe_by(struct feed *feed, bool (*describe)(void *arg, struct status_log *log), void *arg)
+{
+    feed->describe = describe;
+    feed->describe_arg = arg;
 }
 
 const char *feed_key(const struct feed *feed)
@@ -107,10 +103,46 @@ static void tell_time(struct feed *feed)
     stats->newest_ns = ns > stats->newest_ns ? ns : stats->newest_ns;
 }
 
+static bool describe(void *owner, struct status_log *log)
+{
+    struct feed *feed = owner;
+    const struct tags *tags = feed->batcher.tags;
+    *log = (struct status_log){.service = tags->service,
+                               .project = tags->project,
+                               .container = tags->container,
+                               .id = tags->id,
+                               .last_ns = feed_newest(feed),
+                               .lines = feed->lines,
+                               .rate = status_rate(&feed->rate, feed->lines)};
+    bool told = !feed->describe || feed->describe(feed->describe_arg, log);
+    int64_t behind = log->lag_bytes > 0 && log->last_ns > 0 ? clock_now() - log->last_ns : 0;
+    log->lag_ns = behind > 0 ? behind : 0;
+    return told;
+}
+
+struct feed *feed_new(struct stages *stages, const char *key, struct tags *tags, struct feed_calls calls)
+{
+    struct feed *feed = calloc(1, sizeof(*feed));
+    struct feed_key *copy = feed_key_new(key);
+    if (!feed || !copy) {
+        die_out_of_memory();
+    }
+    feed->batcher = (struct batcher_feed){.stage = &stages->batcher, .key = copy, .tags = tags_ref(tags)};
+    shaper_open(&stages->shaper, &feed->shaper, (struct shaper_released){calls.released, calls.arg},
+                &feed->batcher);
+    joiner_open(&stages->joiner, &feed->joiner, &feed->shaper);
+    feed->status = (struct status_entry){.describe = describe, .owner = feed};
+    feed->rate.since_ns = clock_monotonic();
+    status_enter(&feed->status);
+    metrics.feeds++;
+    return feed;
+}
+
 unsigned feed_put(struct feed *feed, struct record *rec)
 {
     struct stats *stats = feed->batcher.tags->stats;
     stats->lines_in[rec->stream]++;
+    feed->lines++;
     stats->bytes_in[rec->stream] += rec->text.len;
     metrics.malformed_lines += rec->malformed;
     note_time(feed, rec->time);
@@ -140,6 +172,7 @@ void feed_close(struct feed *feed)
     shaper_close(&feed->shaper);
     feed_set_lag(feed, 0);
     metrics.feeds--;
+    status_leave(&feed->status);
     tags_unref(feed->batcher.tags);
     feed_key_unref(feed->batcher.key);
     free(feed);

@@ -7,7 +7,9 @@
 #include "base/loop.h"
 #include "base/memory.h"
 #include "base/metrics.h"
+#include "describe.h"
 #include "say.h"
+#include "source/left_out.h"
 #include "source/unreadable.h"
 
 #define BACKOFF_MIN (100 * NS_PER_MS)
@@ -312,6 +314,9 @@ static void on_end(void *arg, enum log_end why, const struct error *err)
         break;
     case LOG_END_UNREADABLE:
         f->state = API_UNREADABLE;
+        if (f->container) {
+            note_driver(&f->container->left_out, f->intake.tags, f->container->driver, true);
+        }
         say_keeps_nothing(name_of(f), f->container ? f->container->driver : "");
         break;
     }
@@ -458,6 +463,7 @@ struct api_feed *api_feed_new(struct api_env *env, struct engine_container *c, s
     f->check = (struct api_check){
         .cursor = &f->intake.cursor, .proof = &f->intake.proof, .more = f->intake.more, .arg = f};
     intake_init(&f->intake, env->engine, env->pipeline, c, tags, at_end);
+    feed_describe_by(f->intake.feed, api_describe, f);
     silence_init(&f->silence, patience(f));
     enqueue(f);
     return f;

@@ -4,6 +4,7 @@
 
 #include <uthash.h>
 
+#include "base/status.h"
 #include "base/watch.h"
 #include "config/config.h"
 #include "discover/log_place.h"
@@ -31,7 +32,10 @@ struct container {
     bool fault_logged;       /* it was logged that where its log lies there is none that can be read */
     bool unreadable_logged;  /* it was logged that its driver writes nothing that can be read */
     bool settled;            /* its metadata was read */
-    int64_t metadata_ns;     /* the time of that; 0: it was not there */
+    /* For /status, NULL where there is nothing to note: that it is left out; that its metadata cannot be read; that where
+     * its log lies there is none that can be read. */
+    struct status_note *left_out, *unread, *faulty;
+    int64_t metadata_ns; /* the time of that; 0: it was not there */
     UT_hash_handle hh;
 };
 

@@ -1,0 +1,305 @@
+"""What a running collector tells of itself: /status, of every source and sink."""
+
+import json
+import os
+import subprocess
+import time
+
+import pytest
+from lib.engine import LABEL
+from lib.system import free_port, wait_until
+
+@pytest.fixture
+def files(sidetail, tmp_path):
+    """files(**config): a Sidetail that follows PATH/{service}/*.log; .logs is PATH."""
+
+    def make(**config):
+        logs = tmp_path / "logs"
+        (logs / "web").mkdir(parents=True, exist_ok=True)
+        collector = sidetail({"source": "files", "files": {"include": [f"{logs}/{{service}}/*.log"]}, **config})
+        collector.logs = logs
+        return collector
+
+    return make
+
+
+def append(path, text):
+    with open(path, "a") as out:
+        out.write(text)
+
+
+def status(collector):
+    return json.loads(collector.http("/status"))
+
+
+def is_up(collector):
+    try:
+        return status(collector)
+    except OSError:
+        assert collector.running, collector.stderr()
+        return None
+
+
+def start(collector):
+    collector.start()
+    wait_until(lambda: is_up(collector), 20)
+    return collector
+
+
+def find(rows, **wanted):
+    """The only row with these members, or None."""
+    found = [row for row in rows if all(row.get(key) == value for key, value in wanted.items())]
+    assert len(found) < 2, found
+    return found[0] if found else None
+
+
+def wait_log(collector, condition=lambda log: True, **wanted):
+    """Until a log with these members is told of, and is as it should be."""
+
+    def seen():
+        log = find(status(collector)["logs"], **wanted)
+        return log if log and condition(log) else None
+
+    return wait_until(seen, 20, lambda: f"{wanted} in {status(collector)}")
+
+
+def wait_left(collector, **wanted):
+    return wait_until(lambda: find(status(collector)["left_out"], **wanted), 20, lambda: f"{wanted} in {status(collector)}")
+
+
+def test_files(files):
+    collector = files(exclude={"services": ["nois*"]})
+    (collector.logs / "noisy").mkdir()
+    append(collector.logs / "noisy" / "n.log", "x\n")
+    append(collector.logs / "web" / "a.log", "one\ntwo\n")
+    (collector.logs / "web" / "secret.log").symlink_to("/etc/shadow")
+    os.mkfifo(collector.logs / "web" / "fifo.log")
+    start(collector)
+    path = str(collector.logs / "web" / "a.log")
+    log = wait_log(collector, lambda log: log["lines"] == 2, file=path)
+    assert log["service"] == "web" and log["driver"] == "plain" and log["offset"] == 8
+    assert log["lag_bytes"] == 0 and log["lag_seconds"] == 0 and log["unread_files"] == 0 and "problem" not in log
+    told = status(collector)
+    assert told["version"] == 1 and told["ready"] is True and "fault" not in told
+    assert told["source"] == {"state": "ok", "name": "files"} and told["sink"] == {"state": "ok", "name": "stdout"}
+    assert told["checkpoint"] == {"state": "ok", "name": "file"}
+    assert len(told["logs"]) == 1
+    noisy = find(told["left_out"], service="noisy")
+    assert noisy["reason"] == "excluded" and noisy["detail"] == "exclude.services: nois*" and not noisy["problem"]
+    link = find(told["left_out"], file=str(collector.logs / "web" / "secret.log"))
+    assert link["reason"] == "link" and "/etc/shadow" in link["detail"] and link["problem"]
+    assert len(told["left_out"]) == 2
+    # What is taken in by a reload, or whose link is gone, is not left out any more.
+    (collector.logs / "web" / "secret.log").unlink()
+    collector.config["exclude"] = {}
+    collector.reload()
+    wait_log(collector, service="noisy")
+    wait_until(lambda: status(collector)["left_out"] == [], 20)
+    collector.stop_cleanly()
+
+
+def test_rate_and_time_of_the_last_line(files):
+    collector = files(files={"include": [], "format": "json-file"})
+    collector.config["files"]["include"] = [f"{collector.logs}/{{service}}/*.log"]
+    start(collector)
+    collector.wait_stderr("collecting")
+    entry = '{"log":"x\\n","stream":"stdout","time":"2026-11-24T05:00:39.5Z"}\n'
+    append(collector.logs / "web" / "a.log", entry)
+    wait_log(collector, lambda log: log["lines"] == 1)
+    time.sleep(1.1)
+    wait_log(collector, lambda log: log["lines_per_second"] == 0)  # since somebody asked last
+    append(collector.logs / "web" / "a.log", entry * 1000)
+    collector.wait_lines(1001)
+    time.sleep(1.1)
+    log = status(collector)["logs"][0]
+    assert 0 < log["lines_per_second"] < 1000 and log["lines"] == 1001
+    assert log["last_line"] == "2026-11-24T05:00:39.5Z" and log["driver"] == "json-file"
+
+
+def test_sink_that_takes_nothing(files, tmp_path):
+    """Its error, the lag that comes of it, and that it works again."""
+    full = tmp_path / "full"
+    collector = files(sink="file", file={"path": str(full / "out.log")}, batch={"bytes": "64KiB"}, memory_max="8MiB")
+    full.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", full], check=True)
+    try:
+        start(collector)
+        entry = '{"log":"%0100d\\n","stream":"stdout","time":"2026-11-24T05:00:39.5Z"}\n' % 0
+        append(collector.logs / "web" / "a.log", entry * 200_000)
+        told = wait_until(lambda: (s := status(collector))["sink"]["state"] == "failing" and s, 20)
+        assert "out.log" in told["sink"]["error"] and "No space left" in told["sink"]["error"]
+        assert told["sink"]["name"] == "file" and told["sink"]["error_time"].startswith("20")
+        log = wait_log(collector, lambda log: log["lag_bytes"] > 1_000_000, service="web")
+        assert log["lag_seconds"] > 1000  # its lines are of a day long ago
+        assert log["offset"] + log["lag_bytes"] == os.path.getsize(collector.logs / "web" / "a.log")
+        wait_until(lambda: status(collector)["sink_waiting_seconds"] > 1, 20)
+        subprocess.run(["mount", "-o", "remount,size=100m", full], check=True)
+        told = wait_until(lambda: (s := status(collector))["sink"]["state"] == "ok" and s, 20)
+        assert "No space left" in told["sink"]["error"]  # the last one is still told of
+        wait_log(collector, lambda log: log["lag_bytes"] == 0)
+        collector.stop_cleanly()
+    finally:
+        collector.close()
+        subprocess.run(["umount", "-l", full], check=True)
+
+
+def test_source_and_checkpoint_that_fail(files, tmp_path):
+    positions = tmp_path / "positions"
+    positions.mkdir()
+    collector = files(checkpoint={"path": str(positions / "c.json"), "interval": "100ms"})
+    collector.config["files"]["include"].append(f"{tmp_path}/missing/{{service}}/*.log")
+    start(collector)
+    told = wait_until(lambda: (s := status(collector))["source"]["state"] == "failing" and s, 20)
+    assert told["source"]["error"] == f"{tmp_path}/missing: No such file or directory"
+    assert told["ready"] is False and told["fault"] == "the source cannot be read"
+    (tmp_path / "missing").mkdir()
+    wait_until(lambda: status(collector)["source"]["state"] == "ok", 20)
+    for path in positions.iterdir():
+        path.unlink()
+    positions.rmdir()
+    append(collector.logs / "web" / "a.log", "x\n")
+    told = wait_until(lambda: (s := status(collector))["checkpoint"]["state"] == "failing" and s, 20)
+    assert str(positions) in told["checkpoint"]["error"]
+    positions.mkdir()
+    append(collector.logs / "web" / "a.log", "y\n")
+    wait_until(lambda: status(collector)["checkpoint"]["state"] == "ok", 20)
+
+
+def test_logs_that_wait_for_descriptors(files):
+    """Fewer descriptors than logs, none of which is silent: those that wait are named, and why."""
+    collector = files()
+    for number in range(40):
+        append(collector.logs / "web" / f"{number}.log", ("x" * 1000 + "\n") * 3000)
+    reader, writer = os.pipe()
+    collector.write_config()
+    with open(collector.stderr_path, "wb") as stderr:
+        collector.process = subprocess.Popen(
+            ["prlimit", "--nofile=48:48", collector.binary, "run", "-c", collector.config_path],
+            stdout=writer, stderr=stderr, env={"PATH": os.environ["PATH"]},
+        )  # fmt: skip
+    os.close(writer)
+
+    def waiting():
+        """Takes a little of the lines, so that the logs have their turns but are never read to their ends."""
+        for _ in range(8):
+            os.read(reader, 65536)
+        return [log for log in status(collector)["logs"] if "descriptors" in log.get("problem", "")]
+
+    collector.wait_stderr("collecting")
+    found = wait_until(waiting, 20, lambda: str(collector.metrics()), every=0.01)
+    assert all(log["service"] == "web" and log["file"].endswith(".log") for log in found)
+    assert len(status(collector)["logs"]) == 40
+    collector.kill()
+    os.close(reader)
+
+
+def engine_config(engine, source):
+    where = {"json_file": {"path": str(engine.containers_dir)}} if source == "json-file" else {"source": "docker-api"}
+    return {**where, "include": {"labels": [f"{LABEL}={engine.session}"]}, "exclude": {"containers": ["*-unwanted-*"]}}
+
+
+@pytest.mark.parametrize("source", ["json-file", "docker-api"])
+def test_containers(engine, sidetail, source):
+    collector = start(sidetail(engine_config(engine, source)))
+    collector.wait_stderr("collecting")
+    name = lambda what: f"s-{what}-{engine.session}"
+    started = {
+        "plain": engine.write("plain", count=7, service="shop", container={"name": name("plain"), "log_driver": "json-file"}),
+        "local": engine.write("local", count=5, container={"name": name("local"), "log_driver": "local"}),
+        "none": engine.write("none", count=1, container={"name": name("none"), "log_driver": "none"}),
+        "no": engine.write("no", count=1, container={"name": name("no"), "labels": {"sidetail.enable": "No"}}),
+        "unwanted": engine.write("u", count=1, container={"name": name("unwanted")}),
+    }
+    log = wait_log(collector, lambda log: log["lines"] == 7, container=name("plain"))
+    assert log["service"] == "shop" and log["driver"] == "json-file" and log["id"] == started["plain"].id[:12]
+    last = json.loads(started["plain"].log_path.read_text().splitlines()[-1])["time"]
+    assert log["last_line"] == last
+    local = wait_log(collector, lambda log: log["lines"] == 5, container=name("local"))
+    assert local["driver"] == "local"
+    if source == "json-file":
+        assert log["file"] == str(started["plain"].log_path) and log["offset"] == os.path.getsize(log["file"])
+        assert log["lag_bytes"] == 0
+    else:
+        assert log["read_to"] == last and "file" not in log and "lag_bytes" not in log
+    none = wait_left(collector, container=name("none"))
+    assert none["reason"] == "driver" and none["detail"] == "none: keeps nothing that can be read" and not none["problem"]
+    no = wait_left(collector, container=name("no"))
+    assert no["reason"] == "excluded" and no["detail"] == "label sidetail.enable: No"
+    unwanted = wait_left(collector, container=name("unwanted"))
+    assert unwanted["detail"] == "exclude.containers: *-unwanted-*" and unwanted["id"] == started["unwanted"].id[:12]
+    told = status(collector)
+    assert {log["container"] for log in told["logs"]} == {name("plain"), name("local")}
+    assert told["source"] == {"state": "ok", "name": source}
+    # A container that is removed is told of no more.
+    started["none"].remove()
+    started["plain"].remove()
+    gone = {name("none"), name("plain")}
+    names = lambda: {row.get("container") for rows in map(status(collector).get, ("logs", "left_out")) for row in rows}
+    wait_until(lambda: not gone & names(), 20, names)
+    collector.stop_cleanly()
+
+
+def test_unreadable_metadata_and_a_link_to_nothing(sidetail, tmp_path):
+    root = tmp_path / "containers"
+    broken, linked = "ab" * 32, "cd" * 32
+    entry = '{"log":"x\\n","stream":"stdout","time":"2026-11-24T05:00:39.5Z"}\n'
+    for ident, metadata in ((broken, "{"), (linked, json.dumps({"ID": linked, "Name": "/web", "Config": {}}))):
+        (root / ident).mkdir(parents=True)
+        (root / ident / "config.v2.json").write_text(metadata)
+    (root / broken / f"{broken}-json.log").write_text(entry)
+    (root / linked / f"{linked}-json.log").symlink_to(tmp_path / "nothing")
+    collector = start(sidetail({"json_file": {"path": str(root)}}))
+    left = wait_left(collector, reason="metadata")
+    assert left["id"] == broken[:12] and left["problem"] and "config.v2.json" in left["detail"]
+    wait_log(collector, lambda log: log["lines"] == 1, id=broken[:12])  # its lines come all the same
+    left = wait_left(collector, reason="link")
+    assert left["container"] == "web" and left["problem"] and str(tmp_path / "nothing") in left["detail"]
+    (root / broken / "config.v2.json").write_text(json.dumps({"ID": broken, "Name": "/db", "Config": {}}))
+    (tmp_path / "nothing").write_text(entry)
+    wait_log(collector, lambda log: log["lines"] == 1, container="web")
+    wait_until(lambda: status(collector)["left_out"] == [], 20, lambda: str(status(collector)))
+
+
+def test_engine_that_is_not_there(sidetail, tmp_path):
+    collector = start(sidetail({"source": "docker-api", "docker": {"host": f"unix://{tmp_path}/none.sock"}}))
+    told = wait_until(lambda: (s := status(collector))["source"].get("error") and s, 20)
+    assert told["source"]["state"] == "failing" and "none.sock" in told["source"]["error"] and not told["ready"]
+
+
+def test_kafka_that_is_not_there(files):
+    port = free_port()
+    collector = start(files(sink="kafka", kafka={"brokers": f"127.0.0.1:{port}", "topic": "t", "identity": "x"}))
+    told = wait_until(lambda: (s := status(collector))["sink"].get("error") and s, 60)
+    assert told["sink"]["state"] == "failing" and "Kafka takes nothing now" in told["sink"]["error"]
+    assert told["source"]["state"] == "starting" and told["logs"] == []
+    assert told["checkpoint"]["name"] == "in the sink"
+
+
+def test_kafka(files, kafka):
+    topic = f"status-{os.getpid()}"
+    where = {"brokers": kafka.bootstrap, "topic": topic, "identity": topic}
+    collector = start(files(sink="kafka", kafka=where))
+    append(collector.logs / "web" / "a.log", "one\n")
+    wait_log(collector, lambda log: log["lines"] == 1, service="web")
+    told = status(collector)
+    assert told["sink"] == {"state": "ok", "name": "kafka"} and told["ready"]
+    collector.stop_cleanly()
+
+
+def test_thousands_of_logs(files):
+    """All are told of, in JSON that is whole, while lines go on and others ask."""
+    collector = files()
+    for number in range(10_000):
+        folder = collector.logs / f"s{number // 100}"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{number}.log").write_text("x\n")
+    start(collector)
+    collector.wait_lines(10_000, timeout=60)
+    took = []
+    for _ in range(5):
+        began = time.monotonic()
+        text = collector.http("/status", timeout=20)
+        took.append(time.monotonic() - began)
+        assert len(json.loads(text)["logs"]) == 10_000
+    # 100 ms are promised, of which this takes some 40; the rest is for a machine that does other things as well.
+    assert min(took) < 0.1, took
