@@ -1,13 +1,17 @@
-"""What a running collector tells of itself: /status, of every source and sink."""
+"""What a running collector tells of itself: /status, of every source and sink, and the command status."""
 
+import fcntl
 import json
 import os
+import pty
+import struct
 import subprocess
+import termios
 import time
 
 import pytest
 from lib.engine import LABEL
-from lib.system import free_port, wait_until
+from lib.system import free_port, run, wait_until
 
 @pytest.fixture
 def files(sidetail, tmp_path):
@@ -303,3 +307,128 @@ def test_thousands_of_logs(files):
         assert len(json.loads(text)["logs"]) == 10_000
     # 100 ms are promised, of which this takes some 40; the rest is for a machine that does other things as well.
     assert min(took) < 0.1, took
+
+
+# The command
+
+
+def ask(binary, *arguments, env=None):
+    return run(binary, "status", *arguments, check=False, env={"PATH": os.environ["PATH"], **(env or {})})
+
+
+def on_terminal(columns, *command):
+    """What a command shows on a terminal so wide, as bytes, and its exit code."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    process = subprocess.Popen([str(part) for part in command], stdin=slave, stdout=slave, stderr=slave)
+    os.close(slave)
+    shown = b""
+    try:
+        while block := os.read(master, 65536):
+            shown += block
+    except OSError:  # the terminal is gone with who had it
+        pass
+    os.close(master)
+    return shown, process.wait(20)
+
+
+def test_command(files, binary):
+    collector = files(exclude={"services": ["nois*"]})
+    (collector.logs / "noisy").mkdir()
+    append(collector.logs / "noisy" / "n.log", "x\n")
+    append(collector.logs / "web" / "a.log", "one\ntwo\n")
+    (collector.logs / "db").mkdir()
+    append(collector.logs / "db" / "b.log", "one\n")
+    start(collector)
+    collector.wait_lines(3)
+    address = f"127.0.0.1:{collector.port}"
+    asked = ask(binary, address)
+    assert asked.returncode == 0 and asked.stderr == ""
+    lines = asked.stdout.splitlines()
+    assert lines[0] == f"sidetail 0.1.0 at {address}: ready"
+    assert [line.split() for line in lines[1:4]] == [["source", "files", "ok"], ["sink", "stdout", "ok"], ["checkpoint", "file", "ok"]]
+    head = next(number for number, line in enumerate(lines) if line.startswith("SERVICE"))
+    assert [line.split()[:2] for line in lines[head + 1 : head + 3]] == [
+        ["db", str(collector.logs / "db" / "b.log")], ["web", str(collector.logs / "web" / "a.log")]
+    ]  # fmt: skip
+    assert lines[head + 3].startswith("2 logs, ")
+    assert lines[-2:] == ["Left out:", f"  noisy  {collector.logs}/noisy/n.log: excluded: exclude.services: nois*"]
+    assert "Problems" not in asked.stdout
+    # Where to ask is in the configuration as well.
+    assert ask(binary, "-c", collector.config_path).returncode == 0
+    assert ask(binary, env={"SIDETAIL_METRICS_LISTEN": address}).returncode == 0
+    told = json.loads(ask(binary, "--json", address).stdout)
+    assert told["version"] == 1 and {log["service"] for log in told["logs"]} == {"web", "db"}
+    assert 0 < told["rates_over_seconds"] <= 60
+    # A problem.
+    (collector.logs / "web" / "secret.log").symlink_to("/etc/shadow")
+    wait_left(collector, reason="link")
+    for arguments in ((address,), ("--json", address)):
+        asked = ask(binary, *arguments)
+        assert asked.returncode == 1 and "secret.log" in asked.stdout, asked
+    assert "\nProblems:\n" in ask(binary, address).stdout
+    collector.stop_cleanly()
+    gone = ask(binary, address)
+    assert gone.returncode == 5 and "is sidetail running" in gone.stderr and gone.stdout == ""
+
+
+def test_command_without_a_collector(binary, tmp_path):
+    assert ask(binary, f"127.0.0.1:{free_port()}").returncode == 5
+    assert ask(binary, env={"SIDETAIL_METRICS_LISTEN": ""}).returncode == 5
+    assert ask(binary, "not an address").returncode == 5
+    assert ask(binary, "--wrong").returncode == 2
+    assert ask(binary, "a:1", "b:2").returncode == 2
+    assert ask(binary, "-c", tmp_path / "missing.json").returncode == 2
+    assert ask(binary, "--help").stdout.startswith("usage: sidetail status")
+
+
+def test_command_shows_what_fails(files, binary, tmp_path):
+    collector = files()
+    collector.config["files"]["include"].append(f"{tmp_path}/missing/{{service}}/*.log")
+    start(collector)
+    wait_until(lambda: status(collector)["source"]["state"] == "failing", 20)
+    asked = ask(binary, f"127.0.0.1:{collector.port}")
+    assert asked.returncode == 1
+    assert "not ready: the source cannot be read" in asked.stdout
+    assert f"): {tmp_path}/missing: No such file or directory" in asked.stdout
+    (tmp_path / "missing").mkdir()
+    wait_until(lambda: status(collector)["ready"], 20)
+    asked = ask(binary, f"127.0.0.1:{collector.port}")
+    assert asked.returncode == 0 and "ago it failed: " in asked.stdout
+
+
+@pytest.mark.parametrize("columns", [80, 100, 132])
+def test_command_on_a_terminal(engine, sidetail, binary, columns):
+    """It fits, and nothing of what others name obeys to them: labels, paths, errors."""
+    evil = "evil\x1b]0;title\a\x1b[2J\u009b31m\u202e\n日本" + "long " * 30
+    collector = start(sidetail(engine_config(engine, "json-file")))
+    name = f"s-unwanted-{engine.session}"
+    engine.write("e", count=3, service=evil)
+    engine.write("u", count=1, service=evil, container={"name": name})
+    engine.write("n", count=1, container={"labels": {"sidetail.enable": "no"}})
+    wait_log(collector, lambda log: log["lines"] == 3, service=evil)
+    wait_left(collector, container=name)
+    shown, code = on_terminal(columns, binary, "status", f"127.0.0.1:{collector.port}")
+    assert code == 0
+    text = shown.decode()
+    assert not set(text) & {chr(code) for code in [*range(10), 11, 12, *range(14, 32), *range(127, 160), 0x202E]}
+    lines = text.split("\r\n")
+    wide = lambda line: sum(2 if ord(char) > 0x3000 else 1 for char in line)
+    words = [line for line in lines if max(map(len, line.split() or [""])) < columns - 4]
+    assert max(map(wide, words)) <= columns, lines
+    assert any(line.startswith("evil^[]0;") and "…" in line for line in lines), lines
+    shown, code = on_terminal(columns, binary, "status", "--json", f"127.0.0.1:{collector.port}")
+    assert code == 0 and json.loads(shown)["logs"]
+    assert not set(shown.decode()) & {chr(code) for code in [*range(10), 11, 12, *range(14, 32), *range(127, 160), 0x202E]}
+    collector.stop_cleanly()
+
+
+def test_command_with_many_logs(files, binary):
+    collector = files()
+    for number in range(3000):
+        append(collector.logs / "web" / f"{number}.log", "x\n")
+    start(collector)
+    collector.wait_lines(3000)
+    asked = ask(binary, f"127.0.0.1:{collector.port}")
+    assert asked.returncode == 0 and "\n3000 logs, " in asked.stdout
+    assert len([line for line in asked.stdout.splitlines() if line.startswith("web ")]) == 3000
