@@ -17,6 +17,7 @@ static const struct {
     {"tail", command_tail, "[SERVICE|CONTAINER...]", "watch: on a terminal, from the Engine or its files"},
     {"check", command_check, "[-c FILE]", "validate the configuration and print it"},
     {"status", command_status, "[ADDRESS:PORT]", "ask a running collector what it does"},
+    {"top", command_top, "[ADDRESS:PORT]", "the same, on a terminal, anew each second"},
     {"health", command_health, "[ADDRESS:PORT]", "ask a running collector how it is"},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

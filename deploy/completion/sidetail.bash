@@ -24,7 +24,7 @@ _sidetail() {
         joined='='
     fi
     if [ "$COMP_CWORD" -eq 1 ]; then
-        words="run tail check status health --help --version"
+        words="run tail check status top health --help --version"
     else
         case $previous$joined in
         -c | --config*) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;

@@ -67,14 +67,14 @@ static unsigned count_problems(const struct answer *a)
     return problems;
 }
 
-static int take(struct answer *a, const char *listen, struct error *err)
+int answer_take(struct answer *a, const char *listen, struct error *err)
 {
     json_error_t fault;
     size_t i;
     json_t *log;
     a->json = json_loadb(a->text.data, a->text.len, JSON_ALLOW_NUL, &fault);
     if (!a->json) {
-        return error_set(err, "what %s answers cannot be read: %s", listen, fault.text);
+        return error_set(err, "what %s answers is no JSON (line %d)", listen, fault.line);
     }
     int64_t version = number_of(a->json, "version");
     const json_t *logs = json_object_get(a->json, "logs");
@@ -98,7 +98,7 @@ static int take(struct answer *a, const char *listen, struct error *err)
 
 int answer_fetch(struct answer *a, const char *listen, struct error *err)
 {
-    return monitor_fetch(listen, "/status", &a->text, err) < 0 ? -1 : take(a, listen, err);
+    return monitor_fetch(listen, "/status", &a->text, err) < 0 ? -1 : answer_take(a, listen, err);
 }
 
 void answer_free(struct answer *a)

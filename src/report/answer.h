@@ -30,6 +30,8 @@ struct answer {
 
 /* {0} before. 0; -1: the collector cannot be reached, or its answer cannot be read. answer_free is owed. */
 int answer_fetch(struct answer *a, const char *listen, struct error *err);
+/* Takes apart what came as `text`. Likewise. */
+int answer_take(struct answer *a, const char *listen, struct error *err);
 void answer_free(struct answer *a);
 
 /* By service, then by container or file. */

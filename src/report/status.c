@@ -54,7 +54,8 @@ static void put_report(struct buf *out, struct answer *a, const char *listen)
         }
         put(out, "\n");
     }
-    table_put_rest(out, a, width);
+    table_put_sums(out, a);
+    table_put_reasons(out, a, width);
 }
 
 static void put_json(struct buf *out, const struct answer *a)

@@ -127,16 +127,40 @@ static void put_part(struct buf *out, const struct answer *a, const char *key, u
     buf_free(&line);
 }
 
+void table_put_title(struct buf *out, const struct answer *a, const char *listen)
+{
+    put(out, "sidetail ");
+    put_safe(out, text_of(a->json, "sidetail"));
+    put(out, " at %s: ", listen);
+    if (json_is_true(json_object_get(a->json, "ready"))) {
+        put(out, "ready");
+    } else {
+        put(out, "not ready: ");
+        put_safe(out, text_of(a->json, "fault"));
+    }
+}
+
+void table_put_states(struct buf *out, const struct answer *a)
+{
+    static const char *const keys[] = {"source", "sink", "checkpoint"};
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        const json_t *part = json_object_get(a->json, keys[i]);
+        const char *state = text_of(part, "state");
+        put(out, "%s%s ", i > 0 ? "  " : "", keys[i]);
+        put_safe(out, text_of(part, "name"));
+        put(out, ": ");
+        put_safe(out, state);
+        if (strcmp(state, "failing") == 0) {
+            put(out, ": ");
+            put_safe(out, text_of(part, "error"));
+        }
+    }
+}
+
 void table_put_parts(struct buf *out, const struct answer *a, const char *listen, unsigned width)
 {
     struct buf line = {0};
-    put(&line, "sidetail %s at %s: ", text_of(a->json, "sidetail"), listen);
-    if (json_is_true(json_object_get(a->json, "ready"))) {
-        put(&line, "ready");
-    } else {
-        put(&line, "not ready: ");
-        put_safe(&line, text_of(a->json, "fault"));
-    }
+    table_put_title(&line, a, listen);
     put(&line, "%c", '\0');
     put_wrapped(out, line.data, width, 0, INDENT);
     buf_free(&line);
@@ -147,7 +171,7 @@ void table_put_parts(struct buf *out, const struct answer *a, const char *listen
 
 /* -- below it ---------------------------------------------------------------------------------- */
 
-static void put_sums(struct buf *out, const struct answer *a)
+void table_put_sums(struct buf *out, const struct answer *a)
 {
     double rate = 0, lag = 0;
     char rates[SHORT_MAX], lags[SHORT_MAX];
@@ -157,7 +181,9 @@ static void put_sums(struct buf *out, const struct answer *a)
     }
     short_number(rate, rates);
     short_number(lag, lags);
-    put(out, "%zu log%s, %s lines/s, %s bytes unread\n", a->count, a->count == 1 ? "" : "s", rates, lags);
+    put(out, "%zu log%s, %s lines/s, %s bytes unread, %u problem%s, %zu left out\n", a->count,
+        a->count == 1 ? "" : "s", rates, lags, a->problems, a->problems == 1 ? "" : "s",
+        json_array_size(json_object_get(a->json, "left_out")));
 }
 
 /* "  web  shop_web_1: why" */
@@ -221,9 +247,8 @@ static void put_problems(struct buf *out, const struct answer *a, unsigned width
     }
 }
 
-void table_put_rest(struct buf *out, const struct answer *a, unsigned width)
+void table_put_reasons(struct buf *out, const struct answer *a, unsigned width)
 {
-    put_sums(out, a);
     put_problems(out, a, width);
     put_all_left(out, a, false, "\nLeft out:\n", width);
 }

@@ -37,9 +37,9 @@ void short_span(double seconds, char out[SHORT_MAX])
     snprintf(out, SHORT_MAX, "%d%c", (int)(value < 99999 ? value : 99999), i < 3 ? units[i].unit : 's');
 }
 
-static void add(struct buf *out, const void *bytes, size_t len)
+void put_bytes(struct buf *out, struct slice bytes)
 {
-    if (buf_add(out, bytes, len) < 0) {
+    if (buf_add_slice(out, bytes) < 0) {
         die_out_of_memory();
     }
 }
@@ -51,7 +51,7 @@ void put(struct buf *out, const char *format, ...)
     va_start(args, format);
     int len = vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    add(out, text, (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1);
+    put_bytes(out, slice_of(text, (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1));
 }
 
 void put_safe(struct buf *out, const char *text)
@@ -78,7 +78,7 @@ unsigned safe_columns(const char *text)
 static void put_spaces(struct buf *out, unsigned count)
 {
     while (count-- > 0) {
-        add(out, " ", 1);
+        put_bytes(out, SLICE(" "));
     }
 }
 
@@ -102,7 +102,7 @@ static unsigned put_beginning(struct buf *out, struct slice text, unsigned colum
         taken += more;
         p += len;
     }
-    add(out, text.ptr, (size_t)(p - text.ptr));
+    put_bytes(out, slice_of(text.ptr, (size_t)(p - text.ptr)));
     return taken;
 }
 
@@ -116,7 +116,7 @@ static unsigned put_end(struct buf *out, struct slice text, unsigned columns)
         left -= terminal_columns(slice_of(p, len));
         p += len;
     }
-    add(out, p, (size_t)(end - p));
+    put_bytes(out, slice_of(p, (size_t)(end - p)));
     return left;
 }
 
@@ -127,16 +127,16 @@ void put_column(struct buf *out, const char *text, unsigned columns, enum side k
     struct slice all = slice_of(safe.data, safe.len);
     unsigned taken = terminal_columns(all);
     if (taken <= columns) {
-        add(&shown, all.ptr, all.len);
+        put_bytes(&shown, all);
     } else if (keep == LEFT) {
         taken = put_beginning(&shown, all, columns - 1) + 1;
-        add(&shown, ELLIPSIS, strlen(ELLIPSIS));
+        put_bytes(&shown, SLICE(ELLIPSIS));
     } else {
-        add(&shown, ELLIPSIS, strlen(ELLIPSIS));
+        put_bytes(&shown, SLICE(ELLIPSIS));
         taken = put_end(&shown, all, columns - 1) + 1;
     }
     put_spaces(out, align == RIGHT ? columns - taken : 0);
-    add(out, shown.data, shown.len);
+    put_bytes(out, slice_of(shown.data, shown.len));
     put_spaces(out, align == LEFT ? columns - taken : 0);
     buf_free(&safe);
     buf_free(&shown);
@@ -160,7 +160,7 @@ void put_wrapped(struct buf *out, const char *text, unsigned columns, unsigned u
             put(out, " ");
             used++;
         }
-        add(out, word.ptr, word.len);
+        put_bytes(out, word);
         used += width;
         first = false;
         p = space ? space + 1 : end;

@@ -27,6 +27,7 @@ void put_column(struct buf *out, const char *text, unsigned columns, enum side k
  * are taken of the first. Ends the line. */
 void put_wrapped(struct buf *out, const char *text, unsigned columns, unsigned used, unsigned indent);
 
+void put_bytes(struct buf *out, struct slice bytes); /* as they are */
 void put(struct buf *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -105,7 +105,7 @@ def test_man_page_shows_an_empty_choice(page):
 
 def commands(binary):
     found = re.findall(r"^(?:usage:|      ) sidetail ([a-z]+) ", output(binary, "--help"), re.MULTILINE)
-    assert {"run", "tail", "check", "status", "health"} <= set(found)
+    assert {"run", "tail", "check", "status", "top", "health"} <= set(found)
     return found
 
 

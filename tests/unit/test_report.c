@@ -1,8 +1,9 @@
-/* What `sidetail status` shows: texts that fit their columns, and an answer taken apart. */
+/* What `sidetail status` and `sidetail top` show: texts that fit their columns, answers taken apart, screens and keys. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,8 +11,10 @@
 
 #include "base/clock.h"
 #include "encode/terminal.h"
+#include "report/frame.h"
 #include "report/table.h"
 #include "report/text.h"
+#include "report/tty.h"
 
 static void expect_number(double value, const char *wanted)
 {
@@ -161,11 +164,202 @@ static void test_row(void **state)
     buf_free(&out);
 }
 
+/* -- answers ----------------------------------------------------------------------------------- */
+
+static int take(struct answer *a, const char *text)
+{
+    struct error err = {0};
+    *a = (struct answer){0};
+    put_bytes(&a->text, slice_str(text));
+    int result = answer_take(a, "here", &err);
+    assert_true(result == 0 || err.text[0] != '\0');
+    return result;
+}
+
+#define PARTS "\"source\":{\"state\":\"ok\"},\"sink\":{\"state\":\"ok\"},\"checkpoint\":{\"state\":\"ok\"}"
+
+static void expect_problems(const char *text, unsigned problems)
+{
+    struct answer a;
+    assert_int_equal(take(&a, text), 0);
+    assert_int_equal(a.problems, problems);
+    answer_free(&a);
+}
+
+static void test_answers(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"",
+                                        "x\x1b[m",
+                                        "[]",
+                                        "{}",
+                                        "{\"version\":2,\"logs\":[]}",
+                                        "{\"version\":1}",
+                                        "{\"version\":1,\"logs\":{}}"};
+    struct answer a;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        assert_int_equal(take(&a, wrong[i]), -1);
+        answer_free(&a);
+    }
+    expect_problems("{\"version\":1,\"ready\":true,\"logs\":[]}", 0);
+    expect_problems("{\"version\":1,\"ready\":true," PARTS
+                    ",\"logs\":[{\"service\":\"a\"}],\"left_out\":[{\"problem\":false}]}",
+                    0);
+    expect_problems("{\"version\":1,\"ready\":false,\"sink\":{\"state\":\"failing\"},\"logs\":[]}", 2);
+    expect_problems("{\"version\":1,\"ready\":true,\"containers_too_many\":3,\"logs\":[{\"problem\":\"x\"}],"
+                    "\"left_out\":[{\"problem\":true},{\"problem\":true}]}",
+                    4);
+    /* Members of a wrong type are as if they were not there. */
+    assert_int_equal(
+        take(&a, "{\"version\":1,\"logs\":[7,{\"service\":7,\"offset\":\"x\",\"last_line\":1}]}"), 0);
+    assert_int_equal(a.count, 2);
+    assert_string_equal(a.rows[1].service, "");
+    assert_int_equal(a.rows[1].offset, -1);
+    answer_free(&a);
+}
+
+/* -- screens ----------------------------------------------------------------------------------- */
+
+/* Without the styles: the lines of a screen, of which there are `height`, as wide as `width`. Returns them, to be freed. */
+static char *plain_screen(struct answer *a, struct view *v)
+{
+    static const char *const styles[] = {"\x1b[H", "\x1b[K", "\x1b[J", "\x1b[7m", "\x1b[31m", "\x1b[0m"};
+    struct buf out = {0}, plain = {0};
+    unsigned lines = 1;
+    frame_put(&out, a, v);
+    put(&out, "%c", '\0');
+    for (const char *p = out.data; *p;) {
+        size_t skip = 0;
+        for (size_t i = 0; i < sizeof(styles) / sizeof(styles[0]); i++) {
+            skip = strncmp(p, styles[i], strlen(styles[i])) == 0 ? strlen(styles[i]) : skip;
+        }
+        lines += strncmp(p, "\r\n", 2) == 0;
+        if (skip == 0) {
+            assert_true(*p == '\r' || *p == '\n' || (unsigned char)*p >= ' ');
+            put_bytes(&plain, slice_of(p, 1));
+        }
+        p += skip ? skip : 1;
+    }
+    put(&plain, "%c", '\0');
+    assert_int_equal(lines, v->height);
+    for (char *line = plain.data; *line; line += strcspn(line, "\n") + (strchr(line, '\n') != NULL)) {
+        assert_true(terminal_columns(slice_of(line, strcspn(line, "\r"))) <= v->width);
+    }
+    buf_free(&out);
+    return plain.data;
+}
+
+static void expect_order(const char *screen, const char *const *names)
+{
+    for (; *names; names++) {
+        screen = strstr(screen, *names);
+        assert_non_null(screen);
+    }
+}
+
+static const char three[] =
+    "{\"version\":1,\"sidetail\":\"1\",\"ready\":true," PARTS ",\"logs\":["
+    "{\"service\":\"slow\",\"lag_bytes\":5,\"lines_per_second\":1},"
+    "{\"service\":\"fast\",\"lag_bytes\":0,\"lines_per_second\":100,\"problem\":\"its \\u001b[2J file\"},"
+    "{\"service\":\"api\",\"lines_per_second\":10}],"
+    "\"left_out\":[{\"reason\":\"excluded\",\"service\":\"debug\",\"detail\":\"exclude.services: d*\"}]}";
+
+static void test_screen(void **state)
+{
+    (void)state;
+    struct answer a;
+    struct view v = {.listen = "here", .width = 80, .height = 24, .color = true};
+    assert_int_equal(take(&a, three), 0);
+    char *screen = plain_screen(&a, &v);
+    assert_non_null(strstr(screen, "sidetail 1 at here: ready"));
+    expect_order(screen, (const char *const[]){"3 logs", "SERVICE", "fast", "api", "slow", "by rate", NULL});
+    free(screen);
+    v.sort = SORT_LAG;
+    screen = plain_screen(&a, &v);
+    expect_order(screen, (const char *const[]){"SERVICE", "slow", "fast", "api", "by lag", NULL});
+    free(screen);
+    v.sort = SORT_NAME;
+    screen = plain_screen(&a, &v);
+    expect_order(screen, (const char *const[]){"SERVICE", "api", "fast", "slow", "by name", NULL});
+    free(screen);
+    v.problems = true;
+    screen = plain_screen(&a, &v);
+    expect_order(screen, (const char *const[]){"Problems:", "its ^[[2J file", "Left out:", "debug", NULL});
+    free(screen);
+    v.fault = "no answer from here";
+    screen = plain_screen(&a, &v);
+    expect_order(screen, (const char *const[]){"debug", "no answer from here", NULL});
+    free(screen);
+    answer_free(&a);
+    screen = plain_screen(&a, &v); /* nothing came yet */
+    free(screen);
+}
+
+static void test_screens_of_any_size(void **state)
+{
+    (void)state;
+    struct answer a;
+    assert_int_equal(take(&a, three), 0);
+    for (unsigned width = 1; width < 140; width += 3) {
+        for (unsigned height = 1; height < 30; height++) {
+            struct view v = {.listen = "here", .width = width, .height = height, .first = 100};
+            free(plain_screen(&a, &v));
+            assert_true(v.first < 3);
+            v.problems = true;
+            v.first = INT32_MAX;
+            free(plain_screen(&a, &v));
+        }
+    }
+    answer_free(&a);
+}
+
+static void test_scrolling(void **state)
+{
+    (void)state;
+    struct row many[100];
+    char names[100][8];
+    struct answer a = {.rows = many, .count = 100, .json = json_pack("{s:b}", "ready", 1)};
+    struct view v = {.listen = "here", .sort = SORT_NAME, .width = 80, .height = 24};
+    for (size_t i = 0; i < 100; i++) {
+        snprintf(names[i], sizeof(names[i]), "log%02zu", i);
+        many[i] = (struct row){.service = names[i], .offset = -1, .lag_bytes = -1};
+    }
+    assert_int_equal(frame_page(&v), 18);
+    v.first = 50;
+    char *screen = plain_screen(&a, &v);
+    assert_null(strstr(screen, "log49"));
+    expect_order(screen, (const char *const[]){"log50", "log67", NULL});
+    assert_null(strstr(screen, "log68"));
+    free(screen);
+    v.first = SIZE_MAX / 2;
+    screen = plain_screen(&a, &v);
+    assert_int_equal(v.first, 82);
+    expect_order(screen, (const char *const[]){"log82", "log99", NULL});
+    free(screen);
+    json_decref(a.json);
+}
+
+static void test_keys(void **state)
+{
+    (void)state;
+    static const char typed[] = "q\x1b[A\x1bOB\x1b[5~\x1b[6~\x1b[H\x1b[4~\x1b[1;5A\x1b[99~\t\xc3\x1b";
+    const int wanted[] = {'q',     KEY_UP, KEY_DOWN,  KEY_PAGE_UP, KEY_PAGE_DOWN, KEY_HOME,
+                          KEY_END, KEY_UP, KEY_OTHER, KEY_OTHER,   KEY_OTHER,     KEY_OTHER};
+    const char *p = typed, *end = typed + sizeof(typed) - 1;
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+        assert_int_equal(tty_key(&p, end), wanted[i]);
+    }
+    assert_int_equal(tty_key(&p, end), KEY_NONE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_numbers),    cmocka_unit_test(test_columns), cmocka_unit_test(test_wrapping),
-        cmocka_unit_test(test_table_fits), cmocka_unit_test(test_row),
+        cmocka_unit_test(test_numbers),   cmocka_unit_test(test_columns),
+        cmocka_unit_test(test_wrapping),  cmocka_unit_test(test_table_fits),
+        cmocka_unit_test(test_row),       cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_screen),    cmocka_unit_test(test_screens_of_any_size),
+        cmocka_unit_test(test_scrolling), cmocka_unit_test(test_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
