@@ -45,7 +45,7 @@ static void draw(struct top *t)
     tty_size(&t->view.width, &t->view.height);
     t->view.fault = t->fault.text[0] ? t->fault.text : NULL;
     frame_put(&t->screen, &t->answer, &t->view);
-    if (tty_write(&t->screen) < 0) {
+    if (tty_write(slice_of(t->screen.data, t->screen.len)) < 0) {
         end(t, EXIT_FAULT);
     }
 }

@@ -1,6 +1,7 @@
 #include "tty.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -10,6 +11,10 @@
 /* A screen of its own (what was there comes back), no cursor, no wrapping of long lines; and back. */
 #define ENTER "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J"
 #define LEAVE "\x1b[?7h\x1b[?25h\x1b[?1049l"
+
+/* Bytes that a terminal which says it is ready takes without making us wait; and how long it is waited for. */
+#define WRITE_MAX 256
+#define WAIT_MS   100
 
 static struct termios before;
 static bool entered;
@@ -27,15 +32,21 @@ int tty_check(struct error *err)
     return 0;
 }
 
-static int write_all(const char *p, size_t len)
+int tty_write(struct slice text)
 {
-    while (len > 0) {
-        ssize_t n = write(STDOUT_FILENO, p, len);
+    while (text.len > 0) {
+        struct pollfd ready = {.fd = STDOUT_FILENO, .events = POLLOUT};
+        size_t most = text.len < WRITE_MAX ? text.len : WRITE_MAX;
+        ssize_t n = poll(&ready, 1, WAIT_MS);
+        if (n == 0) {
+            return 0;
+        }
+        n = n > 0 ? write(STDOUT_FILENO, text.ptr, most) : -1;
         if (n < 0 && errno != EINTR) {
             return -1;
         }
-        p += n > 0 ? n : 0;
-        len -= n > 0 ? (size_t)n : 0;
+        text.ptr += n > 0 ? n : 0;
+        text.len -= n > 0 ? (size_t)n : 0;
     }
     return 0;
 }
@@ -49,19 +60,20 @@ int tty_enter(void)
     keys.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
     keys.c_cc[VMIN] = 1;
     keys.c_cc[VTIME] = 0;
-    if (tcsetattr(STDIN_FILENO, TCSADRAIN, &keys) < 0) {
+    if (tcsetattr(STDIN_FILENO, TCSANOW, &keys) < 0) {
         return -1;
     }
     entered = true;
-    return write_all(ENTER, strlen(ENTER));
+    return tty_write(SLICE(ENTER));
 }
 
 void tty_leave(void)
 {
     if (entered) {
         entered = false;
-        write_all(LEAVE, strlen(LEAVE));
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &before); /* what was typed meanwhile was meant for us */
+        tty_write(SLICE(LEAVE));
+        tcsetattr(STDIN_FILENO, TCSANOW, &before);
+        tcflush(STDIN_FILENO, TCIFLUSH); /* what was typed meanwhile was meant for us */
     }
 }
 
@@ -72,11 +84,6 @@ void tty_size(unsigned *width, unsigned *height)
                  size.ws_row > 0; /* or a pty of nobody */
     *width = known ? size.ws_col : 80;
     *height = known ? size.ws_row : 24;
-}
-
-int tty_write(const struct buf *text)
-{
-    return write_all(text->data, text->len);
 }
 
 /* Behind ESC [ or ESC O: parameters, and the letter that ends them. */

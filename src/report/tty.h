@@ -3,8 +3,8 @@
 #ifndef SIDETAIL_REPORT_TTY_H
 #define SIDETAIL_REPORT_TTY_H
 
-#include "base/buf.h"
 #include "base/error.h"
+#include "base/slice.h"
 
 /* Is there one to read from and write to, which can move its cursor? 0; -1: err says what is missing. */
 int tty_check(struct error *err);
@@ -15,8 +15,8 @@ void tty_leave(void);
 
 /* Columns and lines; 80 by 24 where it does not tell. */
 void tty_size(unsigned *width, unsigned *height);
-/* Writes all of it; waits where it has to. 0, or -1 (errno). */
-int tty_write(const struct buf *text);
+/* Writes; what a terminal that is stopped, or slow, does not take is left out. 0, or -1 (errno). */
+int tty_write(struct slice text);
 
 enum key {
     KEY_NONE, /* no further one */

@@ -229,6 +229,20 @@ def test_leaves_the_terminal_as_it_was(files, binary, ending):
         raw.close()
 
 
+def test_ends_though_the_terminal_takes_nothing(files, binary):
+    """As one that Ctrl-S has stopped, or whose connection hangs."""
+    collector = files()
+    raw = Raw(binary, "top", collector.address, columns=1000, lines=300)
+    try:
+        wait_until(lambda: termios.tcgetattr(raw.slave) != raw.before, 10)
+        time.sleep(1.5)  # nobody reads what it draws
+        raw.process.send_signal(signal.SIGTERM)
+        assert raw.process.wait(10) == -signal.SIGTERM
+        assert termios.tcgetattr(raw.slave) == raw.before
+    finally:
+        raw.close()
+
+
 def test_nothing_of_others_reaches_the_terminal(files, binary):
     """Names that would set the title, clear the screen, turn the direction; and it never writes beyond the width."""
     collector = files()
