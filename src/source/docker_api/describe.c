@@ -1,6 +1,7 @@
 #include "describe.h"
 
 #include "base/clock.h"
+#include "source/left_out.h"
 
 /* A stream may have to be opened again without anything being wrong; not several times in a row. */
 #define BROKEN_BACKOFF (500 * NS_PER_MS)
@@ -26,4 +27,11 @@ bool api_describe(void *feed, struct status_log *log)
         log->time_ns = newest;
     }
     return f->state != API_UNREADABLE;
+}
+
+void api_note_unreadable(const struct api_feed *f)
+{
+    if (f->container) {
+        note_driver(&f->container->left_out, f->intake.tags, f->container->driver, true);
+    }
 }

@@ -6,5 +6,7 @@
 
 /* For feed_describe_by; `feed` is a struct api_feed. */
 bool api_describe(void *feed, struct status_log *log);
+/* Its log driver cannot be read: tells of that in place of the feed. */
+void api_note_unreadable(const struct api_feed *f);
 
 #endif

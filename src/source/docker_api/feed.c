@@ -9,7 +9,6 @@
 #include "base/metrics.h"
 #include "describe.h"
 #include "say.h"
-#include "source/left_out.h"
 #include "source/unreadable.h"
 
 #define BACKOFF_MIN (100 * NS_PER_MS)
@@ -314,9 +313,7 @@ static void on_end(void *arg, enum log_end why, const struct error *err)
         break;
     case LOG_END_UNREADABLE:
         f->state = API_UNREADABLE;
-        if (f->container) {
-            note_driver(&f->container->left_out, f->intake.tags, f->container->driver, true);
-        }
+        api_note_unreadable(f);
         say_keeps_nothing(name_of(f), f->container ? f->container->driver : "");
         break;
     }
