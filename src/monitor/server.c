@@ -114,6 +114,10 @@ static void on_readyz(struct evhttp_request *req, const struct monitor *m)
 static void on_status(struct evhttp_request *req, const struct monitor *m)
 {
     char why[sizeof(m->why)] = "";
+    if (!status_answer_room()) {
+        answer_text(req, HTTP_SERVUNAVAIL, "too many ask for the status at once\n");
+        return;
+    }
     find_fault(m, why, sizeof(why));
     add_headers(req, "application/json");
     evhttp_add_header(evhttp_request_get_output_headers(req), "Cache-Control", "no-store");

@@ -11,10 +11,13 @@
 #include "base/status.h"
 #include "base/text.h"
 
-/* A piece is made of so many logs at the most, and for so long. */
-#define PIECE_LOGS 500
-#define PIECE_NS   (LOOP_TURN_NS / 2)
-#define PIECE_LOOK 16 /* the clock is asked after so many */
+/* A piece is made of so many logs at the most, of so many bytes, and for so long. */
+#define PIECE_LOGS  500
+#define PIECE_BYTES 65536
+#define PIECE_NS    (LOOP_TURN_NS / 2)
+#define PIECE_LOOK  16 /* the clock is asked after so many */
+/* Each holds a piece for as long as its client takes. */
+#define ANSWERS_MAX 32
 
 enum phase { AT_LOGS, AT_LEFT, AT_END };
 
@@ -26,6 +29,8 @@ struct answer {
     struct buf piece;
     bool failed; /* memory is out */
 };
+
+static unsigned under_way; /* answers */
 
 /* -- JSON -------------------------------------------------------------------------------------- */
 
@@ -160,7 +165,7 @@ static void make_piece(struct answer *a)
         if (!put_next(a)) {
             next_list(a);
         }
-        if (i % PIECE_LOOK == 0 && clock_monotonic() >= until) {
+        if (a->piece.len >= PIECE_BYTES || (i % PIECE_LOOK == 0 && clock_monotonic() >= until)) {
             return;
         }
     }
@@ -173,6 +178,7 @@ static void answer_free(struct answer *a)
     }
     buf_free(&a->piece);
     free(a);
+    under_way--;
 }
 
 /* The client left, or the server is being closed, which takes the request along. */
@@ -193,7 +199,7 @@ static void send_piece(struct answer *a)
     struct evbuffer *out = evbuffer_new();
     make_piece(a);
     a->failed |= !out || evbuffer_add(out, a->piece.data, a->piece.len) < 0;
-    a->piece.len = 0;
+    buf_free(&a->piece);
     struct evhttp_connection *con = evhttp_request_get_connection(a->req);
     if (a->failed || a->phase == AT_END) {
         struct evhttp_request *req = a->req;
@@ -217,6 +223,11 @@ static void on_taken(struct evhttp_connection *con, void *arg)
     send_piece(arg);
 }
 
+bool status_answer_room(void)
+{
+    return under_way < ANSWERS_MAX;
+}
+
 void status_answer(struct evhttp_request *req, const char *fault)
 {
     struct answer *a = calloc(1, sizeof(*a));
@@ -224,6 +235,7 @@ void status_answer(struct evhttp_request *req, const char *fault)
         evhttp_send_error(req, HTTP_INTERNAL, NULL);
         return;
     }
+    under_way++;
     *a = (struct answer){.req = req, .first = true};
     put_head(a, fault);
     status_walk_logs(&a->walk);

@@ -264,6 +264,33 @@ static void test_clients_that_leave(void **state)
     monitor = NULL;
 }
 
+/* Each client that takes nothing holds a piece of an answer: there are no more of them than so many. */
+static void test_too_many_clients(void **state)
+{
+    (void)state;
+    int fds[40], refused = 0;
+    size_t count = sizeof(fds) / sizeof(fds[0]);
+    enter_many();
+    for (size_t i = 0; i < count; i++) {
+        fds[i] = dial("GET /status HTTP/1.1\r\nHost: x\r\n\r\n");
+        for (int turns = 0; turns < 20; turns++) {
+            event_base_loop(base, EVLOOP_NONBLOCK);
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        char reply[4096] = "";
+        assert_true(recv(fds[i], reply, sizeof(reply) - 1, 0) > 0);
+        refused += strncmp(reply, "HTTP/1.1 503", 12) == 0 && strstr(reply, "too many ask");
+        close(fds[i]);
+    }
+    assert_int_equal(refused, count - 32);
+    for (int turns = 0; turns < 1000; turns++) {
+        event_base_loop(base, EVLOOP_NONBLOCK);
+    }
+    json_decref(ask(NULL));
+    leave_many();
+}
+
 static void test_head(void **state)
 {
     (void)state;
@@ -291,6 +318,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_members, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_in_pieces, setup, teardown),
         cmocka_unit_test_setup_teardown(test_clients_that_leave, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_too_many_clients, setup, teardown),
         cmocka_unit_test_setup_teardown(test_head, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
