@@ -230,7 +230,12 @@ static void put_all_left(struct buf *out, const struct answer *a, bool problems,
 
 static void put_problems(struct buf *out, const struct answer *a, unsigned width)
 {
-    bool any = false;
+    long long many = json_integer_value(json_object_get(a->json, "containers_too_many"));
+    bool any = many > 0;
+    if (any) {
+        put(out, "\nProblems:\n  ");
+        put(out, "%lld containers are too many, or described at too great length: not followed\n", many);
+    }
     for (size_t i = 0; i < a->count; i++) {
         const struct row *row = &a->rows[i];
         if (row->problem) {
@@ -240,11 +245,6 @@ static void put_problems(struct buf *out, const struct answer *a, unsigned width
         }
     }
     put_all_left(out, a, true, any ? "" : "\nProblems:\n", width);
-    long long many = json_integer_value(json_object_get(a->json, "containers_too_many"));
-    if (many > 0) {
-        put(out, "  %lld containers are too many, or described at too great length, and not followed\n",
-            many);
-    }
 }
 
 void table_put_reasons(struct buf *out, const struct answer *a, unsigned width)

@@ -295,6 +295,27 @@ static void test_screen(void **state)
     free(screen);
 }
 
+/* All that is a problem stands below one title. */
+static void test_problems(void **state)
+{
+    (void)state;
+    struct answer a;
+    struct buf out = {0};
+    assert_int_equal(take(&a, "{\"version\":1,\"containers_too_many\":3,"
+                              "\"logs\":[{\"service\":\"web\",\"file\":\"/a\",\"problem\":\"why\"}],"
+                              "\"left_out\":[{\"file\":\"/b\",\"reason\":\"link\",\"problem\":true}]}"),
+                     0);
+    table_put_reasons(&out, &a, 0);
+    put(&out, "%c", '\0');
+    assert_string_equal(out.data,
+                        "\nProblems:\n"
+                        "  3 containers are too many, or described at too great length: not followed\n"
+                        "  web  /a: why\n"
+                        "  /b: link:\n");
+    buf_free(&out);
+    answer_free(&a);
+}
+
 static void test_screens_of_any_size(void **state)
 {
     (void)state;
@@ -360,6 +381,7 @@ int main(void)
         cmocka_unit_test(test_row),       cmocka_unit_test(test_answers),
         cmocka_unit_test(test_screen),    cmocka_unit_test(test_screens_of_any_size),
         cmocka_unit_test(test_scrolling), cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_problems),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
