@@ -23,6 +23,42 @@ struct feed {
     void *describe_arg;
 };
 
+/* For /status. */
+static bool describe(void *owner, struct status_log *log)
+{
+    struct feed *feed = owner;
+    const struct tags *tags = feed->batcher.tags;
+    *log = (struct status_log){.service = tags->service,
+                               .project = tags->project,
+                               .container = tags->container,
+                               .id = tags->id,
+                               .last_ns = feed_newest(feed),
+                               .lines = feed->lines,
+                               .rate = status_rate(&feed->rate, feed->lines)};
+    bool told = !feed->describe || feed->describe(feed->describe_arg, log);
+    int64_t behind = log->lag_bytes > 0 && log->last_ns > 0 ? clock_now() - log->last_ns : 0;
+    log->lag_ns = behind > 0 ? behind : 0;
+    return told;
+}
+
+struct feed *feed_new(struct stages *stages, const char *key, struct tags *tags, struct feed_calls calls)
+{
+    struct feed *feed = calloc(1, sizeof(*feed));
+    struct feed_key *copy = feed_key_new(key);
+    if (!feed || !copy) {
+        die_out_of_memory();
+    }
+    feed->batcher = (struct batcher_feed){.stage = &stages->batcher, .key = copy, .tags = tags_ref(tags)};
+    shaper_open(&stages->shaper, &feed->shaper, (struct shaper_released){calls.released, calls.arg},
+                &feed->batcher);
+    joiner_open(&stages->joiner, &feed->joiner, &feed->shaper);
+    feed->status = (struct status_entry){.describe = describe, .owner = feed};
+    feed->rate.since_ns = clock_monotonic();
+    status_enter(&feed->status);
+    metrics.feeds++;
+    return feed;
+}
+
 void feed_retag(struct feed *feed, struct tags *tags)
 {
     struct tags *old = feed->batcher.tags;
@@ -101,41 +137,6 @@ static void tell_time(struct feed *feed)
     int64_t ns = feed_newest(feed);
     struct stats *stats = feed->batcher.tags->stats;
     stats->newest_ns = ns > stats->newest_ns ? ns : stats->newest_ns;
-}
-
-static bool describe(void *owner, struct status_log *log)
-{
-    struct feed *feed = owner;
-    const struct tags *tags = feed->batcher.tags;
-    *log = (struct status_log){.service = tags->service,
-                               .project = tags->project,
-                               .container = tags->container,
-                               .id = tags->id,
-                               .last_ns = feed_newest(feed),
-                               .lines = feed->lines,
-                               .rate = status_rate(&feed->rate, feed->lines)};
-    bool told = !feed->describe || feed->describe(feed->describe_arg, log);
-    int64_t behind = log->lag_bytes > 0 && log->last_ns > 0 ? clock_now() - log->last_ns : 0;
-    log->lag_ns = behind > 0 ? behind : 0;
-    return told;
-}
-
-struct feed *feed_new(struct stages *stages, const char *key, struct tags *tags, struct feed_calls calls)
-{
-    struct feed *feed = calloc(1, sizeof(*feed));
-    struct feed_key *copy = feed_key_new(key);
-    if (!feed || !copy) {
-        die_out_of_memory();
-    }
-    feed->batcher = (struct batcher_feed){.stage = &stages->batcher, .key = copy, .tags = tags_ref(tags)};
-    shaper_open(&stages->shaper, &feed->shaper, (struct shaper_released){calls.released, calls.arg},
-                &feed->batcher);
-    joiner_open(&stages->joiner, &feed->joiner, &feed->shaper);
-    feed->status = (struct status_entry){.describe = describe, .owner = feed};
-    feed->rate.since_ns = clock_monotonic();
-    status_enter(&feed->status);
-    metrics.feeds++;
-    return feed;
 }
 
 unsigned feed_put(struct feed *feed, struct record *rec)
