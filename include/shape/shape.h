@@ -8,6 +8,8 @@
 #ifndef SIDETAIL_SHAPE_H
 #define SIDETAIL_SHAPE_H
 
+#include <stddef.h>
+
 #include "base/error.h"
 #include "record/record.h"
 
@@ -15,11 +17,38 @@ struct config;
 struct shape;       /* what the configuration asks for, compiled; counted references */
 struct shape_state; /* what is known of one feed */
 
+/* What was replaced of a record: where it stood in the text before, in bytes, and which pattern of `redact` found
+ * it. */
+struct redaction {
+    size_t start, end, rule;
+    const char *pattern;
+};
+
+/* What the rules decided about a finished record. */
+struct shape_verdict {
+    const struct record *rec; /* as it is emitted, or what is left out */
+    uint32_t lines;           /* whole lines that end with it; 0: a piece, or the notice of the rate limit */
+    bool notice;
+    const char *left_out; /* the key that left it out: drop, keep or rate_limit; NULL: it is emitted next */
+    const char *pattern;  /* the one of `drop` that matched, and its place there; else NULL */
+    size_t rule;
+    const struct redaction *redactions; /* in the order of their places */
+    size_t nredactions;
+    bool all_redacted; /* the text could not be judged: all of it was replaced */
+};
+
+/* Somebody who wants to know (sidetail try). All is valid until `told` returns. */
+struct shape_watch {
+    void (*told)(void *arg, const struct shape_verdict *verdict);
+    void *arg;
+};
+
 /* Where finished records go. The record and its slices are valid until `emit` returns; they may point into
  * the record that was given to shape_put. */
 struct shape_out {
     void (*emit)(void *arg, const struct record *rec);
     void *arg;
+    const struct shape_watch *watch; /* NULL: nobody */
 };
 
 /* Does the configuration ask for any shaping? */

@@ -12,7 +12,8 @@ static void emit(void *arg, const struct record *rec)
 
 static struct shape_out out_of(struct shaper_feed *f)
 {
-    return (struct shape_out){emit, f};
+    const struct shape_watch *watch = &f->stage->watch;
+    return (struct shape_out){emit, f, watch->told ? watch : NULL};
 }
 
 /* One timer for all feeds, at the earliest time that one of them is due. */

@@ -17,6 +17,7 @@ struct shaper {
     struct event *timer;
     int64_t due_ns; /* monotonic: when the timer fires; INT64_MAX: never */
     TAILQ_HEAD(shaper_feeds, shaper_feed) feeds;
+    struct shape_watch watch; /* told: NULL, nobody wants to know */
 };
 
 /* The lines that were held for a stream went on without a further put: a timer did it. */

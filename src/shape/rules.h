@@ -1,0 +1,23 @@
+/* The rules of shaping, compiled: what shape_new makes of the configuration. */
+#ifndef SIDETAIL_SHAPE_RULES_H
+#define SIDETAIL_SHAPE_RULES_H
+
+#include "multiline.h"
+#include "rate.h"
+#include "redact.h"
+#include "shape/shape.h"
+
+struct shape {
+    unsigned refs;
+    struct multiline *multiline; /* NULL: off */
+    int64_t wait_ns;
+    size_t line_max, held, held_max;
+    struct regexps drop, keep;
+    struct rate rate;
+    struct redactor redactor;
+    bool detect, reads_text; /* reads_text: some rule looks at the text */
+    struct buf payload_key;  /* `,"message":`; empty: off */
+    struct buf raw, payload; /* scratch */
+};
+
+#endif
