@@ -56,6 +56,8 @@ bool shape_wanted(const struct config *cfg);
 
 /* With one reference; the configuration may go. NULL on error, which names the key. */
 struct shape *shape_new(const struct config *cfg, struct error *err);
+/* What its feeds hold is counted in *held, with what those of other shapes hold; called before shape_open. */
+void shape_share(struct shape *s, size_t *held);
 void shape_unref(struct shape *s); /* NULL is fine */
 
 /* Takes a reference of the shaper. NULL when memory is out. */

@@ -1,5 +1,7 @@
 #include "shaper.h"
 
+#include <stdlib.h>
+
 #include "base/clock.h"
 #include "base/loop.h"
 #include "base/memory.h"
@@ -33,7 +35,7 @@ static void due_at(struct shaper *s, int64_t due_ns)
 enum put_result shaper_put_shaped(struct shaper_feed *f, const struct record *rec)
 {
     struct shaper *s = f->stage;
-    if (!f->state && !(f->state = shape_open(s->rules))) {
+    if (!f->state && !(f->state = shape_open(f->rules))) {
         die_out_of_memory();
     }
     int result = shape_put(f->state, rec, out_of(f));
@@ -101,7 +103,78 @@ void shaper_drain(struct shaper *s)
 
 size_t shaper_memory(const struct shaper *s)
 {
-    return s->rules ? shape_memory(s->rules) : 0;
+    return s->held;
+}
+
+/* -- rules ------------------------------------------------------------------------------------- */
+
+/* The shape of the feeds that those overrides fit; *shape is NULL where it has no rules. 0 or -1. */
+static int compile(struct shaper *s, const struct config *cfg, uint64_t overrides, struct shape **shape,
+                   struct error *err)
+{
+    struct config *with = overrides ? config_overridden(cfg, overrides) : NULL;
+    const struct config *in_force = overrides ? with : cfg;
+    *shape = NULL;
+    if (!in_force) {
+        return error_set(err, "out of memory");
+    }
+    bool wanted = shape_wanted(in_force);
+    *shape = wanted ? shape_new(in_force, err) : NULL;
+    config_free(with);
+    if (*shape) {
+        shape_share(*shape, &s->held);
+    }
+    return wanted && !*shape ? -1 : 0;
+}
+
+/* The set of those overrides, made where there is none. All was tried when the configuration was read: only want of
+ * memory can be in the way. */
+static struct shaper_rules *set_of(struct shaper *s, uint64_t overrides)
+{
+    struct shaper_rules *set;
+    LIST_FOREACH(set, &s->sets, link)
+    {
+        if (set->overrides == overrides) {
+            return set;
+        }
+    }
+    if (!(set = calloc(1, sizeof(*set))) || compile(s, s->cfg, overrides, &set->shape, NULL) < 0) {
+        die_out_of_memory();
+    }
+    set->overrides = overrides;
+    LIST_INSERT_HEAD(&s->sets, set, link);
+    return set;
+}
+
+/* The feed is of no set any more; one without feeds goes, for labels choose how many there may be. */
+static void leave_set(struct shaper_feed *f)
+{
+    struct shaper_rules *set = f->set;
+    shape_close(f->state);
+    f->state = NULL;
+    f->set = NULL;
+    if (set && --set->feeds == 0 && set->overrides != 0) {
+        LIST_REMOVE(set, link);
+        shape_unref(set->shape);
+        free(set);
+    }
+}
+
+static void join_set(struct shaper_feed *f, uint64_t overrides)
+{
+    f->set = set_of(f->stage, overrides);
+    f->set->feeds++;
+    f->rules = f->set->shape;
+}
+
+void shaper_choose(struct shaper_feed *f, uint64_t overrides)
+{
+    if (f->set && f->set->overrides == overrides) {
+        return;
+    }
+    shaper_flush(f);
+    leave_set(f);
+    join_set(f, overrides);
 }
 
 /* -- feeds ------------------------------------------------------------------------------------- */
@@ -115,7 +188,7 @@ void shaper_open(struct shaper *s, struct shaper_feed *f, struct shaper_released
 
 void shaper_close(struct shaper_feed *f)
 {
-    shape_close(f->state);
+    leave_set(f);
     TAILQ_REMOVE(&f->stage->feeds, f, link);
 }
 
@@ -131,15 +204,13 @@ int shaper_init(struct shaper *s, struct event_base *base, struct batcher *next)
 {
     *s = (struct shaper){.batcher = next, .due_ns = INT64_MAX, .timer = evtimer_new(base, on_due, s)};
     TAILQ_INIT(&s->feeds);
+    LIST_INSERT_HEAD(&s->sets, &s->base, link);
     return s->timer ? 0 : -1;
 }
 
-int shaper_configure(struct shaper *s, const struct config *cfg, struct error *err)
+/* Nothing is held by the old rules any more. */
+static void let_all_go(struct shaper *s)
 {
-    struct shape *fresh = NULL;
-    if (shape_wanted(cfg) && !(fresh = shape_new(cfg, err))) {
-        return -1;
-    }
     struct shaper_feed *f;
     TAILQ_FOREACH(f, &s->feeds, link)
     {
@@ -147,9 +218,32 @@ int shaper_configure(struct shaper *s, const struct config *cfg, struct error *e
         shape_close(f->state);
         f->state = NULL;
     }
-    shape_unref(s->rules);
-    s->rules = fresh;
     s->due_ns = INT64_MAX;
+}
+
+int shaper_configure(struct shaper *s, const struct config *cfg, struct error *err)
+{
+    struct shape *base = NULL;
+    if (compile(s, cfg, 0, &base, err) < 0) {
+        return -1;
+    }
+    let_all_go(s);
+    s->cfg = cfg;
+    struct shaper_rules *set;
+    LIST_FOREACH(set, &s->sets, link)
+    {
+        shape_unref(set->shape);
+        set->shape = NULL;
+        if (set->overrides != 0 && compile(s, cfg, set->overrides, &set->shape, NULL) < 0) {
+            die_out_of_memory();
+        }
+    }
+    s->base.shape = base;
+    struct shaper_feed *f;
+    TAILQ_FOREACH(f, &s->feeds, link)
+    {
+        f->rules = f->set ? f->set->shape : NULL;
+    }
     return 0;
 }
 
@@ -158,5 +252,5 @@ void shaper_free(struct shaper *s)
     if (s->timer) {
         event_free(s->timer);
     }
-    shape_unref(s->rules);
+    shape_unref(s->base.shape);
 }

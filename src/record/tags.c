@@ -99,9 +99,9 @@ static struct tags tags_of(const struct identity *who, const struct config *cfg,
 /* A copy with the texts behind it, in one block: there may be thousands. NULL: memory. */
 static struct tags *copy_of(struct tags from)
 {
-    const char **texts[] = {&from.service, &from.project, &from.container, &from.id,
-                            &from.full_id, &from.image,   &from.task,      &from.node,
-                            &from.host,    &from.pod,     &from.namespace_};
+    const char **texts[] = {&from.service, &from.project, &from.container,  &from.id,
+                            &from.full_id, &from.image,   &from.task,       &from.node,
+                            &from.host,    &from.pod,     &from.namespace_, &from.topic};
     size_t count = sizeof(texts) / sizeof(texts[0]), size = 0;
     for (size_t i = 0; i < count; i++) {
         size += *texts[i] ? strlen(*texts[i]) + 1 : 0;
@@ -120,39 +120,6 @@ static struct tags *copy_of(struct tags from)
     }
     *tags = from;
     return tags;
-}
-
-struct tags *tags_new(const struct identity *who, const struct config *cfg)
-{
-    char short_id[SHORT_ID + 1];
-    struct tags *tags = copy_of(tags_of(who, cfg, short_id));
-    if (!tags) {
-        return NULL;
-    }
-    tags->refs = 1;
-    if (!choose_labels(tags, who->labels, cfg) || tags_render_json(tags) < 0) {
-        tags_unref(tags);
-        return NULL;
-    }
-    tags->stats = metrics_service(tags->service);
-    return tags;
-}
-
-struct tags *tags_ref(struct tags *tags)
-{
-    tags->refs++;
-    return tags;
-}
-
-void tags_unref(struct tags *tags)
-{
-    if (!tags || --tags->refs > 0) {
-        return;
-    }
-    json_decref(tags->labels);
-    free(tags->json);
-    free(tags->logfmt);
-    free(tags);
 }
 
 /* Does one of the globs, `key` or `key=value`, fit one of the labels? */
@@ -180,6 +147,55 @@ static bool included(const struct tags *tags, const struct identity *who, const 
     return (by->services.count == 0 || any_glob(&by->services, tags->service)) &&
            (by->containers.count == 0 || any_glob(&by->containers, tags->container)) &&
            (by->labels.count == 0 || any_label(&by->labels, who->labels));
+}
+
+/* Later ones go over earlier ones. */
+static void choose_overrides(struct tags *tags, const struct identity *who, const struct config *cfg)
+{
+    tags->format = -1;
+    for (size_t i = 0; i < cfg->override_count; i++) {
+        const struct override *o = &cfg->overrides[i];
+        if (included(tags, who, &o->match)) {
+            tags->overrides |= UINT64_C(1) << i;
+            tags->format = o->format >= 0 ? o->format : tags->format;
+            tags->topic = o->topic ? o->topic : tags->topic;
+        }
+    }
+}
+
+struct tags *tags_new(const struct identity *who, const struct config *cfg)
+{
+    char short_id[SHORT_ID + 1];
+    struct tags from = tags_of(who, cfg, short_id);
+    choose_overrides(&from, who, cfg);
+    struct tags *tags = copy_of(from);
+    if (!tags) {
+        return NULL;
+    }
+    tags->refs = 1;
+    if (!choose_labels(tags, who->labels, cfg) || tags_render_json(tags) < 0) {
+        tags_unref(tags);
+        return NULL;
+    }
+    tags->stats = metrics_service(tags->service);
+    return tags;
+}
+
+struct tags *tags_ref(struct tags *tags)
+{
+    tags->refs++;
+    return tags;
+}
+
+void tags_unref(struct tags *tags)
+{
+    if (!tags || --tags->refs > 0) {
+        return;
+    }
+    json_decref(tags->labels);
+    free(tags->json);
+    free(tags->logfmt);
+    free(tags);
 }
 
 static bool excluded(const struct tags *tags, const struct identity *who, const struct selection *by)
@@ -212,7 +228,13 @@ bool tags_wanted(const struct tags *tags, const struct identity *who, const stru
            !excluded(tags, who, &cfg->exclude);
 }
 
+static bool same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
 bool tags_same(const struct tags *a, const struct tags *b)
 {
-    return slice_eq(a->json_tail, b->json_tail) && slice_eq(a->json_head[0], b->json_head[0]);
+    return slice_eq(a->json_tail, b->json_tail) && slice_eq(a->json_head[0], b->json_head[0]) &&
+           a->overrides == b->overrides && a->format == b->format && same_text(a->topic, b->topic);
 }

@@ -42,6 +42,7 @@ struct shape *shape_new(const struct config *cfg, struct error *err)
         return NULL;
     }
     s->refs = 1;
+    s->held = &s->own_held;
     if (set_up(s, cfg, err) < 0) {
         shape_unref(s);
         return NULL;

@@ -11,7 +11,8 @@ struct shape {
     unsigned refs;
     struct multiline *multiline; /* NULL: off */
     int64_t wait_ns;
-    size_t line_max, held, held_max;
+    size_t line_max, held_max;
+    size_t *held, own_held; /* held: where it is counted, own_held unless it is shared */
     struct regexps drop, keep;
     struct rate rate;
     struct redactor redactor;

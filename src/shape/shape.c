@@ -301,7 +301,7 @@ static int group_end(struct shape_state *st, enum stream stream, bool cut, struc
     if (cut && context->len > 0 && buf_add(context, "\n", 1) < 0) {
         result = -1;
     }
-    st->shape->held -= g->text.len;
+    *st->shape->held -= g->text.len;
     g->lines = 0;
     g->text.len = 0;
     if (g->text.cap > GROUP_KEEP) {
@@ -329,7 +329,7 @@ static int group_add(struct shape_state *st, const struct record *rec, struct sl
     }
     g->lines++;
     g->due_ns = clock_monotonic() + st->shape->wait_ns;
-    st->shape->held += g->text.len - before;
+    *st->shape->held += g->text.len - before;
     return 0;
 }
 
@@ -348,14 +348,14 @@ static int group_put(struct shape_state *st, const struct record *rec, struct sl
     bool had = g->lines > 0;
     bool joins = had && multiline_goes_on(s->multiline, line, &g->at);
     bool full = g->lines >= GROUP_LINES || g->text.len + raw.len + 1 > s->line_max ||
-                s->held + raw.len + 1 > s->held_max;
+                *s->held + raw.len + 1 > s->held_max;
     if (joins && !full) {
         return group_add(st, rec, raw) < 0 ? -1 : PUT_HELD;
     }
     if (group_end(st, rec->stream, joins, out) < 0) {
         return -1;
     }
-    bool fits = raw.len <= s->line_max && s->held + raw.len <= s->held_max;
+    bool fits = raw.len <= s->line_max && *s->held + raw.len <= s->held_max;
     if ((joins || multiline_begins(s->multiline, line, &g->at)) && fits) {
         return group_add(st, rec, raw) < 0 ? -1 : had ? PUT_HELD_NEW : PUT_HELD;
     }
@@ -425,7 +425,7 @@ void shape_close(struct shape_state *st)
         return;
     }
     for (int i = 0; i < STREAM_COUNT; i++) {
-        st->shape->held -= st->groups[i].lines > 0 ? st->groups[i].text.len : 0;
+        *st->shape->held -= st->groups[i].lines > 0 ? st->groups[i].text.len : 0;
         buf_free(&st->groups[i].text);
         buf_free(&st->pieces[i].context);
     }
@@ -433,7 +433,12 @@ void shape_close(struct shape_state *st)
     free(st);
 }
 
+void shape_share(struct shape *s, size_t *held)
+{
+    s->held = held;
+}
+
 size_t shape_memory(const struct shape *s)
 {
-    return s->held;
+    return *s->held;
 }

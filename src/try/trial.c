@@ -44,7 +44,7 @@ static void submit(struct sink *sink, struct batch *batch)
     for (uint32_t i = 0; i < batch->nitems; i++) {
         const struct item *item = &batch->items[i];
         struct slice text = slice_of(batch->out.data + item->offset, item->len - 1);
-        decisions_encode(&t->decisions, item, text, batch->format);
+        decisions_encode(&t->decisions, item, text, batch_format(batch, item));
     }
     struct sink_events events = pipeline_sink_events(t->pipeline);
     events.acked(events.arg, batch);

@@ -1,0 +1,123 @@
+/* What overrides do to a configuration. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "overrides.h"
+
+static int set(struct config *cfg, const char *path, const json_t *value)
+{
+    struct error why;
+    size_t element;
+    const struct key *key = config_key_find(path);
+    return value ? config_value_set(key, cfg, value, &element, &why) : -1;
+}
+
+static int set_default(struct config *cfg, const struct config *defaults, const char *path)
+{
+    json_t *value = config_value_get(config_key_find(path), defaults);
+    int result = set(cfg, path, value);
+    json_decref(value);
+    return result;
+}
+
+/* Everything but the overrides. */
+static struct config *copy(const struct config *cfg, const struct config *defaults)
+{
+    struct config *copy = config_defaults();
+    for (const struct key *key = config_keys; copy && key->path; key++) {
+        const struct config *from = key->type == KEY_OBJECTS ? defaults : cfg;
+        json_t *value = config_value_get(key, from);
+        if (set(copy, key->path, value) < 0) {
+            config_free(copy);
+            copy = NULL;
+        }
+        json_decref(value);
+    }
+    return copy;
+}
+
+static int set_one(const struct key *key, const json_t *value, void *arg)
+{
+    return set(arg, key->path, value);
+}
+
+/* A rule comes with its own patterns, and a limit with its own burst: those of what it replaces would not go with it. */
+static int apply(struct config *cfg, const struct config *defaults, const json_t *members)
+{
+    bool rule = json_object_get(json_object_get(members, "multiline"), "rule");
+    if (rule && (set_default(cfg, defaults, "multiline.first") < 0 ||
+                 set_default(cfg, defaults, "multiline.next") < 0)) {
+        return -1;
+    }
+    if (json_object_get(members, "rate_limit") && set_default(cfg, defaults, "rate_burst") < 0) {
+        return -1;
+    }
+    return config_override_each(members, set_one, cfg);
+}
+
+struct config *config_overridden(const struct config *cfg, uint64_t overrides)
+{
+    struct config *defaults = config_defaults(), *made = defaults ? copy(cfg, defaults) : NULL;
+    for (size_t i = 0; made && i < cfg->override_count; i++) {
+        if (overrides >> i & 1 && apply(made, defaults, cfg->overrides[i].set) < 0) {
+            config_free(made);
+            made = NULL;
+        }
+    }
+    config_free(defaults);
+    return made;
+}
+
+/* -- in words ---------------------------------------------------------------------------------- */
+
+struct teller {
+    const struct config *cfg;
+    FILE *out;
+    const char *before; /* what stands before the next one */
+};
+
+static void tell_globs(struct teller *t, const char *kind, const struct string_list *globs)
+{
+    for (size_t i = 0; i < globs->count; i++) {
+        fprintf(t->out, "%s%s%s", i > 0 ? ", " : t->before, i > 0 ? "" : kind, globs->items[i]);
+        t->before = " with ";
+    }
+}
+
+static int tell_value(FILE *out, const json_t *value)
+{
+    char *text = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
+    int result = text ? fputs(text, out) : -1;
+    free(text);
+    return result < 0 ? -1 : 0;
+}
+
+static int tell_one(const struct key *key, const json_t *value, void *arg)
+{
+    struct teller *t = arg;
+    json_t *before = config_value_get(key, t->cfg);
+    fprintf(t->out, "%s%s is ", t->before, key->path);
+    int result = tell_value(t->out, value);
+    fputs(" in place of ", t->out);
+    result = result < 0 || tell_value(t->out, before) < 0 ? -1 : 0;
+    json_decref(before);
+    t->before = ", ";
+    return result;
+}
+
+int config_overrides_tell(const struct config *cfg, FILE *out)
+{
+    for (size_t i = 0; i < cfg->override_count; i++) {
+        const struct override *o = &cfg->overrides[i];
+        struct teller t = {.cfg = cfg, .out = out, .before = " for "};
+        fprintf(out, "overrides[%zu]", i);
+        tell_globs(&t, "services ", &o->match.services);
+        tell_globs(&t, "containers ", &o->match.containers);
+        tell_globs(&t, "labels ", &o->match.labels);
+        t.before = ": ";
+        if (config_override_each(o->set, tell_one, &t) < 0 || fputc('\n', out) == EOF) {
+            return -1;
+        }
+    }
+    return 0;
+}
