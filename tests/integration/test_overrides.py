@@ -14,16 +14,19 @@ class Containers:
 
     def __init__(self, path):
         self.path = path
-        self.logs = {}
+        self.logs, self.count = {}, 0
+        path.mkdir()
 
     def add(self, name, **labels):
-        ident = f"{len(self.logs) + 1:064x}"
-        directory = self.path / ident
-        directory.mkdir(parents=True)
+        self.count += 1
+        ident = f"{self.count:064x}"
+        directory = self.path.parent / ident
+        directory.mkdir()
         config = {"ID": ident, "Name": f"/{name}", "Config": {"Image": "x", "Labels": labels}}
         (directory / "config.v2.json").write_text(json.dumps(config))
-        self.logs[name] = directory / f"{ident}-json.log"
-        self.logs[name].touch()
+        (directory / f"{ident}-json.log").touch()
+        directory.rename(self.path / ident)  # never seen half made
+        self.logs[name] = self.path / ident / f"{ident}-json.log"
 
     def write(self, name, *texts, second=0):
         entries = [{"log": text + "\n", "stream": "stdout", "time": f"2026-11-24T05:00:{second:02}Z"} for text in texts]
