@@ -48,7 +48,6 @@ struct shape_watch {
 struct shape_out {
     void (*emit)(void *arg, const struct record *rec);
     void *arg;
-    const struct shape_watch *watch; /* NULL: nobody */
 };
 
 /* Does the configuration ask for any shaping? */
@@ -63,6 +62,8 @@ void shape_unref(struct shape *s); /* NULL is fine */
 /* Takes a reference of the shaper. NULL when memory is out. */
 struct shape_state *shape_open(struct shape *s);
 void shape_close(struct shape_state *st); /* what is held is dropped; NULL is fine */
+/* Who is told of what is decided from now on; borrowed. NULL: nobody, as at first. */
+void shape_set_watch(struct shape_state *st, const struct shape_watch *watch);
 
 /* Takes a whole line (or a cut piece of one) and emits what is finished by it. Returns PUT_DONE, PUT_HELD or
  * PUT_HELD_NEW (put.h): a group that may go on is held. -1 when memory is out. */

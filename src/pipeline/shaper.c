@@ -14,8 +14,7 @@ static void emit(void *arg, const struct record *rec)
 
 static struct shape_out out_of(struct shaper_feed *f)
 {
-    const struct shape_watch *watch = &f->stage->watch;
-    return (struct shape_out){emit, f, watch->told ? watch : NULL};
+    return (struct shape_out){emit, f};
 }
 
 /* One timer for all feeds, at the earliest time that one of them is due. */
@@ -32,11 +31,19 @@ static void due_at(struct shaper *s, int64_t due_ns)
     }
 }
 
+static void open_state(struct shaper_feed *f)
+{
+    if (!(f->state = shape_open(f->rules))) {
+        die_out_of_memory();
+    }
+    shape_set_watch(f->state, f->stage->watch.told ? &f->stage->watch : NULL);
+}
+
 enum put_result shaper_put_shaped(struct shaper_feed *f, const struct record *rec)
 {
     struct shaper *s = f->stage;
-    if (!f->state && !(f->state = shape_open(f->rules))) {
-        die_out_of_memory();
+    if (!f->state) {
+        open_state(f);
     }
     int result = shape_put(f->state, rec, out_of(f));
     if (result < 0) {

@@ -27,8 +27,8 @@ struct pieces {
     bool dropped, unwanted; /* unwanted: dropped by a rule */
     bool hidden; /* it lies in what may be a secret that began too far back: no piece to come is shown */
     uint8_t level;
-    const char *why;    /* the key that dropped it */
-    size_t rule;        /* of `drop`: which pattern; else count of them */
+    const char *why;    /* where it was dropped: the key that did it … */
+    size_t rule;        /* … and of `drop`, which pattern */
     struct buf context; /* the end of what came, for redaction */
 };
 
@@ -37,6 +37,7 @@ struct shape_state {
     struct group groups[STREAM_COUNT];
     struct pieces pieces[STREAM_COUNT];
     struct bucket bucket;
+    const struct shape_watch *watch; /* NULL: nobody */
 };
 
 /* -- text -------------------------------------------------------------------------------------- */
@@ -95,13 +96,17 @@ static size_t first_match(const struct regexps *list, struct slice raw)
 
 static bool unwanted(const struct shape *s, struct pieces *pieces, struct slice raw)
 {
-    pieces->rule = first_match(&s->drop, raw);
-    if (pieces->rule < s->drop.count) {
+    size_t found = first_match(&s->drop, raw);
+    if (found < s->drop.count) {
         pieces->why = "drop";
+        pieces->rule = found;
         return true;
     }
-    pieces->why = "keep";
-    return s->keep.count > 0 && first_match(&s->keep, raw) == s->keep.count;
+    if (s->keep.count > 0 && first_match(&s->keep, raw) == s->keep.count) {
+        pieces->why = "keep";
+        return true;
+    }
+    return false;
 }
 
 static void tell(const struct shape_watch *watch, const struct shape_verdict *verdict)
@@ -117,8 +122,8 @@ static void emit_notice(struct shape_state *st, struct shape_out out)
                             .time = slice_of(time, time_len),
                             .level = st->shape->detect ? SEVERITY_WARN : SEVERITY_NONE};
     notice.text = slice_of(text, rate_notice(&st->bucket, text));
-    if (out.watch) {
-        tell(out.watch, &(struct shape_verdict){.rec = &notice, .notice = true});
+    if (st->watch) {
+        tell(st->watch, &(struct shape_verdict){.rec = &notice, .notice = true});
     }
     out.emit(out.arg, &notice);
 }
@@ -154,8 +159,11 @@ static bool left_out(struct shape_state *st, const struct record *rec, struct sl
         metrics.dropped_rule += lines;
         return true;
     }
-    pieces->why = "rate_limit";
-    return too_fast(st, rec, lines, out);
+    if (too_fast(st, rec, lines, out)) {
+        pieces->why = "rate_limit";
+        return true;
+    }
+    return false;
 }
 
 /* Keeps the end of what has come of a line in pieces. */
@@ -226,25 +234,30 @@ static int add_payload(struct shape *s, struct record *rec, struct slice raw)
     return 0;
 }
 
-static void tell_left_out(const struct shape_state *st, const struct record *rec, uint32_t lines,
-                          struct shape_out out)
+/* How many lines end with the record? Of a line in pieces, the last one ends it. */
+static uint32_t ended_by(const struct shape_state *st, const struct record *rec, uint32_t lines)
+{
+    return st->groups[rec->stream].lines > 0 ? lines : !rec->partial;
+}
+
+static void tell_left_out(const struct shape_state *st, const struct record *rec, uint32_t lines)
 {
     const struct pieces *pieces = &st->pieces[rec->stream];
     const struct regexps *drop = &st->shape->drop;
-    bool by_pattern = pieces->unwanted && pieces->rule < drop->count;
-    tell(out.watch, &(struct shape_verdict){.rec = rec,
-                                            .lines = lines,
+    bool by_pattern = strcmp(pieces->why, "drop") == 0;
+    tell(st->watch, &(struct shape_verdict){.rec = rec,
+                                            .lines = ended_by(st, rec, lines),
                                             .left_out = pieces->why,
                                             .pattern = by_pattern ? drop->texts[pieces->rule] : NULL,
                                             .rule = pieces->rule});
 }
 
-static void tell_emitted(const struct shape_state *st, const struct record *rec, bool redacted,
-                         uint32_t lines, struct shape_out out)
+static void tell_emitted(const struct shape_state *st, const struct record *rec, uint32_t lines)
 {
     const struct redactor *redactor = &st->shape->redactor;
-    tell(out.watch, &(struct shape_verdict){.rec = rec,
-                                            .lines = lines,
+    bool redacted = redactor->out.data && rec->text.ptr == redactor->out.data;
+    tell(st->watch, &(struct shape_verdict){.rec = rec,
+                                            .lines = ended_by(st, rec, lines),
                                             .redactions = redactor->spans,
                                             .nredactions = redacted ? redactor->nspans : 0,
                                             .all_redacted = redacted && redactor->nspans == 0});
@@ -257,9 +270,6 @@ static int finish(struct shape_state *st, const struct record *whole, struct sli
     struct pieces *pieces = &st->pieces[whole->stream];
     struct record rec = *whole;
     bool goes_on = pieces->more, piece = goes_on || rec.partial;
-    /* Of a line in pieces, the last one ends it. */
-    uint32_t ended = st->groups[rec.stream].lines > 0 ? lines : !rec.partial;
-    const char *before = raw.ptr;
     pieces->dropped = left_out(st, &rec, raw, lines, out);
     pieces->more = rec.partial;
     if (!goes_on && (!pieces->dropped || rec.partial)) {
@@ -270,12 +280,12 @@ static int finish(struct shape_state *st, const struct record *whole, struct sli
         if (hide(st, &rec, &raw) < 0 || (!piece && add_payload(s, &rec, raw) < 0)) {
             return -1;
         }
-        if (out.watch) {
-            tell_emitted(st, &rec, raw.ptr != before, ended, out);
+        if (st->watch) {
+            tell_emitted(st, &rec, lines);
         }
         out.emit(out.arg, &rec);
-    } else if (out.watch) {
-        tell_left_out(st, &rec, ended, out);
+    } else if (st->watch) {
+        tell_left_out(st, &rec, lines);
     }
     if (!rec.partial) {
         buf_free(&pieces->context);
@@ -436,6 +446,11 @@ void shape_close(struct shape_state *st)
 void shape_share(struct shape *s, size_t *held)
 {
     s->held = held;
+}
+
+void shape_set_watch(struct shape_state *st, const struct shape_watch *watch)
+{
+    st->watch = watch;
 }
 
 size_t shape_memory(const struct shape *s)

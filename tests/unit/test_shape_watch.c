@@ -24,9 +24,10 @@ static void on_told(void *arg, const struct shape_verdict *v)
 
 static void watched(const char *text, bool partial)
 {
-    const struct shape_watch watch = {.told = on_told};
+    static const struct shape_watch watch = {.told = on_told};
     struct record rec = {.text = slice_str(text), .time = slice_str(NOON), .partial = partial};
-    assert_true(shape_put(st, &rec, (struct shape_out){.emit = on_emit, .watch = &watch}) >= 0);
+    shape_set_watch(st, &watch);
+    assert_true(shape_put(st, &rec, out) >= 0);
 }
 
 static void is_told(const char *want)
