@@ -142,8 +142,9 @@ struct config {
     int64_t rate_limit;            /* rate_limit: lines a second for one container, 0 off */
     int64_t rate_burst;            /* rate_burst: lines, 0: as rate_limit */
 
-    json_t *overrides_json;     /* overrides: as they were given; an owned array */
-    struct override *overrides; /* the same, taken apart by config_load */
+    struct string_list hints_allow; /* hints.allow: globs of the keys that labels may set */
+    json_t *overrides_json;         /* overrides: as they were given; an owned array */
+    struct override *overrides;     /* the same, taken apart by config_load */
     size_t override_count;
 };
 
@@ -157,8 +158,11 @@ void config_free(struct config *cfg);
 json_t *config_dump(const struct config *cfg);
 
 /* A copy in which those overrides are in force: bit i for overrides[i]; bits of none do not count. It has no
- * overrides itself. NULL: memory. */
-struct config *config_overridden(const struct config *cfg, uint64_t overrides);
+ * overrides itself. `hints` is what config_hints gave, or NULL: it comes last, adds to lists and takes no limit away.
+ * NULL: memory. */
+struct config *config_overridden(const struct config *cfg, uint64_t overrides, const char *hints);
+/* What a set of checked keys and values says of format and topic; borrows it, and leaves the match empty. */
+void config_override_read(struct override *o, const json_t *set);
 /* Writes what each override does, a line each: `overrides[0] for services web-*: drop is ["^DEBUG"] in place of []`.
  * 0, or -1 when memory is out or it cannot be written. */
 int config_overrides_tell(const struct config *cfg, FILE *out);

@@ -24,6 +24,7 @@ enum key_flags {
     KEY_REGEX = 4,    /* its string or strings are regular expressions */
     KEY_GLOB = 8,     /* its strings are globs of paths, base/pattern.h */
     KEY_ADDRESS = 16, /* it is an address, in which a password may stand */
+    KEY_HINT = 64,    /* so may a container's label, where hints.allow names it */
     KEY_SOME = 32,    /* an override may set it for some containers */
     KEY_RESTART = 2,  /* changing it requires a restart: config_needs_restart */
 };

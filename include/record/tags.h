@@ -38,11 +38,12 @@ struct tags {
         *namespace_, *pod;
     json_t *labels; /* the chosen ones; NULL: none */
 
-    /* What the configuration's overrides make of it: which of them fit (config.h), the enum format_kind and the topic
+    /* What the configuration's overrides, and then its hints, make of it: which of them fit (config.h), the enum format_kind and the topic
      * that they set: -1 and NULL where none does. */
     uint64_t overrides;
     int format;
     const char *topic; /* in the same block */
+    const char *hints; /* likewise; what its labels ask for (config/hints.h); NULL: nothing */
 
     /* The pieces of a line (encode.h) around its time and text, made once. */
     struct slice json_head[STREAM_COUNT]; /* `","service":"web","stream":"stdout","log":"` */

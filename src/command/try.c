@@ -14,7 +14,7 @@ static int load_and_run(const struct try_options *options)
         fprintf(stderr, "sidetail try: %s\n", err.text);
         return EXIT_CONFIG;
     }
-    log_setup(LEVEL_ERROR, cfg->log_format);
+    log_setup(LEVEL_WARN, cfg->log_format);
     int code = try_run(options, cfg);
     config_free(cfg);
     return code;

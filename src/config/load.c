@@ -38,7 +38,7 @@ static int check_overrides(const struct loading *l, struct error *err)
     }
     for (size_t i = 0; i < l->cfg->override_count; i++) {
         struct config_fault fault;
-        struct config *with = config_overridden(l->cfg, UINT64_C(1) << i);
+        struct config *with = config_overridden(l->cfg, UINT64_C(1) << i, NULL);
         if (!with) {
             return error_set(err, "out of memory while reading the configuration");
         }

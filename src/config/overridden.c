@@ -41,12 +41,53 @@ static int set_one(const struct key *key, const json_t *value, void *arg)
     return set(arg, key->path, value);
 }
 
+static int64_t lower(int64_t set, int64_t asked)
+{
+    return set > 0 && (asked == 0 || asked > set) ? set : asked;
+}
+
+struct hinted {
+    struct config *cfg;
+    int64_t limit, burst; /* the operator's */
+};
+
+/* A hint adds to a list, and a limit of the operator's stays one. */
+static int set_hint(const struct key *key, const json_t *value, void *arg)
+{
+    const struct hinted *h = arg;
+    struct config *cfg = h->cfg;
+    if (key->type == KEY_LIST) {
+        json_t *list = config_value_get(key, cfg);
+        int result = list ? json_array_extend(list, (json_t *)value) : -1;
+        result = result < 0 ? -1 : set(cfg, key->path, list);
+        json_decref(list);
+        return result;
+    }
+    if (strcmp(key->path, "rate_limit") == 0) {
+        cfg->rate_limit = lower(h->limit, json_integer_value(value));
+        return 0;
+    }
+    if (strcmp(key->path, "rate_burst") == 0) {
+        cfg->rate_burst = lower(h->burst, json_integer_value(value));
+        return 0;
+    }
+    return set(cfg, key->path, value);
+}
+
 /* A rule comes with its own patterns, and a limit with its own burst: those of what it replaces would not go with it. */
-static int apply(struct config *cfg, const struct config *defaults, const json_t *members)
+static int set_rule(struct config *cfg, const struct config *defaults, const json_t *members)
 {
     bool rule = json_object_get(json_object_get(members, "multiline"), "rule");
     if (rule && (set_default(cfg, defaults, "multiline.first") < 0 ||
                  set_default(cfg, defaults, "multiline.next") < 0)) {
+        return -1;
+    }
+    return 0;
+}
+
+static int apply(struct config *cfg, const struct config *defaults, const json_t *members)
+{
+    if (set_rule(cfg, defaults, members) < 0) {
         return -1;
     }
     if (json_object_get(members, "rate_limit") && set_default(cfg, defaults, "rate_burst") < 0) {
@@ -55,7 +96,18 @@ static int apply(struct config *cfg, const struct config *defaults, const json_t
     return config_override_each(members, set_one, cfg);
 }
 
-struct config *config_overridden(const struct config *cfg, uint64_t overrides)
+static int apply_hints(struct config *cfg, const struct config *defaults, const char *hints)
+{
+    json_t *members = json_loads(hints, 0, NULL);
+    struct hinted h = {cfg, cfg->rate_limit, cfg->rate_burst > 0 ? cfg->rate_burst : cfg->rate_limit};
+    cfg->rate_burst = h.burst; /* a lower limit leaves it */
+    int result =
+        members && set_rule(cfg, defaults, members) == 0 ? config_override_each(members, set_hint, &h) : -1;
+    json_decref(members);
+    return result;
+}
+
+struct config *config_overridden(const struct config *cfg, uint64_t overrides, const char *hints)
 {
     struct config *defaults = config_defaults(), *made = defaults ? copy(cfg, defaults) : NULL;
     for (size_t i = 0; made && i < cfg->override_count; i++) {
@@ -63,6 +115,10 @@ struct config *config_overridden(const struct config *cfg, uint64_t overrides)
             config_free(made);
             made = NULL;
         }
+    }
+    if (made && hints && apply_hints(made, defaults, hints) < 0) {
+        config_free(made);
+        made = NULL;
     }
     config_free(defaults);
     return made;

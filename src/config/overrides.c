@@ -207,25 +207,31 @@ static int take_globs(struct config *scratch, const json_t *match, const char *k
     return globs ? config_value_set(config_key_find(path), scratch, globs, &element, &why) : 0;
 }
 
-static int build(struct override *o, const json_t *given)
+void config_override_read(struct override *o, const json_t *set)
 {
     struct config scratch = {0};
     struct error why;
     size_t element;
-    const json_t *match = json_object_get(given, "match"), *set = json_object_get(given, "set");
     const json_t *format = json_object_get(set, "format");
-    int result = 0;
-    if (take_globs(&scratch, match, "services") < 0 || take_globs(&scratch, match, "containers") < 0 ||
-        take_globs(&scratch, match, "labels") < 0 ||
-        (format && config_value_set(config_key_find("format"), &scratch, format, &element, &why) < 0)) {
-        result = -1;
-    }
+    bool sets = format && config_value_set(config_key_find("format"), &scratch, format, &element, &why) == 0;
     *o = (struct override){
-        .match = scratch.include,
         .set = set,
-        .format = format ? (int)scratch.format : -1,
+        .format = sets ? (int)scratch.format : -1,
         .topic = json_string_value(json_object_get(json_object_get(set, "kafka"), "topic")),
     };
+}
+
+static int build(struct override *o, const json_t *given)
+{
+    struct config scratch = {0};
+    const json_t *match = json_object_get(given, "match"), *set = json_object_get(given, "set");
+    int result = take_globs(&scratch, match, "services") < 0 ||
+                         take_globs(&scratch, match, "containers") < 0 ||
+                         take_globs(&scratch, match, "labels") < 0
+                     ? -1
+                     : 0;
+    config_override_read(o, set);
+    o->match = scratch.include;
     return result;
 }
 

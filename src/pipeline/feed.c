@@ -29,7 +29,7 @@ struct feed *feed_new(struct stages *stages, const char *key, struct tags *tags,
     batcher_tagged(&feed->batcher);
     shaper_open(&stages->shaper, &feed->shaper, (struct shaper_released){calls.released, calls.arg},
                 &feed->batcher);
-    shaper_choose(&feed->shaper, tags->overrides);
+    shaper_choose(&feed->shaper, tags);
     joiner_open(&stages->joiner, &feed->joiner, &feed->shaper);
     metrics.feeds++;
     return feed;
@@ -38,7 +38,7 @@ struct feed *feed_new(struct stages *stages, const char *key, struct tags *tags,
 void feed_retag(struct feed *feed, struct tags *tags)
 {
     struct tags *old = feed->batcher.tags;
-    shaper_choose(&feed->shaper, tags->overrides); /* what it holds goes on under the old tags */
+    shaper_choose(&feed->shaper, tags); /* what it holds goes on under the old tags */
     feed->batcher.tags = tags_ref(tags);
     batcher_tagged(&feed->batcher);
     old->stats->lag_bytes -= feed->lag;

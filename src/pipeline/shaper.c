@@ -1,6 +1,7 @@
 #include "shaper.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/loop.h"
@@ -115,40 +116,57 @@ size_t shaper_memory(const struct shaper *s)
 
 /* -- rules ------------------------------------------------------------------------------------- */
 
-/* The shape of the feeds that those overrides fit; *shape is NULL where it has no rules. 0 or -1. */
-static int compile(struct shaper *s, const struct config *cfg, uint64_t overrides, struct shape **shape,
-                   struct error *err)
+static bool is_base(const struct shaper_rules *set)
 {
-    struct config *with = overrides ? config_overridden(cfg, overrides) : NULL;
-    const struct config *in_force = overrides ? with : cfg;
-    *shape = NULL;
+    return set->overrides == 0 && !set->hints;
+}
+
+/* Makes the set's shape; it is NULL where there are no rules. 0 or -1. */
+static int compile(struct shaper *s, const struct config *cfg, struct shaper_rules *set, struct error *err)
+{
+    struct config *with = is_base(set) ? NULL : config_overridden(cfg, set->overrides, set->hints);
+    const struct config *in_force = is_base(set) ? cfg : with;
+    struct shape *shape = NULL;
     if (!in_force) {
         return error_set(err, "out of memory");
     }
     bool wanted = shape_wanted(in_force);
-    *shape = wanted ? shape_new(in_force, err) : NULL;
+    shape = wanted ? shape_new(in_force, err) : NULL;
     config_free(with);
-    if (*shape) {
-        shape_share(*shape, &s->held);
+    if (wanted && !shape) {
+        return -1;
     }
-    return wanted && !*shape ? -1 : 0;
+    if (shape) {
+        shape_share(shape, &s->held);
+    }
+    set->shape = shape;
+    return 0;
 }
 
-/* The set of those overrides, made where there is none. All was tried when the configuration was read: only want of
- * memory can be in the way. */
-static struct shaper_rules *set_of(struct shaper *s, uint64_t overrides)
+static bool is_for(const struct shaper_rules *set, const struct tags *tags)
+{
+    bool same = set->hints && tags->hints ? strcmp(set->hints, tags->hints) == 0 : set->hints == tags->hints;
+    return set->overrides == tags->overrides && same;
+}
+
+/* The set for those tags, made where there is none. All was tried when the configuration and the labels were read: only
+ * want of memory can be in the way. */
+static struct shaper_rules *set_for(struct shaper *s, const struct tags *tags)
 {
     struct shaper_rules *set;
     LIST_FOREACH(set, &s->sets, link)
     {
-        if (set->overrides == overrides) {
+        if (is_for(set, tags)) {
             return set;
         }
     }
-    if (!(set = calloc(1, sizeof(*set))) || compile(s, s->cfg, overrides, &set->shape, NULL) < 0) {
+    if (!(set = calloc(1, sizeof(*set))) || (tags->hints && !(set->hints = strdup(tags->hints)))) {
         die_out_of_memory();
     }
-    set->overrides = overrides;
+    set->overrides = tags->overrides;
+    if (compile(s, s->cfg, set, NULL) < 0) {
+        die_out_of_memory();
+    }
     LIST_INSERT_HEAD(&s->sets, set, link);
     return set;
 }
@@ -160,28 +178,24 @@ static void leave_set(struct shaper_feed *f)
     shape_close(f->state);
     f->state = NULL;
     f->set = NULL;
-    if (set && --set->feeds == 0 && set->overrides != 0) {
+    if (set && --set->feeds == 0 && !is_base(set)) {
         LIST_REMOVE(set, link);
         shape_unref(set->shape);
+        free(set->hints);
         free(set);
     }
 }
 
-static void join_set(struct shaper_feed *f, uint64_t overrides)
+void shaper_choose(struct shaper_feed *f, const struct tags *tags)
 {
-    f->set = set_of(f->stage, overrides);
-    f->set->feeds++;
-    f->rules = f->set->shape;
-}
-
-void shaper_choose(struct shaper_feed *f, uint64_t overrides)
-{
-    if (f->set && f->set->overrides == overrides) {
+    if (f->set && is_for(f->set, tags)) {
         return;
     }
     shaper_flush(f);
     leave_set(f);
-    join_set(f, overrides);
+    f->set = set_for(f->stage, tags);
+    f->set->feeds++;
+    f->rules = f->set->shape;
 }
 
 /* -- feeds ------------------------------------------------------------------------------------- */
@@ -230,8 +244,8 @@ static void let_all_go(struct shaper *s)
 
 int shaper_configure(struct shaper *s, const struct config *cfg, struct error *err)
 {
-    struct shape *base = NULL;
-    if (compile(s, cfg, 0, &base, err) < 0) {
+    struct shaper_rules base = {0};
+    if (compile(s, cfg, &base, err) < 0) {
         return -1;
     }
     let_all_go(s);
@@ -240,12 +254,11 @@ int shaper_configure(struct shaper *s, const struct config *cfg, struct error *e
     LIST_FOREACH(set, &s->sets, link)
     {
         shape_unref(set->shape);
-        set->shape = NULL;
-        if (set->overrides != 0 && compile(s, cfg, set->overrides, &set->shape, NULL) < 0) {
+        if (!is_base(set) && compile(s, cfg, set, NULL) < 0) {
             die_out_of_memory();
         }
     }
-    s->base.shape = base;
+    s->base.shape = base.shape;
     struct shaper_feed *f;
     TAILQ_FOREACH(f, &s->feeds, link)
     {

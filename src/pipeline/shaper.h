@@ -11,10 +11,11 @@
 
 struct shaper_feed;
 
-/* The rules of the feeds that the same overrides fit. */
+/* The rules of the feeds that the same overrides fit, and whose labels say the same. */
 struct shaper_rules {
     LIST_ENTRY(shaper_rules) link;
     uint64_t overrides;  /* as in struct tags */
+    char *hints;         /* likewise; owned; NULL: none */
     struct shape *shape; /* NULL: there are none */
     unsigned feeds;      /* none: they go */
 };
@@ -22,7 +23,7 @@ struct shaper_rules {
 struct shaper {
     const struct config *cfg; /* borrowed */
     LIST_HEAD(shaper_sets, shaper_rules) sets;
-    struct shaper_rules base; /* of the feeds that no override fits: one of them always */
+    struct shaper_rules base; /* of the feeds without either; always there */
     size_t held;              /* bytes held by all */
     struct batcher *batcher;  /* the next stage; borrowed */
     struct event *timer;
@@ -59,8 +60,8 @@ int shaper_configure(struct shaper *s, const struct config *cfg, struct error *e
  * put. */
 void shaper_open(struct shaper *s, struct shaper_feed *f, struct shaper_released released,
                  struct batcher_feed *next);
-/* Which overrides fit the feed, for records to come; what is held by other ones goes on. */
-void shaper_choose(struct shaper_feed *f, uint64_t overrides);
+/* Has the feed's records go by the rules for such tags, from now on; what is held by other ones goes on. */
+void shaper_choose(struct shaper_feed *f, const struct tags *tags);
 void shaper_close(struct shaper_feed *f); /* what is held is dropped */
 void shaper_flush(struct shaper_feed *f); /* what is held goes on */
 

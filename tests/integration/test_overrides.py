@@ -213,6 +213,77 @@ def test_labels_by_the_engine(engine, sidetail, tmp_path):
     one.stop_cleanly()
 
 
+def hint(**labels):
+    return {f"sidetail.{key}": value for key, value in labels.items()}
+
+
+def test_containers_ask_for_themselves(collector, containers):
+    containers.add("shop", **hint(multiline="java", redact="card=\\d+", drop="^DEBUG", parse_json="message"))
+    containers.add("mail", **{"sidetail.drop.one": "^MORE", "sidetail.rate_limit": "3"})
+    containers.add("web")
+    one = collector([{"match": {"services": ["shop"]}, "set": {"detect_level": True}}], drop=["^GET /healthz"], redact=["secret"]).start()
+    for name in ("shop", "mail", "web"):
+        containers.write(name, *TRACE, "DEBUG", "GET /healthz", "MORE", '{"k":"secret card=4711"}')
+    one.wait_lines(3 + 3 + 5)
+    assert logs(one, "shop") == ["\n".join(TRACE), "MORE", '{"k":"[redacted] [redacted]"}']
+    assert logs(one, "mail") == [*TRACE, "DEBUG"]  # … which is the third line, and no more may come
+    assert logs(one, "web") == [*TRACE, "DEBUG", "MORE", '{"k":"[redacted] card=4711"}']
+    records = [record for record in one.records() if record["service"] == "shop"]
+    assert (records[0]["level"], records[2]["message"]) == ("error", {"k": "[redacted] [redacted]"})
+    assert one.metrics()["sidetail_refused_hints_total"] == 0
+    one.stop_cleanly()
+
+
+def test_wrong_labels_are_told_once(collector, containers):
+    containers.add("web", **hint(drop="(", redact="a+", keep="x", rate_limit="much"), **{"sidetail.mutliline": "go", "sidetail.own": "1"})
+    one = collector([], redact=["b+"]).start()
+    containers.write("web", "aabb")
+    one.wait_lines(1)
+    assert logs(one, "web") == ["[redacted][redacted]"]
+    for turn in range(2):
+        one.reload()
+        wait_until(lambda turn=turn: one.stderr().count("the configuration was reloaded") == turn + 1)
+    told = [line for line in one.stderr().splitlines() if "a container's label is wrong" in line]
+    assert len(told) == one.metrics()["sidetail_refused_hints_total"] == 4
+    assert all(" container=web " in line for line in told)
+    assert [line for line in told if " label=sidetail.rate_limit " in line and "expected a whole number" in line]
+    assert [line for line in told if " label=sidetail.mutliline " in line and "expected sidetail.multiline" in line]
+    one.stop_cleanly()
+
+
+def test_what_labels_may_set_is_the_operators(collector, containers):
+    containers.add("web", **hint(drop="^x", format="raw"))
+    one = collector([], hints={"allow": []}).start()
+    containers.write("web", "x1")
+    one.wait_lines(1)
+    for step, allow in enumerate((["drop"], ["format"])):
+        one.config["hints"] = {"allow": allow}
+        one.reload()
+        wait_until(lambda step=step: one.stderr().count("the configuration was reloaded") == step + 1)
+        containers.write("web", f"x{step + 2}", f"y{step + 2}")
+        one.wait_lines([2, 4][step])
+    lines = one.lines()
+    assert [json.loads(line)["log"] for line in lines[:2]] == ["x1", "y2"]
+    assert lines[2:] == [b"x3", b"y3"]
+    one.stop_cleanly()
+
+
+@pytest.mark.parametrize("source", ["docker-api", "json-file"])
+def test_labels_of_real_containers(engine, sidetail, tmp_path, source):
+    """Made anew with another label, the container's lines to come go by that."""
+    config = {"source": source, "include": {"labels": [f"sidetail.test={engine.session}"]}}
+    config.update(sink="file", file={"path": str(tmp_path / "out.json")})
+    if source == "json-file":
+        config["json_file"] = {"path": str(engine.containers_dir)}
+    one = sidetail(config).start()
+    one.wait_stderr("collecting")
+    for count, (name, labels) in enumerate((("one", hint(drop="^a")), ("two", hint(drop="^b", redact="c")), ("three", {}))):
+        engine.run("sh", "-c", "echo a; echo b; echo c", image="debian:bookworm-slim", name=name, labels=labels)
+        one.wait_lines([2, 4, 7][count])
+    assert [record["log"] for record in one.records()] == ["b", "c", "a", "[redacted]", "a", "b", "c"]
+    one.stop_cleanly()
+
+
 def test_check_tells_what_each_does(binary, tmp_path):
     path = tmp_path / "c.json"
     overrides = [

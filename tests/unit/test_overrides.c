@@ -102,8 +102,9 @@ static void test_in_force(void **state)
                                         "{" MATCH("services",
                                                   "a") ",\"set\":{\"multiline\":{\"next\":\"^ "
                                                        "\"},\"drop\":[\"c\"],\"detect_level\":true}}]}");
-    struct config *first = config_overridden(cfg, 1), *second = config_overridden(cfg, 2 | 1 << 9);
-    struct config *both = config_overridden(cfg, 3), *none = config_overridden(cfg, 0);
+    struct config *first = config_overridden(cfg, 1, NULL),
+                  *second = config_overridden(cfg, 2 | 1 << 9, NULL);
+    struct config *both = config_overridden(cfg, 3, NULL), *none = config_overridden(cfg, 0, NULL);
     assert_string_equal(first->multiline_rule, "java");
     assert_string_equal(first->multiline_first, "");
     assert_int_equal(first->multiline_wait, 5 * NS_PER_S);
