@@ -146,6 +146,7 @@ struct config {
     json_t *overrides_json;         /* overrides: as they were given; an owned array */
     struct override *overrides;     /* the same, taken apart by config_load */
     size_t override_count;
+    bool borrows; /* of config_overridden: owns only what an override may set */
 };
 
 /* Defaults, file (NULL: none, or SIDETAIL_CONFIG), environment. NULL on error: err says file:line:column,
@@ -159,7 +160,7 @@ json_t *config_dump(const struct config *cfg);
 
 /* A copy in which those overrides are in force: bit i for overrides[i]; bits of none do not count. It has no
  * overrides itself. `hints` is what config_hints gave, or NULL: it comes last, adds to lists and takes no limit away.
- * NULL: memory. */
+ * The copy borrows what no override may set, and so goes first. NULL: memory. */
 struct config *config_overridden(const struct config *cfg, uint64_t overrides, const char *hints);
 /* What a set of checked keys and values says of format and topic; borrows it, and leaves the match empty. */
 void config_override_read(struct override *o, const json_t *set);

@@ -29,7 +29,9 @@ void config_free(struct config *cfg)
         config_overrides_clear(cfg);
     }
     for (const struct key *key = config_keys; cfg && key->path; key++) {
-        config_value_clear(key, cfg);
+        if (!cfg->borrows || key->flags & KEY_SOME) {
+            config_value_clear(key, cfg);
+        }
     }
     free(cfg);
 }

@@ -12,28 +12,76 @@ static int set(struct config *cfg, const char *path, const json_t *value)
     return value ? config_value_set(key, cfg, value, &element, &why) : -1;
 }
 
-static int set_default(struct config *cfg, const struct config *defaults, const char *path)
+static int set_default(struct config *cfg, const char *path)
 {
-    json_t *value = config_value_get(config_key_find(path), defaults);
+    struct error why;
+    const struct key *key = config_key_find(path);
+    json_t *value = config_value_from_text(key, key->fallback, &why);
     int result = set(cfg, path, value);
     json_decref(value);
     return result;
 }
 
-/* Everything but the overrides. */
-static struct config *copy(const struct config *cfg, const struct config *defaults)
+/* What was checked is not checked again: that would compile each expression. */
+static int append(struct string_list *list, const char *text)
 {
-    struct config *copy = config_defaults();
-    for (const struct key *key = config_keys; copy && key->path; key++) {
-        const struct config *from = key->type == KEY_OBJECTS ? defaults : cfg;
-        json_t *value = config_value_get(key, from);
-        if (set(copy, key->path, value) < 0) {
-            config_free(copy);
-            copy = NULL;
-        }
-        json_decref(value);
+    char **items = realloc(list->items, (list->count + 1) * sizeof(*items));
+    char *copy = strdup(text);
+    list->items = items ? items : list->items;
+    if (!items || !copy) {
+        free(copy);
+        return -1;
     }
-    return copy;
+    items[list->count++] = copy;
+    return 0;
+}
+
+static void *field_of(const struct key *key, const struct config *cfg)
+{
+    return (char *)cfg + key->offset;
+}
+
+/* Gives the copy a value of its own; scalars have been copied. The field is empty. */
+static int own(struct config *made, const struct config *cfg, const struct key *key)
+{
+    int result = 0;
+    if (key->type == KEY_STRING) {
+        char *text = strdup(*(char *const *)field_of(key, cfg));
+        *(char **)field_of(key, made) = text;
+        result = text ? 0 : -1;
+    } else if (key->type == KEY_LIST) {
+        const struct string_list *list = field_of(key, cfg);
+        for (size_t i = 0; result == 0 && i < list->count; i++) {
+            result = append(field_of(key, made), list->items[i]);
+        }
+    }
+    return result;
+}
+
+static struct config *copy(const struct config *cfg)
+{
+    struct config *made = malloc(sizeof(*made));
+    if (!made) {
+        return NULL;
+    }
+    *made = *cfg;
+    made->borrows = true;
+    made->overrides = NULL;
+    made->override_count = 0;
+    for (const struct key *key = config_keys; key->path; key++) {
+        if (key->flags & KEY_SOME && key->type == KEY_STRING) {
+            *(char **)field_of(key, made) = NULL;
+        } else if (key->flags & KEY_SOME && key->type == KEY_LIST) {
+            *(struct string_list *)field_of(key, made) = (struct string_list){0};
+        }
+    }
+    for (const struct key *key = config_keys; key->path; key++) {
+        if (key->flags & KEY_SOME && own(made, cfg, key) < 0) {
+            config_free(made);
+            return NULL;
+        }
+    }
+    return made;
 }
 
 static int set_one(const struct key *key, const json_t *value, void *arg)
@@ -57,11 +105,15 @@ static int set_hint(const struct key *key, const json_t *value, void *arg)
     const struct hinted *h = arg;
     struct config *cfg = h->cfg;
     if (key->type == KEY_LIST) {
-        json_t *list = config_value_get(key, cfg);
-        int result = list ? json_array_extend(list, (json_t *)value) : -1;
-        result = result < 0 ? -1 : set(cfg, key->path, list);
-        json_decref(list);
-        return result;
+        size_t i;
+        json_t *text;
+        json_array_foreach((json_t *)value, i, text)
+        {
+            if (append(field_of(key, cfg), json_string_value(text)) < 0) {
+                return -1;
+            }
+        }
+        return 0;
     }
     if (strcmp(key->path, "rate_limit") == 0) {
         cfg->rate_limit = lower(h->limit, json_integer_value(value));
@@ -75,52 +127,49 @@ static int set_hint(const struct key *key, const json_t *value, void *arg)
 }
 
 /* A rule comes with its own patterns, and a limit with its own burst: those of what it replaces would not go with it. */
-static int set_rule(struct config *cfg, const struct config *defaults, const json_t *members)
+static int set_rule(struct config *cfg, const json_t *members)
 {
     bool rule = json_object_get(json_object_get(members, "multiline"), "rule");
-    if (rule && (set_default(cfg, defaults, "multiline.first") < 0 ||
-                 set_default(cfg, defaults, "multiline.next") < 0)) {
+    if (rule && (set_default(cfg, "multiline.first") < 0 || set_default(cfg, "multiline.next") < 0)) {
         return -1;
     }
     return 0;
 }
 
-static int apply(struct config *cfg, const struct config *defaults, const json_t *members)
+static int apply(struct config *cfg, const json_t *members)
 {
-    if (set_rule(cfg, defaults, members) < 0) {
+    if (set_rule(cfg, members) < 0) {
         return -1;
     }
-    if (json_object_get(members, "rate_limit") && set_default(cfg, defaults, "rate_burst") < 0) {
+    if (json_object_get(members, "rate_limit") && set_default(cfg, "rate_burst") < 0) {
         return -1;
     }
     return config_override_each(members, set_one, cfg);
 }
 
-static int apply_hints(struct config *cfg, const struct config *defaults, const char *hints)
+static int apply_hints(struct config *cfg, const char *hints)
 {
     json_t *members = json_loads(hints, 0, NULL);
     struct hinted h = {cfg, cfg->rate_limit, cfg->rate_burst > 0 ? cfg->rate_burst : cfg->rate_limit};
     cfg->rate_burst = h.burst; /* a lower limit leaves it */
-    int result =
-        members && set_rule(cfg, defaults, members) == 0 ? config_override_each(members, set_hint, &h) : -1;
+    int result = members && set_rule(cfg, members) == 0 ? config_override_each(members, set_hint, &h) : -1;
     json_decref(members);
     return result;
 }
 
 struct config *config_overridden(const struct config *cfg, uint64_t overrides, const char *hints)
 {
-    struct config *defaults = config_defaults(), *made = defaults ? copy(cfg, defaults) : NULL;
+    struct config *made = copy(cfg);
     for (size_t i = 0; made && i < cfg->override_count; i++) {
-        if (overrides >> i & 1 && apply(made, defaults, cfg->overrides[i].set) < 0) {
+        if (overrides >> i & 1 && apply(made, cfg->overrides[i].set) < 0) {
             config_free(made);
             made = NULL;
         }
     }
-    if (made && hints && apply_hints(made, defaults, hints) < 0) {
+    if (made && hints && apply_hints(made, hints) < 0) {
         config_free(made);
         made = NULL;
     }
-    config_free(defaults);
     return made;
 }
 

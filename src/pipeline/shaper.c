@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/loop.h"
 #include "base/memory.h"
+#include "base/metrics.h"
 
 static void emit(void *arg, const struct record *rec)
 {
@@ -149,6 +151,23 @@ static bool is_for(const struct shaper_rules *set, const struct tags *tags)
     return set->overrides == tags->overrides && same;
 }
 
+/* Is there room for one more set of labels? When not, that is said once and counted. */
+static bool may_hint(struct shaper *s)
+{
+    if (s->hinted < SHAPER_HINTED_MAX) {
+        s->hinted_said = false;
+        return true;
+    }
+    metrics.refused_hints++;
+    if (!s->hinted_said) {
+        log_warn(
+            "too many containers have labels of their own kind: the lines of others go on as without them",
+            KN("most", SHAPER_HINTED_MAX));
+    }
+    s->hinted_said = true;
+    return false;
+}
+
 /* The set for those tags, made where there is none. All was tried when the configuration and the labels were read: only
  * want of memory can be in the way. */
 static struct shaper_rules *set_for(struct shaper *s, const struct tags *tags)
@@ -160,6 +179,9 @@ static struct shaper_rules *set_for(struct shaper *s, const struct tags *tags)
             return set;
         }
     }
+    if (tags->hints && !may_hint(s)) {
+        return set_for(s, &(struct tags){.overrides = tags->overrides});
+    }
     if (!(set = calloc(1, sizeof(*set))) || (tags->hints && !(set->hints = strdup(tags->hints)))) {
         die_out_of_memory();
     }
@@ -168,6 +190,7 @@ static struct shaper_rules *set_for(struct shaper *s, const struct tags *tags)
         die_out_of_memory();
     }
     LIST_INSERT_HEAD(&s->sets, set, link);
+    s->hinted += set->hints != NULL;
     return set;
 }
 
@@ -180,6 +203,7 @@ static void leave_set(struct shaper_feed *f)
     f->set = NULL;
     if (set && --set->feeds == 0 && !is_base(set)) {
         LIST_REMOVE(set, link);
+        f->stage->hinted -= set->hints != NULL;
         shape_unref(set->shape);
         free(set->hints);
         free(set);

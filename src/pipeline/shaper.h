@@ -20,9 +20,14 @@ struct shaper_rules {
     unsigned feeds;      /* none: they go */
 };
 
+/* Whoever may start containers can have as many sets of labels as there are containers, and each set is compiled. */
+#define SHAPER_HINTED_MAX 256
+
 struct shaper {
     const struct config *cfg; /* borrowed */
     LIST_HEAD(shaper_sets, shaper_rules) sets;
+    unsigned hinted;          /* sets with hints: SHAPER_HINTED_MAX at most */
+    bool hinted_said;         /* that there were more */
     struct shaper_rules base; /* of the feeds without either; always there */
     size_t held;              /* bytes held by all */
     struct batcher *batcher;  /* the next stage; borrowed */

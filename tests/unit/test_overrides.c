@@ -5,6 +5,7 @@
 #include "base/metrics.h"
 #include "base/regexp.h"
 #include "pipeline/pipeline.h"
+#include "pipeline/shaper.h"
 #include "record/tags.h"
 #include "under_valgrind.h"
 
@@ -295,12 +296,46 @@ static void test_reload(void **state)
     config_free(fresh);
 }
 
+/* Containers that have the same labels share their rules; there is an end of different ones, and room again later. */
+static void test_many_hints(void **state)
+{
+    (void)state;
+    struct config *cfg = load("{" BASE "\"detect_level\":false}");
+    struct feed *feeds[SHAPER_HINTED_MAX + 2];
+    size_t count = sizeof(feeds) / sizeof(feeds[0]);
+    begin(cfg);
+    for (size_t i = 0; i < count; i++) {
+        char text[32];
+        snprintf(text, sizeof(text), "x%zu", i);
+        json_t *labels = json_pack("{s:s}", "sidetail.drop", text);
+        struct identity who = {.service = "web", .labels = labels};
+        feeds[i] = open_feed(tags_new(&who, cfg));
+        json_decref(labels);
+        put(feeds[i], text);
+    }
+    came("x256\nx257\n");
+    assert_int_equal(metrics.refused_hints, 2);
+    feed_close(feeds[0]);
+    json_t *labels = json_pack("{s:s}", "sidetail.drop", "new");
+    struct identity who = {.service = "web", .labels = labels};
+    feeds[0] = open_feed(tags_new(&who, cfg));
+    json_decref(labels);
+    put(feeds[0], "new");
+    came("");
+    for (size_t i = 0; i < count; i++) {
+        feed_close(feeds[i]);
+    }
+    end();
+    config_free(cfg);
+}
+
 #define TEST(f) cmocka_unit_test_setup(f, clean_environment)
 
 int main(void)
 {
     regexp_use_jit(!under_valgrind());
     const struct CMUnitTest tests[] = {TEST(test_match),      TEST(test_tags),         TEST(test_in_force),
-                                       TEST(test_other_tags), TEST(test_what_is_held), TEST(test_reload)};
+                                       TEST(test_other_tags), TEST(test_what_is_held), TEST(test_reload),
+                                       TEST(test_many_hints)};
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }
