@@ -49,8 +49,10 @@ struct feed *feed_new(struct stages *stages, const char *key, struct tags *tags,
         die_out_of_memory();
     }
     feed->batcher = (struct batcher_feed){.stage = &stages->batcher, .key = copy, .tags = tags_ref(tags)};
+    batcher_tagged(&feed->batcher);
     shaper_open(&stages->shaper, &feed->shaper, (struct shaper_released){calls.released, calls.arg},
                 &feed->batcher);
+    shaper_choose(&feed->shaper, tags);
     joiner_open(&stages->joiner, &feed->joiner, &feed->shaper);
     feed->status = (struct status_entry){.describe = describe, .owner = feed};
     feed->rate.since_ns = clock_monotonic();
@@ -62,7 +64,9 @@ struct feed *feed_new(struct stages *stages, const char *key, struct tags *tags,
 void feed_retag(struct feed *feed, struct tags *tags)
 {
     struct tags *old = feed->batcher.tags;
+    shaper_choose(&feed->shaper, tags); /* what it holds goes on under the old tags */
     feed->batcher.tags = tags_ref(tags);
+    batcher_tagged(&feed->batcher);
     old->stats->lag_bytes -= feed->lag;
     tags->stats->lag_bytes += feed->lag;
     feed->batcher.mark_seq = 0; /* what comes now needs a mark of its own, with the new tags */

@@ -6,8 +6,11 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/metrics.h"
 #include "config/config.h"
+#include "config/hints.h"
+#include "hint_said.h"
 #include "tags_json.h"
 
 #define SHORT_ID 12
@@ -100,9 +103,9 @@ static struct tags tags_of(const struct identity *who, const struct config *cfg,
 /* A copy with the texts behind it, in one block: there may be thousands. NULL: memory. */
 static struct tags *copy_of(struct tags from)
 {
-    const char **texts[] = {&from.service, &from.project, &from.container, &from.id,
-                            &from.full_id, &from.image,   &from.task,      &from.node,
-                            &from.host,    &from.pod,     &from.namespace_};
+    const char **texts[] = {&from.service,    &from.project, &from.container, &from.id,   &from.full_id,
+                            &from.image,      &from.task,    &from.node,      &from.host, &from.pod,
+                            &from.namespace_, &from.topic,   &from.hints};
     size_t count = sizeof(texts) / sizeof(texts[0]), size = 0;
     for (size_t i = 0; i < count; i++) {
         size += *texts[i] ? strlen(*texts[i]) + 1 : 0;
@@ -121,39 +124,6 @@ static struct tags *copy_of(struct tags from)
     }
     *tags = from;
     return tags;
-}
-
-struct tags *tags_new(const struct identity *who, const struct config *cfg)
-{
-    char short_id[SHORT_ID + 1];
-    struct tags *tags = copy_of(tags_of(who, cfg, short_id));
-    if (!tags) {
-        return NULL;
-    }
-    tags->refs = 1;
-    if (!choose_labels(tags, who->labels, cfg) || tags_render_json(tags) < 0) {
-        tags_unref(tags);
-        return NULL;
-    }
-    tags->stats = metrics_service(tags->service);
-    return tags;
-}
-
-struct tags *tags_ref(struct tags *tags)
-{
-    tags->refs++;
-    return tags;
-}
-
-void tags_unref(struct tags *tags)
-{
-    if (!tags || --tags->refs > 0) {
-        return;
-    }
-    json_decref(tags->labels);
-    free(tags->json);
-    free(tags->logfmt);
-    free(tags);
 }
 
 /* The first of the globs, `key` or `key=value`, that fits one of the labels; NULL: none does. */
@@ -190,6 +160,89 @@ static struct tags_refusal not_included(const struct tags *tags, const struct id
         key = "include.labels";
     }
     return (struct tags_refusal){.by = key};
+}
+
+/* Later ones go over earlier ones. */
+static void choose_overrides(struct tags *tags, const struct identity *who, const struct config *cfg)
+{
+    tags->format = -1;
+    for (size_t i = 0; i < cfg->override_count; i++) {
+        const struct override *o = &cfg->overrides[i];
+        if (!not_included(tags, who, &o->match).by) {
+            tags->overrides |= UINT64_C(1) << i;
+            tags->format = o->format >= 0 ? o->format : tags->format;
+            tags->topic = o->topic ? o->topic : tags->topic;
+        }
+    }
+}
+
+static void on_refused(void *arg, const char *label, const char *value, const struct error *why)
+{
+    const struct tags *tags = arg;
+    if (hint_is_new(tags->full_id ? tags->full_id : tags->service, label, value)) {
+        metrics.refused_hints++;
+        log_warn("a container's label is wrong: its lines go on as without it",
+                 KV("container", FIRST(tags->container, tags->id, tags->service)), KV("label", label),
+                 KV("error", why->text));
+    }
+}
+
+/* Sets `hints`, which the caller frees, and what they say of format and topic; *set is what that lies in. */
+static char *choose_hints(struct tags *tags, const struct identity *who, const struct config *cfg,
+                          json_t **set)
+{
+    char *hints = NULL;
+    *set = NULL;
+    if (who->labels && cfg->hints_allow.count > 0) {
+        hints = config_hints(cfg, tags->overrides, who->labels, (struct hint_refused){on_refused, tags});
+    }
+    if (hints && (*set = json_loads(hints, 0, NULL))) {
+        struct override o;
+        config_override_read(&o, *set);
+        tags->format = o.format >= 0 ? o.format : tags->format;
+        tags->topic = o.topic ? o.topic : tags->topic;
+    }
+    tags->hints = hints;
+    return hints;
+}
+
+struct tags *tags_new(const struct identity *who, const struct config *cfg)
+{
+    char short_id[SHORT_ID + 1];
+    struct tags from = tags_of(who, cfg, short_id);
+    choose_overrides(&from, who, cfg);
+    json_t *set;
+    char *hints = choose_hints(&from, who, cfg, &set);
+    struct tags *tags = copy_of(from);
+    json_decref(set);
+    free(hints);
+    if (!tags) {
+        return NULL;
+    }
+    tags->refs = 1;
+    if (!choose_labels(tags, who->labels, cfg) || tags_render_json(tags) < 0) {
+        tags_unref(tags);
+        return NULL;
+    }
+    tags->stats = metrics_service(tags->service);
+    return tags;
+}
+
+struct tags *tags_ref(struct tags *tags)
+{
+    tags->refs++;
+    return tags;
+}
+
+void tags_unref(struct tags *tags)
+{
+    if (!tags || --tags->refs > 0) {
+        return;
+    }
+    json_decref(tags->labels);
+    free(tags->json);
+    free(tags->logfmt);
+    free(tags);
 }
 
 static struct tags_refusal excluded(const struct tags *tags, const struct identity *who,
@@ -245,7 +298,14 @@ bool tags_wanted(const struct tags *tags, const struct identity *who, const stru
     return !tags_refused(tags, who, cfg, self).by;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
 bool tags_same(const struct tags *a, const struct tags *b)
 {
-    return slice_eq(a->json_tail, b->json_tail) && slice_eq(a->json_head[0], b->json_head[0]);
+    return slice_eq(a->json_tail, b->json_tail) && slice_eq(a->json_head[0], b->json_head[0]) &&
+           a->overrides == b->overrides && a->format == b->format && same_text(a->topic, b->topic) &&
+           same_text(a->hints, b->hints);
 }

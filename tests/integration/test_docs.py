@@ -105,7 +105,7 @@ def test_man_page_shows_an_empty_choice(page):
 
 def commands(binary):
     found = re.findall(r"^(?:usage:|      ) sidetail ([a-z]+) ", output(binary, "--help"), re.MULTILINE)
-    assert {"run", "tail", "check", "status", "top", "health"} <= set(found)
+    assert {"run", "tail", "check", "try", "status", "top", "health"} <= set(found)
     return found
 
 
@@ -143,7 +143,8 @@ def test_zsh_offers_each_option(binary):
     """What bash asks of the help is written down for zsh."""
     text = (REPO / "deploy" / "completion" / "_sidetail").read_text()
     parts = dict(re.findall(r"^    (\w+)\) (.*) ;;$", text, re.MULTILINE))
-    parts["tail"] = re.search(r"^_sidetail_tail\(\) \{\n(.*?)^\}", text, re.MULTILINE | re.DOTALL)[1]
+    for name in ("tail", "try"):
+        parts[name] = re.search(rf"^_sidetail_{name}\(\) \{{\n(.*?)^\}}", text, re.MULTILINE | re.DOTALL)[1]
     for command in commands(binary):
         told = re.findall(r"^ +(?:-\w, )?(--[a-z][a-z-]*)", output(binary, command, "--help"), re.MULTILINE)
         assert set(re.findall(r"--[a-z][a-z-]*", parts[command])) == {*told, "--help"}, command
