@@ -48,7 +48,7 @@ struct status_log {
     int64_t last_ns;     /* wall clock, or the Engine's: the time of its last line; 0: unknown */
     uint64_t lines;      /* taken since it is followed */
     double rate;         /* lines taken per second, see status_rate */
-    const char *problem; /* what keeps it from being read; NULL: nothing */
+    const char *problem; /* what keeps it from being read, or what is wrong with it; NULL: nothing */
 };
 
 /* A place in the list of logs, or of what is left out. Only status.c writes `link`. */

@@ -42,8 +42,9 @@ struct tags {
      * that they set: -1 and NULL where none does. */
     uint64_t overrides;
     int format;
-    const char *topic; /* in the same block */
-    const char *hints; /* likewise; what its labels ask for (config/hints.h); NULL: nothing */
+    const char *topic;      /* in the same block */
+    const char *hints;      /* likewise; what its labels ask for (config/hints.h); NULL: nothing */
+    const char *hint_fault; /* likewise; the first label that is wrong, and why; NULL: none is */
 
     /* The pieces of a line (encode.h) around its time and text, made once. */
     struct slice json_head[STREAM_COUNT]; /* `","service":"web","stream":"stdout","log":"` */

@@ -103,9 +103,9 @@ static struct tags tags_of(const struct identity *who, const struct config *cfg,
 /* A copy with the texts behind it, in one block: there may be thousands. NULL: memory. */
 static struct tags *copy_of(struct tags from)
 {
-    const char **texts[] = {&from.service,    &from.project, &from.container, &from.id,   &from.full_id,
-                            &from.image,      &from.task,    &from.node,      &from.host, &from.pod,
-                            &from.namespace_, &from.topic,   &from.hints};
+    const char **texts[] = {&from.service,    &from.project, &from.container, &from.id,        &from.full_id,
+                            &from.image,      &from.task,    &from.node,      &from.host,      &from.pod,
+                            &from.namespace_, &from.topic,   &from.hints,     &from.hint_fault};
     size_t count = sizeof(texts) / sizeof(texts[0]), size = 0;
     for (size_t i = 0; i < count; i++) {
         size += *texts[i] ? strlen(*texts[i]) + 1 : 0;
@@ -176,9 +176,19 @@ static void choose_overrides(struct tags *tags, const struct identity *who, cons
     }
 }
 
+/* What labels ask for that cannot be had. */
+struct refused_hints {
+    const struct tags *tags;
+    struct error *first;
+};
+
 static void on_refused(void *arg, const char *label, const char *value, const struct error *why)
 {
-    const struct tags *tags = arg;
+    const struct refused_hints *refused = arg;
+    const struct tags *tags = refused->tags;
+    if (!refused->first->text[0]) {
+        error_set(refused->first, "label %s: %s", label, why->text);
+    }
     if (hint_is_new(tags->full_id ? tags->full_id : tags->service, label, value)) {
         metrics.refused_hints++;
         log_warn("a container's label is wrong: its lines go on as without it",
@@ -187,14 +197,16 @@ static void on_refused(void *arg, const char *label, const char *value, const st
     }
 }
 
-/* Sets `hints`, which the caller frees, and what they say of format and topic; *set is what that lies in. */
+/* Sets `hints`, which the caller frees, and what they say of format and topic; *set is what that lies in, *fault what is wrong
+ * with them. */
 static char *choose_hints(struct tags *tags, const struct identity *who, const struct config *cfg,
-                          json_t **set)
+                          json_t **set, struct error *fault)
 {
+    struct refused_hints refused = {tags, fault};
     char *hints = NULL;
     *set = NULL;
     if (who->labels && cfg->hints_allow.count > 0) {
-        hints = config_hints(cfg, tags->overrides, who->labels, (struct hint_refused){on_refused, tags});
+        hints = config_hints(cfg, tags->overrides, who->labels, (struct hint_refused){on_refused, &refused});
     }
     if (hints && (*set = json_loads(hints, 0, NULL))) {
         struct override o;
@@ -203,6 +215,7 @@ static char *choose_hints(struct tags *tags, const struct identity *who, const s
         tags->topic = o.topic ? o.topic : tags->topic;
     }
     tags->hints = hints;
+    tags->hint_fault = fault->text[0] ? fault->text : NULL;
     return hints;
 }
 
@@ -212,7 +225,8 @@ struct tags *tags_new(const struct identity *who, const struct config *cfg)
     struct tags from = tags_of(who, cfg, short_id);
     choose_overrides(&from, who, cfg);
     json_t *set;
-    char *hints = choose_hints(&from, who, cfg, &set);
+    struct error fault = {0};
+    char *hints = choose_hints(&from, who, cfg, &set, &fault);
     struct tags *tags = copy_of(from);
     json_decref(set);
     free(hints);
@@ -307,5 +321,5 @@ bool tags_same(const struct tags *a, const struct tags *b)
 {
     return slice_eq(a->json_tail, b->json_tail) && slice_eq(a->json_head[0], b->json_head[0]) &&
            a->overrides == b->overrides && a->format == b->format && same_text(a->topic, b->topic) &&
-           same_text(a->hints, b->hints);
+           same_text(a->hints, b->hints) && same_text(a->hint_fault, b->hint_fault);
 }

@@ -243,6 +243,19 @@ def test_containers(engine, sidetail, source):
     collector.stop_cleanly()
 
 
+@pytest.mark.parametrize("source", ["json-file", "docker-api"])
+def test_label_that_is_wrong(engine, sidetail, source):
+    """The container's lines go on as without it, which is a problem that is told."""
+    collector = start(sidetail(engine_config(engine, source)))
+    name = f"s-wrong-{engine.session}"
+    engine.write("w", count=3, container={"name": name, "labels": {"sidetail.rate_limit": "many"}})
+    log = wait_log(collector, lambda log: log["lines"] == 3, container=name)
+    assert log["problem"].startswith("label sidetail.rate_limit: ") and "many" in log["problem"]
+    collector.config["hints"] = {"allow": []}
+    collector.reload()
+    wait_log(collector, lambda log: "problem" not in log, container=name)
+
+
 def test_unreadable_metadata_and_a_link_to_nothing(sidetail, tmp_path):
     root = tmp_path / "containers"
     broken, linked = "ab" * 32, "cd" * 32

@@ -20,7 +20,8 @@ bool api_describe(void *feed, struct status_log *log)
     const struct api_feed *f = feed;
     int64_t newest = cursor_newest(&f->intake.cursor);
     log->driver = f->container ? f->container->driver : NULL;
-    log->problem = problem_of(f);
+    const char *problem = problem_of(f);
+    log->problem = problem ? problem : log->problem;
     log->last_ns = newest;
     if (newest > 0) {
         log->position = STATUS_TIME;

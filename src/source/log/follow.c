@@ -278,7 +278,8 @@ static bool describe(void *arg, struct status_log *log)
     log->driver = f->lines.decoder ? f->lines.decoder->name : NULL;
     log->lag_known = true;
     log->lag_bytes = chain_unread(&f->chain);
-    log->problem = problem_of(f);
+    const char *problem = problem_of(f);
+    log->problem = problem ? problem : log->problem;
     if (head) {
         log->position = STATUS_OFFSET;
         log->offset = head->offset;
