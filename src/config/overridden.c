@@ -25,14 +25,14 @@ static int set_default(struct config *cfg, const char *path)
 /* What was checked is not checked again: that would compile each expression. */
 static int append(struct string_list *list, const char *text)
 {
-    char **items = realloc(list->items, (list->count + 1) * sizeof(*items));
     char *copy = strdup(text);
-    list->items = items ? items : list->items;
-    if (!items || !copy) {
+    char **items = copy ? realloc(list->items, (list->count + 1) * sizeof(*items)) : NULL;
+    if (!items) {
         free(copy);
         return -1;
     }
     items[list->count++] = copy;
+    list->items = items;
     return 0;
 }
 
