@@ -2,12 +2,13 @@
 
 import json
 import re
+import shutil
 import subprocess
 import urllib.request
 
 import pytest
 
-from lib.system import REPO
+from lib.system import REPO, unavailable
 
 
 @pytest.fixture(scope="session")
@@ -150,6 +151,27 @@ def test_zsh_offers_each_option(binary):
         assert set(re.findall(r"--[a-z][a-z-]*", parts[command])) == {*told, "--help"}, command
     before = re.search(r"CURRENT == 2.*?return", text, re.DOTALL)[0]
     assert re.findall(r"--[a-z]+", before) == ["--help", "--version"]
+
+
+def test_fish_completes_what_the_help_names(binary, tmp_path):
+    (tmp_path / "docker").write_text("#!/bin/sh\necho web\n")
+    (tmp_path / "docker").chmod(0o755)
+    if not shutil.which("fish"):
+        unavailable("fish is missing")
+
+    def offers(line):
+        script = f'source "{REPO}/deploy/completion/sidetail.fish"; complete -C "{line}"'
+        done = subprocess.run(["fish", "--no-config", "-c", script], capture_output=True, text=True, check=True, timeout=20,
+                              env={"PATH": f"{tmp_path}:{binary.parent}:/usr/bin:/bin", "HOME": str(tmp_path)})  # fmt: skip
+        return [offer.split("\t")[0] for offer in done.stdout.splitlines()]
+
+    assert sorted(offers("sidetail ")) == sorted(commands(binary))
+    for command in commands(binary):
+        told = re.findall(r"^ +(?:-\w, )?(--[a-z][a-z-]*)", output(binary, command, "--help"), re.MULTILINE)
+        assert set(offers(f"sidetail {command} --")) >= set(told), command
+    assert offers("sidetail tail ") == ["web"]
+    assert offers("sidetail tail --level wa") == ["warn"]
+    assert offers("sidetail try --format ") == ["cri", "json-file", "plain"]
 
 
 READMES = [REPO / name for name in ("README.md", "config/README.md", "deploy/README.md", "src/README.md", "tests/README.md")]
