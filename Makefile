@@ -150,6 +150,7 @@ install: $(BUILD)/sidetail sidetail.1 ## installs the program, its manual and co
 	install -D -m 644 sidetail.1 $(DESTDIR)$(PREFIX)/share/man/man1/sidetail.1
 	install -D -m 644 deploy/completion/sidetail.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/sidetail
 	install -D -m 644 deploy/completion/_sidetail $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_sidetail
+	install -D -m 644 deploy/completion/sidetail.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/sidetail.fish
 
 clean: ## removes what was built
 	rm -rf $(BUILD) sidetail.1

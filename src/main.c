@@ -16,6 +16,9 @@ static const struct {
     {"run", command_run, "[-c FILE]", "collect: to stdout, a file or Kafka"},
     {"tail", command_tail, "[SERVICE|CONTAINER...]", "watch: on a terminal, from the Engine or its files"},
     {"check", command_check, "[-c FILE]", "validate the configuration and print it"},
+    {"try", command_try, "[-c FILE] < LINES", "show what would become of lines"},
+    {"status", command_status, "[ADDRESS:PORT]", "ask a running collector what it does"},
+    {"top", command_top, "[ADDRESS:PORT]", "the same, on a terminal, anew each second"},
     {"health", command_health, "[ADDRESS:PORT]", "ask a running collector how it is"},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

@@ -24,16 +24,17 @@ _sidetail() {
         joined='='
     fi
     if [ "$COMP_CWORD" -eq 1 ]; then
-        words="run tail check health --help --version"
+        words="run tail check try status top health --help --version"
     else
         case $previous$joined in
-        -c | --config*) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+        -f | --format*) [ "$command" = try ] && words="plain json-file cri" ;;
+        -c | --config* | -e | --expect*) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
         -L | --level*) words="trace debug info warn error fatal" ;;
         -S | --stream*) words="stdout stderr" ;;
         -t= | --timestamps=) words="local relative utc" ;;
         --color*) words="auto always never" ;;
         -p | --project*) words=$(_sidetail_projects) ;;
-        -s | --since* | -u | --until* | -n | --lines* | --tail* | -g | --grep* | -x | --exclude* | -l | --label*) return ;;
+        -s | --since* | -u | --until* | -n | --lines* | --tail* | -g | --grep* | -x | --exclude* | -l | --label* | --service* | --container* | --time | --time=) return ;;
         *)
             case $current in
             -*) words=$(_sidetail_options "$command") ;;

@@ -21,10 +21,11 @@ const char *error_quote(const char *text, char out[ERROR_QUOTE_MAX]); /* returns
 /* What sidetail exits with. */
 enum exit_code {
     EXIT_OK = 0,
-    EXIT_FAULT = 1,  /* could not go on: the message says why */
-    EXIT_CONFIG = 2, /* wrong arguments or configuration */
-    EXIT_LOCKED = 3, /* another process has the checkpoint or the output */
-    EXIT_FENCED = 4, /* another process with the same identity took over (Kafka) */
+    EXIT_FAULT = 1,     /* could not go on: the message says why */
+    EXIT_CONFIG = 2,    /* wrong arguments or configuration */
+    EXIT_LOCKED = 3,    /* another process has the checkpoint or the output */
+    EXIT_FENCED = 4,    /* another process with the same identity took over (Kafka) */
+    EXIT_UNREACHED = 5, /* no running collector answers */
 };
 
 #endif

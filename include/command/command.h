@@ -5,7 +5,10 @@
 
 int command_run(int argc, char **argv);
 int command_check(int argc, char **argv);
+int command_try(int argc, char **argv);
 int command_tail(int argc, char **argv);
+int command_status(int argc, char **argv);
+int command_top(int argc, char **argv);
 int command_health(int argc, char **argv);
 
 #endif

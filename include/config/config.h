@@ -17,6 +17,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -24,6 +25,7 @@
 enum source_kind { SOURCE_JSON_FILE, SOURCE_FILES, SOURCE_DOCKER_API };
 enum sink_kind { SINK_STDOUT, SINK_FILE, SINK_KAFKA };
 enum format_kind { FORMAT_JSON, FORMAT_LOGFMT, FORMAT_RAW, FORMAT_PRETTY };
+#define FORMAT_COUNT 4
 enum start_at { START_BEGINNING, START_END };
 enum color { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 enum follow_links { LINKS_INSIDE, LINKS_ALL, LINKS_NONE };
@@ -42,6 +44,16 @@ struct string_list {
 struct selection {
     struct string_list services, containers, labels;
 };
+
+/* Settings for some: those of `set` take the place of the configuration's for the containers that `match` fits. Each of
+ * its three kinds that has globs must fit; where several overrides fit, later ones go over earlier ones. */
+struct override {
+    struct selection match;
+    const json_t *set; /* keys and their values as in the file, checked; borrowed from the configuration */
+    int format;        /* the enum format_kind that it sets, or -1 */
+    const char *topic; /* the kafka.topic that it sets, or NULL; borrowed from `set` */
+};
+#define OVERRIDES_MAX 64 /* so that a uint64_t can tell which ones fit: bit i for overrides[i] */
 
 struct config {
     enum source_kind source;              /* source: json-file | files | docker-api */
@@ -129,6 +141,12 @@ struct config {
     struct string_list drop, keep; /* drop, keep: regexes */
     int64_t rate_limit;            /* rate_limit: lines a second for one container, 0 off */
     int64_t rate_burst;            /* rate_burst: lines, 0: as rate_limit */
+
+    struct string_list hints_allow; /* hints.allow: globs of the keys that labels may set */
+    json_t *overrides_json;         /* overrides: as they were given; an owned array */
+    struct override *overrides;     /* the same, taken apart by config_load */
+    size_t override_count;
+    bool borrows; /* of config_overridden: owns only what an override may set */
 };
 
 /* Defaults, file (NULL: none, or SIDETAIL_CONFIG), environment. NULL on error: err says file:line:column,
@@ -139,6 +157,16 @@ void config_free(struct config *cfg);
 
 /* The effective configuration as JSON, secrets as "***". New reference. */
 json_t *config_dump(const struct config *cfg);
+
+/* A copy in which those overrides are in force: bit i for overrides[i]; bits of none do not count. It has no
+ * overrides itself. `hints` is what config_hints gave, or NULL: it comes last, adds to lists and takes no limit away.
+ * The copy borrows what no override may set, and so goes first. NULL: memory. */
+struct config *config_overridden(const struct config *cfg, uint64_t overrides, const char *hints);
+/* What a set of checked keys and values says of format and topic; borrows it, and leaves the match empty. */
+void config_override_read(struct override *o, const json_t *set);
+/* Writes what each override does, a line each: `overrides[0] for services web-*: drop is ["^DEBUG"] in place of []`.
+ * 0, or -1 when memory is out or it cannot be written. */
+int config_overrides_tell(const struct config *cfg, FILE *out);
 
 /* So many ns of batch.age are spent before a log file is read, the others in the batch. 0: it is read at once. */
 static inline int64_t config_read_wait(const struct config *cfg)

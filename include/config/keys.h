@@ -16,6 +16,7 @@ enum key_type {
     KEY_ENUM,     /* an enum, whose values are the indexes of `names` */
     KEY_LIST,     /* struct string_list of strings that are not empty */
     KEY_MAP,      /* json_t *, an object of strings */
+    KEY_OBJECTS,  /* json_t *, an array of objects: the overrides */
 };
 
 enum key_flags {
@@ -23,6 +24,8 @@ enum key_flags {
     KEY_REGEX = 4,    /* its string or strings are regular expressions */
     KEY_GLOB = 8,     /* its strings are globs of paths, base/pattern.h */
     KEY_ADDRESS = 16, /* it is an address, in which a password may stand */
+    KEY_HINT = 64,    /* so may a container's label, where hints.allow names it */
+    KEY_SOME = 32,    /* an override may set it for some containers */
     KEY_RESTART = 2,  /* changing it requires a restart: config_needs_restart */
 };
 

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/status.h"
 #include "engine/engine.h"
 #include "record/tags.h"
 
@@ -26,7 +27,8 @@ struct engine_container {
     int64_t max_size;    /* of one such file, in bytes */
     /* Known from the list of containers alone: only id, name, image, labels and running are set. */
     bool list_only;
-    void *user; /* the owner of the watch sets and uses it */
+    void *user; /* the owner of the watch sets and uses both */
+    struct status_note *left_out;
 };
 
 /* Two faults that Engines before 23 (API 1.42) have with logs that are rotated. The stream that follows such

@@ -28,7 +28,7 @@ extern const struct encoder encoder_raw;
 /* `web_1  | text`, coloured by service on a terminal. */
 extern const struct encoder encoder_pretty;
 
-/* The one that the configuration names. */
-const struct encoder *encoder_choose(const struct config *cfg);
+/* The one of that format, an enum format_kind. */
+const struct encoder *encoder_choose(int format);
 
 #endif

@@ -1,9 +1,11 @@
-/* The HTTP server of /metrics, /healthz and /readyz, on libevent's evhttp.
+/* The HTTP server of /metrics, /healthz, /readyz and /status, on libevent's evhttp.
  *
  * /healthz answers 200 as long as the loop turns: that it answers is the proof. A sink that is down does not
  * make the process unhealthy, since a restart would not help. It makes it not ready: /readyz is 200 while
  * source and sink are open, everything to be followed can be read, the sink has acknowledged something within
  * ten seconds or has nothing to acknowledge, and the checkpoint can be saved; else it is 503 and says why.
+ * /status tells as JSON how source and sink do, each log that is followed, and what is left out and why; it is written in
+ * pieces, between which the loop turns. deploy/README.md describes it.
  * There is no authentication: the server is meant for loopback or a trusted network. */
 #ifndef SIDETAIL_MONITOR_SERVER_H
 #define SIDETAIL_MONITOR_SERVER_H

@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "base/status.h"
 #include "record/position.h"
 #include "record/put.h"
 #include "record/record.h"
@@ -24,6 +25,10 @@ struct feed_calls {
 struct feed *feed_open(struct pipeline *pl, const char *key, struct tags *tags, struct feed_calls calls);
 /* No further put. Lines still held are dropped (they will be read again). */
 void feed_close(struct feed *feed);
+
+/* For /status: adds where reading stands and what keeps it from going on to what the feed knows itself, its tags, lines
+ * and their time. False: it is not to be told of. */
+void feed_describe_by(struct feed *feed, bool (*describe)(void *arg, struct status_log *log), void *arg);
 
 const char *feed_key(const struct feed *feed);
 /* Records to come bear these tags. */

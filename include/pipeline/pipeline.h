@@ -23,6 +23,7 @@
 
 #include "checkpoint/checkpoint.h"
 #include "pipeline/feed.h"
+#include "shape/shape.h"
 #include "sink/sink.h"
 
 struct config;
@@ -45,6 +46,9 @@ struct sink_events pipeline_sink_events(struct pipeline *pl);
 
 /* Takes up a changed configuration (SIGHUP) for records to come. 0 or -1. */
 int pipeline_reconfigure(struct pipeline *pl, const struct config *cfg, struct error *err);
+
+/* Has somebody told what the rules of shaping decide (sidetail try); where there are none, nothing is told. */
+void pipeline_watch(struct pipeline *pl, struct shape_watch watch);
 
 /* May records be put now? False: backpressure; `resume` will be called. */
 bool pipeline_room(struct pipeline *pl);

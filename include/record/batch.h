@@ -38,12 +38,19 @@ struct batch {
     uint32_t nmarks, cap_marks;
     uint64_t seq;            /* 1, 2, 3, … in the order of submission */
     int64_t born_ns;         /* monotonic time of its first record */
-    enum format_kind format; /* of its records; a reload may change that of later batches */
+    enum format_kind format; /* of records whose tags set none; a reload may change that of later batches */
     size_t sent;             /* for the sink's use: bytes of out already written */
     void *sink_data;         /* for the sink's use */
     size_t told;             /* for the sink's use: items that were counted, though they may be sent again */
     struct batch *next;      /* for whoever holds it: the sink between submit and ack, else the pipeline */
 };
+
+/* How the record is written. */
+static inline enum format_kind batch_format(const struct batch *b, const struct item *item)
+{
+    int format = b->marks[item->mark].tags->format;
+    return format < 0 ? b->format : (enum format_kind)format;
+}
 
 struct batch *batch_new(void); /* NULL: memory */
 /* Empties it, for use again; its text stays allocated when it is no larger than keep_bytes. */

@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "base/slice.h"
@@ -37,6 +38,14 @@ struct tags {
         *namespace_, *pod;
     json_t *labels; /* the chosen ones; NULL: none */
 
+    /* What the configuration's overrides, and then its hints, make of it: which of them fit (config.h), the enum format_kind and the topic
+     * that they set: -1 and NULL where none does. */
+    uint64_t overrides;
+    int format;
+    const char *topic;      /* in the same block */
+    const char *hints;      /* likewise; what its labels ask for (config/hints.h); NULL: nothing */
+    const char *hint_fault; /* likewise; the first label that is wrong, and why; NULL: none is */
+
     /* The pieces of a line (encode.h) around its time and text, made once. */
     struct slice json_head[STREAM_COUNT]; /* `","service":"web","stream":"stdout","log":"` */
     struct slice json_tail;               /* `","project":"shop",…}` + newline */
@@ -55,7 +64,7 @@ struct tags *tags_new(const struct identity *who, const struct config *cfg);
 struct tags *tags_ref(struct tags *tags);
 void tags_unref(struct tags *tags); /* NULL is fine */
 
-/* Do lines look alike under both? */
+/* Do lines look alike, and go the same way, under both? */
 bool tags_same(const struct tags *a, const struct tags *b);
 
 /* Fills in logfmt_head and logfmt_tail. That changes no tag, so whoever holds the tags may do it. 0 or -1
@@ -67,6 +76,15 @@ int tags_render_logfmt(const struct tags *tags);
  * for services, containers or labels of which none fits (each of the three kinds that has globs must fit). */
 bool tags_wanted(const struct tags *tags, const struct identity *who, const struct config *cfg,
                  const char *self);
+/* Why it may not. */
+struct tags_refusal {
+    const char *by; /* a key of the configuration, the label, or TAGS_OWN; NULL: it may */
+    /* The glob of that key that fits, or the label's value; NULL: none fits (include), or there is none. */
+    const char *value;
+};
+#define TAGS_OWN "own"
+struct tags_refusal tags_refused(const struct tags *tags, const struct identity *who,
+                                 const struct config *cfg, const char *self);
 /* Is it the container of that id (NULL: none)? */
 bool tags_is_own(const struct identity *who, const char *self);
 

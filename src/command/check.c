@@ -31,7 +31,8 @@ static int print(const struct config *cfg)
     json_t *dump = config_dump(cfg);
     int result = dump ? json_dumpf(dump, stdout, JSON_INDENT(2)) : -1;
     json_decref(dump);
-    if (result < 0 || putchar('\n') == EOF || fflush(stdout) == EOF) {
+    if (result < 0 || putchar('\n') == EOF || fflush(stdout) == EOF ||
+        config_overrides_tell(cfg, stderr) < 0) {
         perror("sidetail: the configuration is right but cannot be printed");
         return EXIT_FAULT;
     }

@@ -14,6 +14,7 @@
 #include "base/loop.h"
 #include "base/metrics.h"
 #include "base/privilege.h"
+#include "base/status.h"
 #include "command/command.h"
 #include "config/config.h"
 #include "monitor/server.h"
@@ -121,6 +122,7 @@ static void on_ready(void *arg)
         return;
     }
     pipeline_set_source(app->pipeline, (struct source_calls){on_resume, app});
+    status.source.open = status.sink.open = status.checkpoint.open = true;
     if (app->monitor) {
         monitor_set_ready(app->monitor, true, "");
     }
@@ -269,6 +271,11 @@ static int set_up(struct app *app, struct error *err)
         return error_set(err, "cannot set up the event loop: %s", strerror(errno));
     }
     const struct sink_ops *ops = sink_choose(app->cfg);
+    status.source.name = source_choose(app->cfg)->name;
+    status.sink.name = ops->name;
+    status.checkpoint.name = ops->owns_positions          ? "in the sink"
+                             : *app->cfg->checkpoint_path ? "file"
+                                                          : "none";
     if (open_checkpoint(app, ops, err) < 0 || open_monitor(app, err) < 0) {
         return -1;
     }

@@ -1,21 +1,12 @@
 /* sidetail tail: what containers write, for somebody at a terminal. */
 #include "tail/tail.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "command/command.h"
-
-/* Ends as the signal would have ended it, so that a shell knows (130 for Ctrl-C). As PID 1 of a container the
- * kernel withholds such a signal: then the number says it. */
-static int die_of(int signal_number)
-{
-    signal(signal_number, SIG_DFL);
-    raise(signal_number);
-    return 128 + signal_number;
-}
+#include "die_of.h"
 
 int command_tail(int argc, char **argv)
 {

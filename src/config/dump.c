@@ -5,6 +5,7 @@
 
 #include "base/userinfo.h"
 #include "config/value.h"
+#include "overrides.h"
 
 struct config *config_defaults(void)
 {
@@ -24,8 +25,13 @@ struct config *config_defaults(void)
 
 void config_free(struct config *cfg)
 {
+    if (cfg) {
+        config_overrides_clear(cfg);
+    }
     for (const struct key *key = config_keys; cfg && key->path; key++) {
-        config_value_clear(key, cfg);
+        if (!cfg->borrows || key->flags & KEY_SOME) {
+            config_value_clear(key, cfg);
+        }
     }
     free(cfg);
 }

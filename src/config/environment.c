@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "load.h"
+#include "overrides.h"
 
 #define SECRET_SIZE_MAX 65536
 #define FILE_SUFFIX     "_FILE"
@@ -18,6 +19,11 @@ static int set_from_text(struct loading *l, const struct key *key, const char *n
     size_t element;
     json_t *value = config_value_from_text(key, text, &why);
     int result = value ? config_value_set(key, l->cfg, value, &element, &why) : -1;
+    if (result == 0 && key->type == KEY_OBJECTS) {
+        struct override_fault fault;
+        result = config_overrides_check(value, &fault);
+        why = fault.why;
+    }
     json_decref(value);
     l->origins[key - config_keys].kind = ORIGIN_ENV;
     return result < 0 ? error_set(err, "%s: %s", name, why.text) : 0;

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "load.h"
+#include "overrides.h"
 
 #define FILE_SIZE_MAX (1 << 20)
 
@@ -123,7 +124,7 @@ struct reader {
     struct loading *l;
     struct slice text;
     struct error *err;
-    size_t path[3]; /* indexes of where it is, see json_locate */
+    size_t path[8]; /* indexes of where it is, see json_locate */
 };
 
 static int fault_at(struct reader *r, size_t depth, bool key, const struct error *why)
@@ -148,6 +149,16 @@ static int unknown_key(struct reader *r, size_t depth, const char *path)
     return fault_at(r, depth, true, &why);
 }
 
+static int check_overrides(struct reader *r, size_t depth, const json_t *list)
+{
+    struct override_fault fault;
+    if (config_overrides_check(list, &fault) == 0) {
+        return 0;
+    }
+    memcpy(r->path + depth, fault.path, fault.depth * sizeof(fault.path[0]));
+    return fault_at(r, depth + fault.depth, fault.key, &fault.why);
+}
+
 static int read_value(struct reader *r, size_t depth, const char *path, const json_t *value)
 {
     const struct key *key = config_key_find(path);
@@ -159,6 +170,9 @@ static int read_value(struct reader *r, size_t depth, const char *path, const js
     if (config_value_set(key, r->l->cfg, value, &element, &why) < 0) {
         r->path[depth] = element;
         return fault_at(r, depth + (element != CONFIG_WHOLE), false, &why);
+    }
+    if (key->type == KEY_OBJECTS && check_overrides(r, depth, value) < 0) {
+        return -1;
     }
     size_t offset = json_locate(r->text, r->path, depth, false);
     r->l->origins[key - config_keys] = (struct origin){ORIGIN_FILE, text_location_of(r->text, offset)};

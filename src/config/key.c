@@ -95,5 +95,8 @@ void config_key_expected(const struct key *key, char out[CONFIG_EXPECTED_MAX])
     case KEY_MAP:
         snprintf(out, CONFIG_EXPECTED_MAX, "an object whose values are strings");
         break;
+    case KEY_OBJECTS:
+        snprintf(out, CONFIG_EXPECTED_MAX, "an array of up to 64 objects: {\"match\": {…}, \"set\": {…}}");
+        break;
     }
 }

@@ -63,6 +63,12 @@
         .help = about                                                                                        \
     }
 
+#define OBJECTS(p, field, text, fl, about)                                                                   \
+    {                                                                                                        \
+        .path = p, .type = KEY_OBJECTS, .offset = AT(field, json_t *), .fallback = text, .flags = fl,        \
+        .help = about                                                                                        \
+    }
+
 #define NAMES(name, ...) static const char *const name[] = {__VA_ARGS__, NULL}
 
 NAMES(
@@ -149,7 +155,7 @@ const struct key config_keys[] = {
     STRING("host", host, "", 0, "The host named in each record. Unset: this host's name."),
 
     ENUM("sink", sink, "stdout", sinks, KEY_RESTART, "Where lines go."),
-    ENUM("format", format, "json", formats, 0,
+    ENUM("format", format, "json", formats, KEY_SOME | KEY_HINT,
          "How they are written: json, one object per line; logfmt, key=value pairs; raw, the text alone; "
          "pretty, for people."),
     ENUM("color", color, "auto", colors, 0, "Colors of format pretty; auto: on a terminal."),
@@ -190,7 +196,7 @@ const struct key config_keys[] = {
     MATCH("kafka.topic", kafka_topic, "logs.{service}",
           "^([A-Za-z0-9._-]|[{](service|project|container|host|stream)[}])+$",
           "the name of a topic, in which {service}, {project}, {container}, {host} and {stream} may stand",
-          KEY_RESTART,
+          KEY_RESTART | KEY_SOME | KEY_HINT,
           "Topic of the lines; {service}, {project}, {container}, {host} and {stream} are filled in."),
     ENUM("kafka.key", kafka_key, "container", message_keys, KEY_RESTART,
          "Key of the messages; container keeps each container's lines in order."),
@@ -243,36 +249,48 @@ const struct key config_keys[] = {
     MAP("kafka.properties", kafka_properties, "", KEY_RESTART,
         "Further properties of librdkafka, by their own names. Checked at startup."),
 
-    MATCH("metrics.listen", metrics_listen, "127.0.0.1:9464", "^$|^([^:]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$",
-          "address:port such as 127.0.0.1:9464, [::1]:9464 or *:9464, or \"\" for none", KEY_RESTART,
-          "Where /metrics, /healthz and /readyz are served; *:9464 is every address. Empty: nowhere."),
+    MATCH(
+        "metrics.listen", metrics_listen, "127.0.0.1:9464", "^$|^([^:]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$",
+        "address:port such as 127.0.0.1:9464, [::1]:9464 or *:9464, or \"\" for none", KEY_RESTART,
+        "Where /metrics, /healthz, /readyz and /status are served; *:9464 is every address. Empty: nowhere."),
     ENUM("log.level", log_level, "info", levels, 0,
          "The lowest level that the collector's own log shows. It goes to stderr."),
     ENUM("log.format", log_format, "logfmt", log_formats, 0, "The format of the collector's own log."),
 
-    CHOICE("multiline.rule", multiline_rule, "", multiline_rules, 0,
+    CHOICE("multiline.rule", multiline_rule, "", multiline_rules, KEY_SOME | KEY_HINT,
            "Joins lines that belong together, such as stack traces: by a language's rules, by all of them "
            "(auto), or by regex. Empty: off."),
-    STRING("multiline.first", multiline_first, "", KEY_REGEX,
+    STRING("multiline.first", multiline_first, "", KEY_REGEX | KEY_SOME | KEY_HINT,
            "With rule regex: matches the first line of a group."),
-    STRING("multiline.next", multiline_next, "", KEY_REGEX,
+    STRING("multiline.next", multiline_next, "", KEY_REGEX | KEY_SOME | KEY_HINT,
            "With rule regex: matches a line that continues the group."),
-    DURATION("multiline.wait", multiline_wait, "1s", MS, MINUTE, 0,
+    DURATION("multiline.wait", multiline_wait, "1s", MS, MINUTE, KEY_SOME | KEY_HINT,
              "A group ends when no further line comes for this long."),
-    STRING("parse_json", parse_json, "", 0,
+    STRING("parse_json", parse_json, "", KEY_SOME | KEY_HINT,
            "Adds a line that is a JSON object to the record, as an object under this key. Empty: off."),
-    BOOL("detect_level", detect_level, "false", 0, "Adds the level found in the line."),
-    LIST("redact", redact, "", KEY_REGEX, "Regexes (PCRE2): whatever matches is replaced."),
-    STRING("redact_with", redact_with, "[redacted]", 0, "The text that replaces a match."),
-    LIST("drop", drop, "", KEY_REGEX,
+    BOOL("detect_level", detect_level, "false", KEY_SOME | KEY_HINT, "Adds the level found in the line."),
+    LIST("redact", redact, "", KEY_REGEX | KEY_SOME | KEY_HINT,
+         "Regexes (PCRE2): whatever matches is replaced."),
+    STRING("redact_with", redact_with, "[redacted]", KEY_SOME, "The text that replaces a match."),
+    LIST("drop", drop, "", KEY_REGEX | KEY_SOME | KEY_HINT,
          "Regexes (PCRE2): a line that matches any of them is dropped and counted."),
-    LIST("keep", keep, "", KEY_REGEX,
+    LIST("keep", keep, "", KEY_REGEX | KEY_SOME,
          "Regexes (PCRE2): a line that matches none of them is dropped and counted."),
-    INTEGER("rate_limit", rate_limit, "0", 0, 1000000000, 0,
+    INTEGER("rate_limit", rate_limit, "0", 0, 1000000000, KEY_SOME | KEY_HINT,
             "Lines per second that one container may write; more are dropped, counted and reported. 0: no "
             "limit."),
-    INTEGER("rate_burst", rate_burst, "0", 0, 1000000000, 0,
+    INTEGER("rate_burst", rate_burst, "0", 0, 1000000000, KEY_SOME | KEY_HINT,
             "Lines that may come at once; the bucket refills at rate_limit. 0: the same as rate_limit."),
+    LIST("hints.allow", hints_allow, "multiline.*,parse_json,detect_level,drop,redact,rate_limit,rate_burst",
+         0,
+         "Globs of the keys that a container may set for its own lines by its labels sidetail.KEY: those of "
+         "an "
+         "override but keep and redact_with. Empty: labels set nothing."),
+    OBJECTS(
+        "overrides", overrides_json, "", 0,
+        "Settings for some containers: objects with match (globs of services, containers, labels) and set "
+        "(multiline, parse_json, detect_level, redact, redact_with, drop, keep, rate_limit, rate_burst, "
+        "format, kafka.topic). Later ones go over earlier ones."),
     {.path = NULL},
 };
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "load.h"
+#include "overrides.h"
 #include "rules.h"
 
 static size_t index_of(const char *path)
@@ -29,6 +30,29 @@ static int broken_rule(const struct loading *l, const struct config_fault *fault
     return error_set(err, "%s", fault->why.text);
 }
 
+/* With each override by itself the settings must go together, too. */
+static int check_overrides(const struct loading *l, struct error *err)
+{
+    if (config_overrides_build(l->cfg) < 0) {
+        return error_set(err, "out of memory while reading the configuration");
+    }
+    for (size_t i = 0; i < l->cfg->override_count; i++) {
+        struct config_fault fault;
+        struct config *with = config_overridden(l->cfg, UINT64_C(1) << i, NULL);
+        if (!with) {
+            return error_set(err, "out of memory while reading the configuration");
+        }
+        int result = config_rules(with, &fault);
+        config_free(with);
+        if (result < 0) {
+            struct config_fault in = {.keys = {"overrides", NULL}};
+            error_set(&in.why, "overrides[%zu].set: %s", i, fault.why.text);
+            return broken_rule(l, &in, err);
+        }
+    }
+    return 0;
+}
+
 static int load(struct loading *l, struct error *err)
 {
     struct config_fault fault;
@@ -39,7 +63,10 @@ static int load(struct loading *l, struct error *err)
         return -1;
     }
     l->cfg->metrics_listen_set = l->origins[index_of("metrics.listen")].kind != ORIGIN_DEFAULT;
-    return config_rules(l->cfg, &fault) < 0 ? broken_rule(l, &fault, err) : 0;
+    if (config_rules(l->cfg, &fault) < 0) {
+        return broken_rule(l, &fault, err);
+    }
+    return check_overrides(l, err);
 }
 
 struct config *config_load(const char *path, struct error *err)

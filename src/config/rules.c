@@ -76,6 +76,15 @@ static int check_source(const struct config *cfg, struct config_fault *fault)
     return check_globs(cfg, fault);
 }
 
+static int check_format(const struct config *cfg, struct config_fault *fault)
+{
+    if (cfg->sink == SINK_KAFKA && cfg->format == FORMAT_PRETTY) {
+        return FAULT(fault, "format", "sink",
+                     "format is \"pretty\" but sink is \"kafka\"; expected \"json\", \"logfmt\" or \"raw\"");
+    }
+    return 0;
+}
+
 static int check_sink(const struct config *cfg, struct config_fault *fault)
 {
     bool local =
@@ -88,10 +97,6 @@ static int check_sink(const struct config *cfg, struct config_fault *fault)
         return FAULT(
             fault, "sink", "kafka.brokers",
             "sink is \"kafka\" but kafka.brokers is not set; expected host:port of at least one broker");
-    }
-    if (cfg->sink == SINK_KAFKA && cfg->format == FORMAT_PRETTY) {
-        return FAULT(fault, "format", "sink",
-                     "format is \"pretty\" but sink is \"kafka\"; expected \"json\", \"logfmt\" or \"raw\"");
     }
     if (local && !set(cfg->checkpoint_path)) {
         return FAULT(
@@ -267,11 +272,19 @@ static int check_shaping(const struct config *cfg, struct config_fault *fault)
     return 0;
 }
 
+int config_rules_of_some(const struct config *cfg, struct config_fault *fault)
+{
+    return check_format(cfg, fault) < 0 || check_kafka(cfg, fault) < 0 || check_shaping(cfg, fault) < 0 ||
+                   check_redact(cfg, fault) < 0
+               ? -1
+               : 0;
+}
+
 int config_rules(const struct config *cfg, struct config_fault *fault)
 {
     int (*const checks[])(const struct config *, struct config_fault *) = {
-        check_source, check_sink,      check_own_files, check_memory,  check_not_zero,
-        check_kafka,  check_kafka_tls, check_metrics,   check_shaping, check_redact,
+        check_source, check_sink,      check_format,  check_own_files, check_memory, check_not_zero,
+        check_kafka,  check_kafka_tls, check_metrics, check_shaping,   check_redact,
     };
     for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
         if (checks[i](cfg, fault) < 0) {

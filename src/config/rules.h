@@ -11,5 +11,7 @@ struct config_fault {
 
 /* 0, or -1 and the first rule that is broken. */
 int config_rules(const struct config *cfg, struct config_fault *fault);
+/* The same of the keys that may be set for some containers. */
+int config_rules_of_some(const struct config *cfg, struct config_fault *fault);
 
 #endif

@@ -236,6 +236,21 @@ static int set_map(const struct key *key, json_t **field, const json_t *value, s
     return 0;
 }
 
+/* What the objects hold is looked at by config_overrides_check. */
+static int set_objects(const struct key *key, json_t **field, const json_t *value, struct error *why)
+{
+    if (!json_is_array(value) || json_array_size(value) > OVERRIDES_MAX) {
+        return refuse(key, value, why);
+    }
+    json_t *copy = json_deep_copy(value);
+    if (!copy) {
+        return out_of_memory(why);
+    }
+    json_decref(*field);
+    *field = copy;
+    return 0;
+}
+
 int config_value_set(const struct key *key, struct config *cfg, const json_t *value, size_t *element,
                      struct error *why)
 {
@@ -265,6 +280,8 @@ int config_value_set(const struct key *key, struct config *cfg, const json_t *va
         return set_list(key, field, value, element, why);
     case KEY_MAP:
         return set_map(key, field, value, element, why);
+    case KEY_OBJECTS:
+        return set_objects(key, field, value, why);
     }
     return error_set(why, "found a key of no type; expected one");
 }
@@ -389,6 +406,14 @@ json_t *config_value_from_text(const struct key *key, const char *text, struct e
                       fault.column);
             return NULL;
         }
+    } else if (key->type == KEY_OBJECTS) {
+        json_decref(value);
+        value = text[0] ? json_loads(text, JSON_REJECT_DUPLICATES, &fault) : json_array();
+        if (!value) {
+            error_set(why, "found text that is not valid JSON at character %d; expected an array of objects",
+                      fault.column);
+            return NULL;
+        }
     }
     if (!value) {
         out_of_memory(why);
@@ -445,6 +470,7 @@ json_t *config_value_get(const struct key *key, const struct config *cfg)
     case KEY_LIST:
         return list_to_json(field);
     case KEY_MAP:
+    case KEY_OBJECTS:
         return json_deep_copy(*(json_t *const *)field);
     }
     return NULL;
@@ -458,7 +484,7 @@ void config_value_clear(const struct key *key, struct config *cfg)
         *(char **)field = NULL;
     } else if (key->type == KEY_LIST) {
         list_free(field);
-    } else if (key->type == KEY_MAP) {
+    } else if (key->type == KEY_MAP || key->type == KEY_OBJECTS) {
         json_decref(*(json_t **)field);
         *(json_t **)field = NULL;
     }

@@ -86,6 +86,11 @@ static const char *restart_note(const struct key *key)
 
 /* -- schema ------------------------------------------------------------------------------------ */
 
+static json_t *schema_of_object(json_t *properties)
+{
+    return json_pack("{s:s,s:b,s:o}", "type", "object", "additionalProperties", 0, "properties", properties);
+}
+
 static json_t *schema_of_names(const struct key *key)
 {
     json_t *names = json_array();
@@ -115,6 +120,7 @@ static json_t *schema_of_type(const struct key *key)
     case KEY_MAP:
         return json_pack("{s:s,s:{s:s}}", "type", "object", "additionalProperties", "type", "string");
     case KEY_ENUM:
+    case KEY_OBJECTS: /* schema_of_overrides */
         break;
     }
     return NULL;
@@ -134,9 +140,56 @@ static json_t *schema_of_key(const struct key *key)
     return schema;
 }
 
-static json_t *schema_of_object(json_t *properties)
+/* Puts the key's schema among the properties of its section in `top`, which is made where there is none. */
+static void put_schema(json_t *top, const struct key *key, json_t *schema)
 {
-    return json_pack("{s:s,s:b,s:o}", "type", "object", "additionalProperties", 0, "properties", properties);
+    size_t len = config_key_section(key);
+    if (len == 0) {
+        json_object_set_new(top, key->path, schema);
+        return;
+    }
+    if (!json_object_getn(top, key->path, len)) {
+        json_object_setn_new(top, key->path, len, schema_of_object(json_object()));
+    }
+    json_t *properties = json_object_get(json_object_getn(top, key->path, len), "properties");
+    json_object_set_new(properties, key->path + len + 1, schema);
+}
+
+static json_t *schema_of_globs(void)
+{
+    return json_pack("{s:s,s:i,s:{s:s,s:i}}", "type", "array", "minItems", 1, "items", "type", "string",
+                     "minLength", 1);
+}
+
+/* An object of which something has to be said. */
+static json_t *schema_of_some(json_t *properties, const char *about)
+{
+    json_t *schema = schema_of_object(properties);
+    json_object_set_new(schema, "minProperties", json_integer(1));
+    json_object_set_new(schema, "description", json_string(about));
+    return schema;
+}
+
+static json_t *schema_of_overrides(const struct key *key)
+{
+    json_t *some = json_object(), *match = json_object(), *override = json_object();
+    for (const struct key *one = config_keys; one->path; one++) {
+        if (one->flags & KEY_SOME) {
+            json_t *schema = schema_of_key(one);
+            json_object_del(schema, "default");
+            put_schema(some, one, schema);
+        }
+    }
+    json_object_set_new(match, "services", schema_of_globs());
+    json_object_set_new(match, "containers", schema_of_globs());
+    json_object_set_new(match, "labels", schema_of_globs());
+    json_object_set_new(override, "match",
+                        schema_of_some(match, "Each of the kinds that has globs must fit."));
+    json_object_set_new(override, "set", schema_of_some(some, "What holds for those."));
+    json_t *object = schema_of_object(override);
+    json_object_set_new(object, "required", json_pack("[s,s]", "match", "set"));
+    return json_pack("{s:s,s:i,s:o,s:s,s:[]}", "type", "array", "maxItems", OVERRIDES_MAX, "items", object,
+                     "description", key->help, "default");
 }
 
 static int write_schema(void)
@@ -144,16 +197,7 @@ static int write_schema(void)
     json_t *top = json_object();
     json_object_set_new(top, "$schema", json_pack("{s:s}", "type", "string"));
     for (const struct key *key = config_keys; key->path; key++) {
-        size_t len = config_key_section(key);
-        if (len == 0) {
-            json_object_set_new(top, key->path, schema_of_key(key));
-            continue;
-        }
-        if (!json_object_getn(top, key->path, len)) {
-            json_object_setn_new(top, key->path, len, schema_of_object(json_object()));
-        }
-        json_t *properties = json_object_get(json_object_getn(top, key->path, len), "properties");
-        json_object_set_new(properties, key->path + len + 1, schema_of_key(key));
+        put_schema(top, key, key->type == KEY_OBJECTS ? schema_of_overrides(key) : schema_of_key(key));
     }
     json_t *schema = schema_of_object(top);
     json_object_set_new(schema, "$schema", json_string("http://json-schema.org/draft-07/schema#"));
@@ -172,7 +216,7 @@ static void print_kind(const struct key *key, const char * or, const char *empty
     static const char *const kinds[] = {
         [KEY_STRING] = "string", [KEY_BOOL] = "true or false", [KEY_INTEGER] = "number",
         [KEY_SIZE] = "size",     [KEY_DURATION] = "duration",  [KEY_ENUM] = "string",
-        [KEY_LIST] = "array",    [KEY_MAP] = "object",
+        [KEY_LIST] = "array",    [KEY_MAP] = "object",         [KEY_OBJECTS] = "array",
     };
     char min[UNITS_TEXT_MAX], max[UNITS_TEXT_MAX];
     if (bounded(key)) {

@@ -2,7 +2,7 @@
 
 #include "config/config.h"
 
-const struct encoder *encoder_choose(const struct config *cfg)
+const struct encoder *encoder_choose(int format)
 {
     static const struct encoder *const encoders[] = {
         [FORMAT_JSON] = &encoder_json,
@@ -10,5 +10,5 @@ const struct encoder *encoder_choose(const struct config *cfg)
         [FORMAT_RAW] = &encoder_raw,
         [FORMAT_PRETTY] = &encoder_pretty,
     };
-    return encoders[cfg->format];
+    return encoders[format];
 }

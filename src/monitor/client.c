@@ -10,77 +10,109 @@
 
 #include "base/address.h"
 
-#define PATIENCE_S 2
+#define PATIENCE_S       2
+#define FETCH_PATIENCE_S 10
+#define BODY_MAX         (256 << 20) /* some 500,000 logs */
 
-struct request {
-    const char *where, *path; /* `where` is metrics.listen */
-    struct event_base *base;
-    bool answered;
-    int result;
-    struct error *err;
+struct monitor_question {
+    char *where, *path; /* `where` is metrics.listen */
+    int patience_s;
+    struct evhttp_connection *con;
+    struct event *timer; /* how long it is waited for, or that the answer is to be told */
+    bool answered, well;
+    struct buf body;
+    struct error err;
+    void (*done)(void *arg, struct buf *body, const struct error *err);
+    void *arg;
 };
+
+/* -- the answer -------------------------------------------------------------------------------- */
 
 /* The first line of the answer's body, without what a terminal could take for more than text. */
 static void first_line(struct evbuffer *body, char *out, size_t cap)
 {
     ssize_t n = evbuffer_copyout(body, out, cap - 1);
     size_t len = 0;
-    while (n > 0 && len < (size_t)n && (unsigned char)out[len] >= ' ' && out[len] != 0x7F) {
+    while (n > 0 && len < (size_t)n && (unsigned char)out[len] >= ' ' && (unsigned char)out[len] < 0x7F) {
         len++;
     }
     out[len] = '\0';
 }
 
-static int check_answer(const struct request *r, struct evhttp_request *http)
+static int take_body(struct monitor_question *q, struct evbuffer *body)
+{
+    size_t len = evbuffer_get_length(body);
+    if (buf_reserve(&q->body, len) < 0) {
+        return error_set(&q->err, "out of memory");
+    }
+    evbuffer_remove(body, q->body.data + q->body.len, len);
+    q->body.len += len;
+    return 0;
+}
+
+static int check_answer(struct monitor_question *q, struct evhttp_request *http)
 {
     char text[256];
     const char *server = evhttp_find_header(evhttp_request_get_input_headers(http), "Server");
     if (!server || strncmp(server, "sidetail/", 9) != 0) {
-        return error_set(r->err, "what answers at %s is no sidetail", r->where);
+        return error_set(&q->err, "what answers at %s is no sidetail", q->where);
     }
     if (evhttp_request_get_response_code(http) == HTTP_OK) {
-        return 0;
+        return take_body(q, evhttp_request_get_input_buffer(http));
     }
     first_line(evhttp_request_get_input_buffer(http), text, sizeof(text));
-    return error_set(r->err, "%s at %s says %d: %s", r->path, r->where,
+    return error_set(&q->err, "%s at %s says %d: %s", q->path, q->where,
                      evhttp_request_get_response_code(http), text);
 }
 
+/* Tells from the loop: libevent may call this from inside evhttp_make_request. */
 static void on_answer(struct evhttp_request *http, void *arg)
 {
-    struct request *r = arg;
-    r->answered = true;
+    struct monitor_question *q = arg;
     if (http && evhttp_request_get_response_code(http) > 0) {
-        r->result = check_answer(r, http);
+        q->well = check_answer(q, http) == 0;
     } else {
-        r->result =
-            error_set(r->err, "no answer from %s: is sidetail running, with that metrics.listen?", r->where);
+        error_set(&q->err, "no answer from %s: is sidetail running, with that metrics.listen?", q->where);
     }
-    event_base_loopbreak(r->base);
+    q->answered = true;
+    event_del(q->timer);
+    event_active(q->timer, EV_TIMEOUT, 0);
 }
 
-/* Sends the request, which the connection then owns, and waits for the answer. */
-static int exchange(struct request *r, struct evhttp_connection *con)
+static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
-    struct evhttp_request *http = evhttp_request_new(on_answer, r);
-    if (!http) {
-        return error_set(r->err, "out of memory");
+    (void)fd, (void)what;
+    struct monitor_question *q = arg;
+    if (!q->answered) {
+        evhttp_connection_free(q->con); /* on_answer does not come any more */
+        q->con = NULL;
+        error_set(&q->err, "no answer from %s within %d s", q->where, q->patience_s);
     }
-    evhttp_add_header(evhttp_request_get_output_headers(http), "Host", r->where);
-    evhttp_add_header(evhttp_request_get_output_headers(http), "Connection", "close");
-    if (evhttp_make_request(con, http, EVHTTP_REQ_GET, r->path) < 0) {
-        return error_set(r->err, "cannot ask %s: %s", r->where, strerror(errno));
-    }
-    struct timeval patience = {PATIENCE_S, 0};
-    event_base_loopexit(r->base, &patience);
-    event_base_dispatch(r->base);
-    return r->answered ? r->result : error_set(r->err, "no answer from %s within %d s", r->where, PATIENCE_S);
+    q->done(q->arg, q->well ? &q->body : NULL, &q->err);
 }
 
-int monitor_get(const char *listen, const char *path, struct error *err)
+/* -- the question ------------------------------------------------------------------------------ */
+
+/* Sends the request, which the connection then owns. */
+static int send_request(struct monitor_question *q, struct error *err)
+{
+    const struct timeval patience = {q->patience_s, 0};
+    struct evhttp_request *http = evhttp_request_new(on_answer, q);
+    if (!http || evtimer_add(q->timer, &patience) < 0) {
+        return error_set(err, "out of memory");
+    }
+    evhttp_add_header(evhttp_request_get_output_headers(http), "Host", q->where);
+    evhttp_add_header(evhttp_request_get_output_headers(http), "Connection", "close");
+    if (evhttp_make_request(q->con, http, EVHTTP_REQ_GET, q->path) < 0) {
+        return error_set(err, "cannot ask %s: %s", q->where, strerror(errno));
+    }
+    return 0;
+}
+
+static int dial(struct monitor_question *q, struct event_base *base, struct error *err)
 {
     struct address at;
-    if (address_parse(listen, &at, err) < 0) {
+    if (address_parse(q->where, &at, err) < 0) {
         return -1;
     }
     if (at.host[0] == '\0' || !strcmp(at.host, "0.0.0.0")) {
@@ -88,22 +120,99 @@ int monitor_get(const char *listen, const char *path, struct error *err)
     } else if (!strcmp(at.host, "::")) {
         strcpy(at.host, "::1");
     }
-    struct request r = {.where = listen, .path = path, .base = event_base_new(), .err = err};
-    struct evhttp_connection *con = NULL;
-    if (r.base) {
-        con = evhttp_connection_base_new(r.base, NULL, at.host, (unsigned short)atoi(at.port));
+    q->con = evhttp_connection_base_new(base, NULL, at.host, (unsigned short)atoi(at.port));
+    if (!q->con) {
+        return error_set(err, "cannot ask %s: out of memory", q->where);
     }
+    evhttp_connection_set_max_body_size(q->con, BODY_MAX);
+    evhttp_connection_set_max_headers_size(q->con, 65536);
+    return 0;
+}
+
+struct monitor_question *monitor_ask(struct event_base *base, const char *listen, const char *path,
+                                     int patience_s, struct monitor_calls calls, struct error *err)
+{
+    struct monitor_question *q = calloc(1, sizeof(*q));
+    if (!q) {
+        error_set(err, "out of memory");
+        return NULL;
+    }
+    *q = (struct monitor_question){.where = strdup(listen),
+                                   .path = strdup(path),
+                                   .patience_s = patience_s,
+                                   .done = calls.done,
+                                   .arg = calls.arg};
+    q->timer = evtimer_new(base, on_timer, q);
+    if (!q->where || !q->path || !q->timer) {
+        error_set(err, "out of memory");
+    } else if (dial(q, base, err) == 0 && send_request(q, err) == 0) {
+        return q;
+    }
+    monitor_forget(q);
+    return NULL;
+}
+
+void monitor_forget(struct monitor_question *q)
+{
+    if (!q) {
+        return;
+    }
+    if (q->con) {
+        evhttp_connection_free(q->con);
+    }
+    if (q->timer) {
+        event_free(q->timer);
+    }
+    buf_free(&q->body);
+    free(q->where);
+    free(q->path);
+    free(q);
+}
+
+/* -- waiting for it ---------------------------------------------------------------------------- */
+
+struct waiting {
+    struct event_base *base;
+    struct buf *body; /* where the answer goes; NULL: nowhere */
     int result;
-    if (con) {
-        evhttp_connection_set_max_body_size(con, 65536);
-        evhttp_connection_set_max_headers_size(con, 65536);
-        result = exchange(&r, con);
-        evhttp_connection_free(con);
+    struct error *err;
+};
+
+static void on_done(void *arg, struct buf *body, const struct error *err)
+{
+    struct waiting *w = arg;
+    if (!body) {
+        w->result = error_set(w->err, "%s", err->text);
+    } else if (w->body && buf_add(w->body, body->data, body->len) < 0) {
+        w->result = error_set(w->err, "out of memory");
     } else {
-        result = error_set(err, "cannot ask %s: out of memory", listen);
+        w->result = 0;
     }
-    if (r.base) {
-        event_base_free(r.base);
+    event_base_loopbreak(w->base);
+}
+
+static int wait_for(const char *listen, const char *path, int patience_s, struct buf *body, struct error *err)
+{
+    struct waiting w = {.base = event_base_new(), .body = body, .result = -1, .err = err};
+    if (!w.base) {
+        return error_set(err, "out of memory");
     }
-    return result;
+    struct monitor_question *q =
+        monitor_ask(w.base, listen, path, patience_s, (struct monitor_calls){on_done, &w}, err);
+    if (q) {
+        event_base_dispatch(w.base);
+        monitor_forget(q);
+    }
+    event_base_free(w.base);
+    return w.result;
+}
+
+int monitor_get(const char *listen, const char *path, struct error *err)
+{
+    return wait_for(listen, path, PATIENCE_S, NULL, err);
+}
+
+int monitor_fetch(const char *listen, const char *path, struct buf *body, struct error *err)
+{
+    return wait_for(listen, path, FETCH_PATIENCE_S, body, err);
 }

@@ -13,6 +13,7 @@
 #include "base/address.h"
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "status_answer.h"
 
 #define HEADERS_MAX 8192
 #define BODY_MAX    1024 /* requests that are served have none */
@@ -30,16 +31,25 @@ struct monitor {
     char why[256];
 };
 
+static bool head_only(struct evhttp_request *req)
+{
+    return evhttp_request_get_command(req) == EVHTTP_REQ_HEAD;
+}
+
+static void add_headers(struct evhttp_request *req, const char *type)
+{
+    struct evkeyvalq *headers = evhttp_request_get_output_headers(req);
+    evhttp_add_header(headers, "Content-Type", type);
+    evhttp_add_header(headers, "Server", "sidetail/" VERSION);
+    evhttp_add_header(headers, "Connection", "close"); /* idle clients must not hold descriptors */
+}
+
 static void answer(struct evhttp_request *req, int code, const char *type, const char *text, size_t len)
 {
     struct evkeyvalq *headers = evhttp_request_get_output_headers(req);
     struct evbuffer *body = evhttp_request_get_output_buffer(req);
-    evhttp_add_header(headers, "Content-Type", type);
-    evhttp_add_header(headers, "Server", "sidetail/" VERSION);
-    evhttp_add_header(headers, "Connection", "close"); /* idle clients must not hold descriptors */
-
-    bool head_only = evhttp_request_get_command(req) == EVHTTP_REQ_HEAD;
-    if (head_only) { /* libevent would send a body all the same */
+    add_headers(req, type);
+    if (head_only(req)) { /* libevent would send a body all the same */
         char length[24];
         snprintf(length, sizeof(length), "%zu", len);
         evhttp_add_header(headers, "Content-Length", length);
@@ -101,15 +111,33 @@ static void on_readyz(struct evhttp_request *req, const struct monitor *m)
     }
 }
 
+static void on_status(struct evhttp_request *req, const struct monitor *m)
+{
+    char why[sizeof(m->why)] = "";
+    if (!status_answer_room()) {
+        answer_text(req, HTTP_SERVUNAVAIL, "too many ask for the status at once\n");
+        return;
+    }
+    find_fault(m, why, sizeof(why));
+    add_headers(req, "application/json");
+    evhttp_add_header(evhttp_request_get_output_headers(req), "Cache-Control", "no-store");
+    if (head_only(req)) {
+        evhttp_send_reply(req, HTTP_OK, NULL, NULL);
+    } else {
+        status_answer(req, why);
+    }
+}
+
 static void on_request(struct evhttp_request *req, void *arg)
 {
     const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(req);
     const char *path = uri ? evhttp_uri_get_path(uri) : NULL;
     enum evhttp_cmd_type method = evhttp_request_get_command(req);
     bool read_only = method == EVHTTP_REQ_GET || method == EVHTTP_REQ_HEAD;
-    bool known = path && (!strcmp(path, "/metrics") || !strcmp(path, "/healthz") || !strcmp(path, "/readyz"));
+    bool known = path && (!strcmp(path, "/metrics") || !strcmp(path, "/healthz") ||
+                          !strcmp(path, "/readyz") || !strcmp(path, "/status"));
     if (!known) {
-        answer_text(req, HTTP_NOTFOUND, "there are /metrics, /healthz and /readyz\n");
+        answer_text(req, HTTP_NOTFOUND, "there are /metrics, /healthz, /readyz and /status\n");
     } else if (!read_only) {
         evhttp_add_header(evhttp_request_get_output_headers(req), "Allow", "GET, HEAD");
         answer_text(req, HTTP_BADMETHOD, "only GET and HEAD\n");
@@ -117,6 +145,8 @@ static void on_request(struct evhttp_request *req, void *arg)
         on_metrics(req);
     } else if (!strcmp(path, "/readyz")) {
         on_readyz(req, arg);
+    } else if (!strcmp(path, "/status")) {
+        on_status(req, arg);
     } else {
         answer_text(req, HTTP_OK, "ok\n");
     }

@@ -117,7 +117,8 @@ void batcher_put(struct batcher_feed *feed, const struct record *rec)
     struct batch *batch = current_batch(b);
     struct mark *mark = mark_of(batch, feed);
     size_t offset = batch->out.len;
-    if (b->encoder->encode(b->encoder_state, feed->tags, rec, &batch->out) < 0) {
+    const struct batcher_encoder *e = feed->encoder;
+    if (e->encoder->encode(e->state, feed->tags, rec, &batch->out) < 0) {
         die_out_of_memory();
     }
     batch->lines++;
@@ -236,24 +237,34 @@ int batcher_init(struct batcher *b, struct event_base *base, struct checkpoint *
     return b->age_timer ? 0 : -1;
 }
 
-static void close_encoder(struct batcher *b)
+static void close_encoder(struct batcher_encoder *e)
 {
-    if (b->encoder && b->encoder->close) {
-        b->encoder->close(b->encoder_state);
+    if (e->encoder && e->encoder->close) {
+        e->encoder->close(e->state);
     }
+    *e = (struct batcher_encoder){0};
 }
 
-static int open_encoder(struct batcher *b, const struct config *cfg)
+static int open_encoder(struct batcher_encoder *e, const struct config *cfg, int format)
 {
-    const struct encoder *encoder = encoder_choose(cfg);
+    const struct encoder *encoder = encoder_choose(format);
     void *state = NULL;
     if (encoder->open && !(state = encoder->open(cfg, cfg->sink == SINK_STDOUT))) {
         return -1;
     }
-    close_encoder(b);
-    b->encoder = encoder;
-    b->encoder_state = state;
+    close_encoder(e);
+    *e = (struct batcher_encoder){encoder, state};
     return 0;
+}
+
+void batcher_tagged(struct batcher_feed *feed)
+{
+    struct batcher *b = feed->stage;
+    int format = feed->tags->format;
+    feed->encoder = format < 0 ? &b->encoder : &b->own[format];
+    if (!feed->encoder->encoder && open_encoder(&b->own[format], b->cfg, format) < 0) {
+        die_out_of_memory();
+    }
 }
 
 int batcher_configure(struct batcher *b, const struct config *cfg)
@@ -261,13 +272,21 @@ int batcher_configure(struct batcher *b, const struct config *cfg)
     submit(b);
     b->cfg = cfg;
     pool_configure(&b->pool, cfg);
-    return open_encoder(b, cfg);
+    for (int format = 0; format < FORMAT_COUNT; format++) {
+        if (b->own[format].encoder && open_encoder(&b->own[format], cfg, format) < 0) {
+            return -1;
+        }
+    }
+    return open_encoder(&b->encoder, cfg, (int)cfg->format);
 }
 
 void batcher_free(struct batcher *b)
 {
     pool_free(&b->pool);
-    close_encoder(b);
+    close_encoder(&b->encoder);
+    for (int format = 0; format < FORMAT_COUNT; format++) {
+        close_encoder(&b->own[format]);
+    }
     if (b->age_timer) {
         event_free(b->age_timer);
     }

@@ -18,13 +18,19 @@ struct batcher_calls {
     void *arg;
 };
 
+struct batcher_encoder {
+    const struct encoder *encoder; /* NULL: not open */
+    void *state;
+};
+
 struct batcher {
     const struct config *cfg;      /* borrowed */
     struct checkpoint *checkpoint; /* borrowed */
     struct sink *sink;             /* borrowed; set before the first put */
     struct batcher_calls calls;
-    const struct encoder *encoder;
-    void *encoder_state;
+    struct batcher_encoder encoder; /* of the configuration's format */
+    /* For feeds whose tags set a format; opened for the first one. */
+    struct batcher_encoder own[FORMAT_COUNT];
 
     struct pool pool;
     struct batch *current;   /* being filled; NULL: none yet */
@@ -40,14 +46,18 @@ struct batcher_feed {
     struct batcher *stage;
     struct feed_key *key; /* the feed's own reference */
     struct tags *tags;    /* the feed's own reference */
-    uint64_t mark_seq;    /* the batch that `mark` belongs to; 0: none yet */
-    uint32_t mark;        /* index of the feed's newest mark in it */
+    const struct batcher_encoder *encoder;
+    uint64_t mark_seq; /* the batch that `mark` belongs to; 0: none yet */
+    uint32_t mark;     /* index of the feed's newest mark in it */
 };
 
 /* 0 or -1 (memory); batcher_free is owed in either case, of a zeroed struct, too. */
 int batcher_init(struct batcher *b, struct event_base *base, struct checkpoint *checkpoint,
                  struct batcher_calls calls);
 void batcher_free(struct batcher *b);
+
+/* Has the feed's records encoded as its tags say, from now on. */
+void batcher_tagged(struct batcher_feed *feed);
 
 /* Takes up limits and format for records to come; what is being filled is submitted first. 0 or -1
  * (memory). */

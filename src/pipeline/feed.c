@@ -14,9 +14,33 @@ struct feed {
     struct shaper_feed shaper;
     struct batcher_feed batcher; /* key and tags are in it */
     uint64_t lag;
+    uint64_t lines; /* put */
     uint32_t newest_len;
     char newest[CLOCK_TEXT_MAX]; /* see feed_newest */
+    struct status_entry status;
+    struct status_rate rate;
+    bool (*describe)(void *arg, struct status_log *log); /* NULL: nobody adds to it */
+    void *describe_arg;
 };
+
+/* For /status. */
+static bool describe(void *owner, struct status_log *log)
+{
+    struct feed *feed = owner;
+    const struct tags *tags = feed->batcher.tags;
+    *log = (struct status_log){.service = tags->service,
+                               .project = tags->project,
+                               .container = tags->container,
+                               .id = tags->id,
+                               .last_ns = feed_newest(feed),
+                               .lines = feed->lines,
+                               .rate = status_rate(&feed->rate, feed->lines),
+                               .problem = tags->hint_fault};
+    bool told = !feed->describe || feed->describe(feed->describe_arg, log);
+    int64_t behind = log->lag_bytes > 0 && log->last_ns > 0 ? clock_now() - log->last_ns : 0;
+    log->lag_ns = behind > 0 ? behind : 0;
+    return told;
+}
 
 struct feed *feed_new(struct stages *stages, const char *key, struct tags *tags, struct feed_calls calls)
 {
@@ -26,9 +50,14 @@ struct feed *feed_new(struct stages *stages, const char *key, struct tags *tags,
         die_out_of_memory();
     }
     feed->batcher = (struct batcher_feed){.stage = &stages->batcher, .key = copy, .tags = tags_ref(tags)};
+    batcher_tagged(&feed->batcher);
     shaper_open(&stages->shaper, &feed->shaper, (struct shaper_released){calls.released, calls.arg},
                 &feed->batcher);
+    shaper_choose(&feed->shaper, tags);
     joiner_open(&stages->joiner, &feed->joiner, &feed->shaper);
+    feed->status = (struct status_entry){.describe = describe, .owner = feed};
+    feed->rate.since_ns = clock_monotonic();
+    status_enter(&feed->status);
     metrics.feeds++;
     return feed;
 }
@@ -36,11 +65,19 @@ struct feed *feed_new(struct stages *stages, const char *key, struct tags *tags,
 void feed_retag(struct feed *feed, struct tags *tags)
 {
     struct tags *old = feed->batcher.tags;
+    shaper_choose(&feed->shaper, tags); /* what it holds goes on under the old tags */
     feed->batcher.tags = tags_ref(tags);
+    batcher_tagged(&feed->batcher);
     old->stats->lag_bytes -= feed->lag;
     tags->stats->lag_bytes += feed->lag;
     feed->batcher.mark_seq = 0; /* what comes now needs a mark of its own, with the new tags */
     tags_unref(old);
+}
+
+void feed_describe_by(struct feed *feed, bool (*describe)(void *arg, struct status_log *log), void *arg)
+{
+    feed->describe = describe;
+    feed->describe_arg = arg;
 }
 
 const char *feed_key(const struct feed *feed)
@@ -111,6 +148,7 @@ unsigned feed_put(struct feed *feed, struct record *rec)
 {
     struct stats *stats = feed->batcher.tags->stats;
     stats->lines_in[rec->stream]++;
+    feed->lines++;
     stats->bytes_in[rec->stream] += rec->text.len;
     metrics.malformed_lines += rec->malformed;
     note_time(feed, rec->time);
@@ -140,6 +178,7 @@ void feed_close(struct feed *feed)
     shaper_close(&feed->shaper);
     feed_set_lag(feed, 0);
     metrics.feeds--;
+    status_leave(&feed->status);
     tags_unref(feed->batcher.tags);
     feed_key_unref(feed->batcher.key);
     free(feed);

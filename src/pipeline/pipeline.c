@@ -184,6 +184,11 @@ void pipeline_set_source(struct pipeline *pl, struct source_calls calls)
     pl->source = calls;
 }
 
+void pipeline_watch(struct pipeline *pl, struct shape_watch watch)
+{
+    pl->stages.shaper.watch = watch;
+}
+
 struct sink_events pipeline_sink_events(struct pipeline *pl)
 {
     return (struct sink_events){.acked = batcher_acked, .arg = &pl->stages.batcher};

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/metrics.h"
+#include "base/status.h"
 
 #define AGAIN_MAX (5 * NS_PER_S)   /* between two tries, however long checkpoint.interval is */
 #define SOON      (50 * NS_PER_MS) /* from a log's loss of a file to the save */
@@ -19,6 +20,7 @@ static void failed(struct saver *s, const struct error *err)
             KV("error", err->text));
     }
     s->failing = standing.checkpoint_failing = true;
+    status_fails(&status.checkpoint, "%s", err->text);
     if (s->sink->ops->exact) {
         s->hold_back(s->arg, true);
     }
@@ -33,6 +35,7 @@ static void succeeded(struct saver *s)
     }
     log_info("the checkpoint is saved again");
     s->failing = standing.checkpoint_failing = false;
+    status_works(&status.checkpoint);
     s->hold_back(s->arg, false);
 }
 

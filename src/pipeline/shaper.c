@@ -1,8 +1,13 @@
 #include "shaper.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/loop.h"
 #include "base/memory.h"
+#include "base/metrics.h"
 
 static void emit(void *arg, const struct record *rec)
 {
@@ -29,11 +34,19 @@ static void due_at(struct shaper *s, int64_t due_ns)
     }
 }
 
+static void open_state(struct shaper_feed *f)
+{
+    if (!(f->state = shape_open(f->rules))) {
+        die_out_of_memory();
+    }
+    shape_set_watch(f->state, f->stage->watch.told ? &f->stage->watch : NULL);
+}
+
 enum put_result shaper_put_shaped(struct shaper_feed *f, const struct record *rec)
 {
     struct shaper *s = f->stage;
-    if (!f->state && !(f->state = shape_open(s->rules))) {
-        die_out_of_memory();
+    if (!f->state) {
+        open_state(f);
     }
     int result = shape_put(f->state, rec, out_of(f));
     if (result < 0) {
@@ -100,7 +113,113 @@ void shaper_drain(struct shaper *s)
 
 size_t shaper_memory(const struct shaper *s)
 {
-    return s->rules ? shape_memory(s->rules) : 0;
+    return s->held;
+}
+
+/* -- rules ------------------------------------------------------------------------------------- */
+
+static bool is_base(const struct shaper_rules *set)
+{
+    return set->overrides == 0 && !set->hints;
+}
+
+/* Makes the set's shape; it is NULL where there are no rules. 0 or -1. */
+static int compile(struct shaper *s, const struct config *cfg, struct shaper_rules *set, struct error *err)
+{
+    struct config *with = is_base(set) ? NULL : config_overridden(cfg, set->overrides, set->hints);
+    const struct config *in_force = is_base(set) ? cfg : with;
+    struct shape *shape = NULL;
+    if (!in_force) {
+        return error_set(err, "out of memory");
+    }
+    bool wanted = shape_wanted(in_force);
+    shape = wanted ? shape_new(in_force, err) : NULL;
+    config_free(with);
+    if (wanted && !shape) {
+        return -1;
+    }
+    if (shape) {
+        shape_share(shape, &s->held);
+    }
+    set->shape = shape;
+    return 0;
+}
+
+static bool is_for(const struct shaper_rules *set, const struct tags *tags)
+{
+    bool same = set->hints && tags->hints ? strcmp(set->hints, tags->hints) == 0 : set->hints == tags->hints;
+    return set->overrides == tags->overrides && same;
+}
+
+/* Is there room for one more set of labels? When not, that is said once and counted. */
+static bool may_hint(struct shaper *s)
+{
+    if (s->hinted < SHAPER_HINTED_MAX) {
+        s->hinted_said = false;
+        return true;
+    }
+    metrics.refused_hints++;
+    if (!s->hinted_said) {
+        log_warn(
+            "too many containers have labels of their own kind: the lines of others go on as without them",
+            KN("most", SHAPER_HINTED_MAX));
+    }
+    s->hinted_said = true;
+    return false;
+}
+
+/* The set for those tags, made where there is none. All was tried when the configuration and the labels were read: only
+ * want of memory can be in the way. */
+static struct shaper_rules *set_for(struct shaper *s, const struct tags *tags)
+{
+    struct shaper_rules *set;
+    LIST_FOREACH(set, &s->sets, link)
+    {
+        if (is_for(set, tags)) {
+            return set;
+        }
+    }
+    if (tags->hints && !may_hint(s)) {
+        return set_for(s, &(struct tags){.overrides = tags->overrides});
+    }
+    if (!(set = calloc(1, sizeof(*set))) || (tags->hints && !(set->hints = strdup(tags->hints)))) {
+        die_out_of_memory();
+    }
+    set->overrides = tags->overrides;
+    if (compile(s, s->cfg, set, NULL) < 0) {
+        die_out_of_memory();
+    }
+    LIST_INSERT_HEAD(&s->sets, set, link);
+    s->hinted += set->hints != NULL;
+    return set;
+}
+
+/* The feed is of no set any more; one without feeds goes, for labels choose how many there may be. */
+static void leave_set(struct shaper_feed *f)
+{
+    struct shaper_rules *set = f->set;
+    shape_close(f->state);
+    f->state = NULL;
+    f->set = NULL;
+    if (set && --set->feeds == 0 && !is_base(set)) {
+        LIST_REMOVE(set, link);
+        f->stage->hinted -= set->hints != NULL;
+        shape_unref(set->shape);
+        free(set->hints);
+        free(set);
+    }
+}
+
+void shaper_choose(struct shaper_feed *f, const struct tags *tags)
+{
+    if (f->set && is_for(f->set, tags)) {
+        return;
+    }
+    shaper_flush(f);
+    leave_set(f);
+    f->set = set_for(f->stage, tags);
+    f->set->feeds++;
+    f->rules = f->set->shape;
 }
 
 /* -- feeds ------------------------------------------------------------------------------------- */
@@ -114,7 +233,7 @@ void shaper_open(struct shaper *s, struct shaper_feed *f, struct shaper_released
 
 void shaper_close(struct shaper_feed *f)
 {
-    shape_close(f->state);
+    leave_set(f);
     TAILQ_REMOVE(&f->stage->feeds, f, link);
 }
 
@@ -130,15 +249,13 @@ int shaper_init(struct shaper *s, struct event_base *base, struct batcher *next)
 {
     *s = (struct shaper){.batcher = next, .due_ns = INT64_MAX, .timer = evtimer_new(base, on_due, s)};
     TAILQ_INIT(&s->feeds);
+    LIST_INSERT_HEAD(&s->sets, &s->base, link);
     return s->timer ? 0 : -1;
 }
 
-int shaper_configure(struct shaper *s, const struct config *cfg, struct error *err)
+/* Nothing is held by the old rules any more. */
+static void let_all_go(struct shaper *s)
 {
-    struct shape *fresh = NULL;
-    if (shape_wanted(cfg) && !(fresh = shape_new(cfg, err))) {
-        return -1;
-    }
     struct shaper_feed *f;
     TAILQ_FOREACH(f, &s->feeds, link)
     {
@@ -146,9 +263,31 @@ int shaper_configure(struct shaper *s, const struct config *cfg, struct error *e
         shape_close(f->state);
         f->state = NULL;
     }
-    shape_unref(s->rules);
-    s->rules = fresh;
     s->due_ns = INT64_MAX;
+}
+
+int shaper_configure(struct shaper *s, const struct config *cfg, struct error *err)
+{
+    struct shaper_rules base = {0};
+    if (compile(s, cfg, &base, err) < 0) {
+        return -1;
+    }
+    let_all_go(s);
+    s->cfg = cfg;
+    struct shaper_rules *set;
+    LIST_FOREACH(set, &s->sets, link)
+    {
+        shape_unref(set->shape);
+        if (!is_base(set) && compile(s, cfg, set, NULL) < 0) {
+            die_out_of_memory();
+        }
+    }
+    s->base.shape = base.shape;
+    struct shaper_feed *f;
+    TAILQ_FOREACH(f, &s->feeds, link)
+    {
+        f->rules = f->set ? f->set->shape : NULL;
+    }
     return 0;
 }
 
@@ -157,5 +296,5 @@ void shaper_free(struct shaper *s)
     if (s->timer) {
         event_free(s->timer);
     }
-    shape_unref(s->rules);
+    shape_unref(s->base.shape);
 }

@@ -11,12 +11,30 @@
 
 struct shaper_feed;
 
+/* The rules of the feeds that the same overrides fit, and whose labels say the same. */
+struct shaper_rules {
+    LIST_ENTRY(shaper_rules) link;
+    uint64_t overrides;  /* as in struct tags */
+    char *hints;         /* likewise; owned; NULL: none */
+    struct shape *shape; /* NULL: there are none */
+    unsigned feeds;      /* none: they go */
+};
+
+/* Whoever may start containers can have as many sets of labels as there are containers, and each set is compiled. */
+#define SHAPER_HINTED_MAX 256
+
 struct shaper {
-    struct shape *rules;     /* NULL: there are none */
-    struct batcher *batcher; /* the next stage; borrowed */
+    const struct config *cfg; /* borrowed */
+    LIST_HEAD(shaper_sets, shaper_rules) sets;
+    unsigned hinted;          /* sets with hints: SHAPER_HINTED_MAX at most */
+    bool hinted_said;         /* that there were more */
+    struct shaper_rules base; /* of the feeds without either; always there */
+    size_t held;              /* bytes held by all */
+    struct batcher *batcher;  /* the next stage; borrowed */
     struct event *timer;
     int64_t due_ns; /* monotonic: when the timer fires; INT64_MAX: never */
     TAILQ_HEAD(shaper_feeds, shaper_feed) feeds;
+    struct shape_watch watch; /* told: NULL, nobody wants to know */
 };
 
 /* The lines that were held for a stream went on without a further put: a timer did it. */
@@ -28,6 +46,8 @@ struct shaper_released {
 struct shaper_feed {
     struct shaper *stage;
     TAILQ_ENTRY(shaper_feed) link;
+    struct shaper_rules *set;
+    struct shape *rules;       /* its set's; NULL: there are none */
     struct shape_state *state; /* NULL: no rules, or nothing put yet */
     struct shaper_released released;
     struct batcher_feed *next;
@@ -41,9 +61,12 @@ void shaper_free(struct shaper *s); /* after its feeds are closed */
  * ones stay. */
 int shaper_configure(struct shaper *s, const struct config *cfg, struct error *err);
 
-/* `f` is the caller's memory, and so is `next`; both stay until shaper_close. */
+/* `f` is the caller's memory, and so is `next`; both stay until shaper_close. shaper_choose is owed before the first
+ * put. */
 void shaper_open(struct shaper *s, struct shaper_feed *f, struct shaper_released released,
                  struct batcher_feed *next);
+/* Has the feed's records go by the rules for such tags, from now on; what is held by other ones goes on. */
+void shaper_choose(struct shaper_feed *f, const struct tags *tags);
 void shaper_close(struct shaper_feed *f); /* what is held is dropped */
 void shaper_flush(struct shaper_feed *f); /* what is held goes on */
 
@@ -51,7 +74,7 @@ void shaper_flush(struct shaper_feed *f); /* what is held goes on */
 enum put_result shaper_put_shaped(struct shaper_feed *f, const struct record *rec);
 static inline enum put_result shaper_put(struct shaper_feed *f, const struct record *rec)
 {
-    if (f->stage->rules) {
+    if (f->rules) {
         return shaper_put_shaped(f, rec);
     }
     batcher_put(f->next, rec);

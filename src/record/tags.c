@@ -6,8 +6,11 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/metrics.h"
 #include "config/config.h"
+#include "config/hints.h"
+#include "hint_said.h"
 #include "tags_json.h"
 
 #define SHORT_ID 12
@@ -42,14 +45,15 @@ static const char *host_name(void)
     return name;
 }
 
-static bool any_glob(const struct string_list *globs, const char *text)
+/* The first that fits; NULL: none does. */
+static const char *fitting_glob(const struct string_list *globs, const char *text)
 {
     for (size_t i = 0; text && i < globs->count; i++) {
         if (fnmatch(globs->items[i], text, 0) == 0) {
-            return true;
+            return globs->items[i];
         }
     }
-    return false;
+    return NULL;
 }
 
 /* The labels whose keys the configuration asks for. False when memory is out. */
@@ -59,7 +63,7 @@ static bool choose_labels(struct tags *tags, const json_t *labels, const struct 
     json_t *value;
     json_object_foreach((json_t *)labels, key, value)
     {
-        if (!json_is_string(value) || !any_glob(&cfg->labels, key)) {
+        if (!json_is_string(value) || !fitting_glob(&cfg->labels, key)) {
             continue;
         }
         if (!tags->labels && !(tags->labels = json_object())) {
@@ -99,9 +103,9 @@ static struct tags tags_of(const struct identity *who, const struct config *cfg,
 /* A copy with the texts behind it, in one block: there may be thousands. NULL: memory. */
 static struct tags *copy_of(struct tags from)
 {
-    const char **texts[] = {&from.service, &from.project, &from.container, &from.id,
-                            &from.full_id, &from.image,   &from.task,      &from.node,
-                            &from.host,    &from.pod,     &from.namespace_};
+    const char **texts[] = {&from.service,    &from.project, &from.container, &from.id,        &from.full_id,
+                            &from.image,      &from.task,    &from.node,      &from.host,      &from.pod,
+                            &from.namespace_, &from.topic,   &from.hints,     &from.hint_fault};
     size_t count = sizeof(texts) / sizeof(texts[0]), size = 0;
     for (size_t i = 0; i < count; i++) {
         size += *texts[i] ? strlen(*texts[i]) + 1 : 0;
@@ -122,10 +126,110 @@ static struct tags *copy_of(struct tags from)
     return tags;
 }
 
+/* The first of the globs, `key` or `key=value`, that fits one of the labels; NULL: none does. */
+static const char *fitting_label(const struct string_list *globs, const json_t *labels)
+{
+    const char *key;
+    json_t *value;
+    struct buf pair = {0};
+    const char *found = NULL;
+    json_object_foreach((json_t *)labels, key, value)
+    {
+        pair.len = 0;
+        const char *text = json_string_value(value);
+        bool made = text && buf_addf(&pair, "%s=%s", key, text) == 0 && buf_add(&pair, "", 1) == 0;
+        for (size_t i = 0; made && i < globs->count && !found; i++) {
+            const char *glob = globs->items[i];
+            found = fnmatch(glob, strchr(glob, '=') ? pair.data : key, 0) == 0 ? glob : NULL;
+        }
+    }
+    buf_free(&pair);
+    return found;
+}
+
+/* Of those kinds that have globs each must fit. */
+static struct tags_refusal not_included(const struct tags *tags, const struct identity *who,
+                                        const struct selection *by)
+{
+    const char *key = NULL;
+    if (by->services.count > 0 && !fitting_glob(&by->services, tags->service)) {
+        key = "include.services";
+    } else if (by->containers.count > 0 && !fitting_glob(&by->containers, tags->container)) {
+        key = "include.containers";
+    } else if (by->labels.count > 0 && !fitting_label(&by->labels, who->labels)) {
+        key = "include.labels";
+    }
+    return (struct tags_refusal){.by = key};
+}
+
+/* Later ones go over earlier ones. */
+static void choose_overrides(struct tags *tags, const struct identity *who, const struct config *cfg)
+{
+    tags->format = -1;
+    for (size_t i = 0; i < cfg->override_count; i++) {
+        const struct override *o = &cfg->overrides[i];
+        if (!not_included(tags, who, &o->match).by) {
+            tags->overrides |= UINT64_C(1) << i;
+            tags->format = o->format >= 0 ? o->format : tags->format;
+            tags->topic = o->topic ? o->topic : tags->topic;
+        }
+    }
+}
+
+/* What labels ask for that cannot be had. */
+struct refused_hints {
+    const struct tags *tags;
+    struct error *first;
+};
+
+static void on_refused(void *arg, const char *label, const char *value, const struct error *why)
+{
+    const struct refused_hints *refused = arg;
+    const struct tags *tags = refused->tags;
+    if (!refused->first->text[0]) {
+        error_set(refused->first, "label %s: %s", label, why->text);
+    }
+    if (hint_is_new(tags->full_id ? tags->full_id : tags->service, label, value)) {
+        metrics.refused_hints++;
+        log_warn("a container's label is wrong: its lines go on as without it",
+                 KV("container", FIRST(tags->container, tags->id, tags->service)), KV("label", label),
+                 KV("error", why->text));
+    }
+}
+
+/* Sets `hints`, which the caller frees, and what they say of format and topic; *set is what that lies in, *fault what is wrong
+ * with them. */
+static char *choose_hints(struct tags *tags, const struct identity *who, const struct config *cfg,
+                          json_t **set, struct error *fault)
+{
+    struct refused_hints refused = {tags, fault};
+    char *hints = NULL;
+    *set = NULL;
+    if (who->labels && cfg->hints_allow.count > 0) {
+        hints = config_hints(cfg, tags->overrides, who->labels, (struct hint_refused){on_refused, &refused});
+    }
+    if (hints && (*set = json_loads(hints, 0, NULL))) {
+        struct override o;
+        config_override_read(&o, *set);
+        tags->format = o.format >= 0 ? o.format : tags->format;
+        tags->topic = o.topic ? o.topic : tags->topic;
+    }
+    tags->hints = hints;
+    tags->hint_fault = fault->text[0] ? fault->text : NULL;
+    return hints;
+}
+
 struct tags *tags_new(const struct identity *who, const struct config *cfg)
 {
     char short_id[SHORT_ID + 1];
-    struct tags *tags = copy_of(tags_of(who, cfg, short_id));
+    struct tags from = tags_of(who, cfg, short_id);
+    choose_overrides(&from, who, cfg);
+    json_t *set;
+    struct error fault = {0};
+    char *hints = choose_hints(&from, who, cfg, &set, &fault);
+    struct tags *tags = copy_of(from);
+    json_decref(set);
+    free(hints);
     if (!tags) {
         return NULL;
     }
@@ -155,49 +259,32 @@ void tags_unref(struct tags *tags)
     free(tags);
 }
 
-/* Does one of the globs, `key` or `key=value`, fit one of the labels? */
-static bool any_label(const struct string_list *globs, const json_t *labels)
+static struct tags_refusal excluded(const struct tags *tags, const struct identity *who,
+                                    const struct selection *by)
 {
-    const char *key;
-    json_t *value;
-    struct buf pair = {0};
-    bool found = false;
-    json_object_foreach((json_t *)labels, key, value)
-    {
-        pair.len = 0;
-        const char *text = json_string_value(value);
-        bool made = text && buf_addf(&pair, "%s=%s", key, text) == 0 && buf_add(&pair, "", 1) == 0;
-        for (size_t i = 0; made && i < globs->count && !found; i++) {
-            found = fnmatch(globs->items[i], strchr(globs->items[i], '=') ? pair.data : key, 0) == 0;
+    const struct tags_refusal fits[] = {
+        {"exclude.services", fitting_glob(&by->services, tags->service)},
+        {"exclude.containers", fitting_glob(&by->containers, tags->container)},
+        {"exclude.labels", fitting_label(&by->labels, who->labels)}};
+    for (size_t i = 0; i < sizeof(fits) / sizeof(fits[0]); i++) {
+        if (fits[i].value) {
+            return fits[i];
         }
     }
-    buf_free(&pair);
-    return found;
+    return (struct tags_refusal){0};
 }
 
-static bool included(const struct tags *tags, const struct identity *who, const struct selection *by)
-{
-    return (by->services.count == 0 || any_glob(&by->services, tags->service)) &&
-           (by->containers.count == 0 || any_glob(&by->containers, tags->container)) &&
-           (by->labels.count == 0 || any_label(&by->labels, who->labels));
-}
-
-static bool excluded(const struct tags *tags, const struct identity *who, const struct selection *by)
-{
-    return any_glob(&by->services, tags->service) || any_glob(&by->containers, tags->container) ||
-           any_label(&by->labels, who->labels);
-}
-
-static bool opted_out(const struct identity *who)
+/* The label's value, where it says no. */
+static const char *opted_out(const struct identity *who)
 {
     static const char *const no[] = {"false", "0", "no", "off"};
     const char *value = label(who, "sidetail.enable");
     for (size_t i = 0; value && i < sizeof(no) / sizeof(no[0]); i++) {
         if (strcasecmp(value, no[i]) == 0) {
-            return true;
+            return value;
         }
     }
-    return false;
+    return NULL;
 }
 
 bool tags_is_own(const struct identity *who, const char *self)
@@ -205,14 +292,34 @@ bool tags_is_own(const struct identity *who, const char *self)
     return self && who->id && strcmp(self, who->id) == 0;
 }
 
+struct tags_refusal tags_refused(const struct tags *tags, const struct identity *who,
+                                 const struct config *cfg, const char *self)
+{
+    if (tags_is_own(who, self)) {
+        return (struct tags_refusal){.by = TAGS_OWN};
+    }
+    const char *no = opted_out(who);
+    if (no) {
+        return (struct tags_refusal){"label sidetail.enable", no};
+    }
+    struct tags_refusal refusal = not_included(tags, who, &cfg->include);
+    return refusal.by ? refusal : excluded(tags, who, &cfg->exclude);
+}
+
 bool tags_wanted(const struct tags *tags, const struct identity *who, const struct config *cfg,
                  const char *self)
 {
-    return !tags_is_own(who, self) && !opted_out(who) && included(tags, who, &cfg->include) &&
-           !excluded(tags, who, &cfg->exclude);
+    return !tags_refused(tags, who, cfg, self).by;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
 bool tags_same(const struct tags *a, const struct tags *b)
 {
-    return slice_eq(a->json_tail, b->json_tail) && slice_eq(a->json_head[0], b->json_head[0]);
+    return slice_eq(a->json_tail, b->json_tail) && slice_eq(a->json_head[0], b->json_head[0]) &&
+           a->overrides == b->overrides && a->format == b->format && same_text(a->topic, b->topic) &&
+           same_text(a->hints, b->hints) && same_text(a->hint_fault, b->hint_fault);
 }

@@ -76,8 +76,12 @@ static const struct step built_in[] = {
 /* clang-format on */
 #define STEPS (sizeof(built_in) / sizeof(built_in[0]))
 
+/* The steps are the same for everybody: each is compiled once, and stays while anybody has rules. */
+static struct regexp *compiled[STEPS];
+static unsigned users;
+
 struct multiline {
-    struct regexp *steps[STEPS]; /* NULL: of a rule that is off */
+    struct regexp *steps[STEPS]; /* of `compiled`; NULL: of a rule that is off */
     struct regexp *first, *next; /* of rule regex; one may be NULL */
     bool regex;
 };
@@ -166,9 +170,10 @@ static int compile_built_in(struct multiline *m, const char *rule, struct error 
         [RULE_PYTHON] = "python", [RULE_GO] = "go", [RULE_JAVA] = "java", [RULE_NODE] = "node"};
     for (size_t i = 0; i < STEPS; i++) {
         bool wanted = !strcmp(rule, "auto") || !strcmp(rule, names[built_in[i].rule]);
-        if (wanted && !(m->steps[i] = regexp_new(built_in[i].text, "a built-in rule", err))) {
+        if (wanted && !compiled[i] && !(compiled[i] = regexp_new(built_in[i].text, "a built-in rule", err))) {
             return -1;
         }
+        m->steps[i] = wanted ? compiled[i] : NULL;
     }
     return 0;
 }
@@ -180,6 +185,7 @@ struct multiline *multiline_new(const struct config *cfg, struct error *err)
         error_set(err, "out of memory");
         return NULL;
     }
+    users++;
     m->regex = !strcmp(cfg->multiline_rule, "regex");
     if ((m->regex ? compile_regex(m, cfg, err) : compile_built_in(m, cfg->multiline_rule, err)) < 0) {
         multiline_free(m);
@@ -191,8 +197,10 @@ struct multiline *multiline_new(const struct config *cfg, struct error *err)
 void multiline_free(struct multiline *m)
 {
     if (m) {
-        for (size_t i = 0; i < STEPS; i++) {
-            regexp_free(m->steps[i]);
+        users--;
+        for (size_t i = 0; users == 0 && i < STEPS; i++) {
+            regexp_free(compiled[i]);
+            compiled[i] = NULL;
         }
         regexp_free(m->first);
         regexp_free(m->next);

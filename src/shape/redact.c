@@ -32,24 +32,25 @@ void redactor_free(struct redactor *r)
     buf_free(&r->plain);
 }
 
-static int add_span(struct redactor *r, struct span span)
+static int add_span(struct redactor *r, struct span span, size_t rule)
 {
     if (r->nspans == r->cap) {
         size_t cap = r->cap ? r->cap * 2 : 16;
-        struct span *spans = realloc(r->spans, cap * sizeof(*spans));
+        struct redaction *spans = realloc(r->spans, cap * sizeof(*spans));
         if (!spans) {
             return -1;
         }
         r->spans = spans;
         r->cap = cap;
     }
-    r->spans[r->nspans++] = span;
+    r->spans[r->nspans++] = (struct redaction){span.start, span.end, rule, r->secrets.texts[rule]};
     return 0;
 }
 
 /* Adds all matches of one expression. REGEXP_NONE when through, REGEXP_LIMIT, or -1 (memory). */
-static int find_all(struct redactor *r, struct regexp *re, struct slice text, bool cut)
+static int find_all(struct redactor *r, size_t rule, struct slice text, bool cut)
 {
+    struct regexp *re = r->secrets.items[rule];
     size_t from = 0;
     struct span at;
     enum regexp_result result;
@@ -65,7 +66,7 @@ static int find_all(struct redactor *r, struct regexp *re, struct slice text, bo
             }
             continue;
         }
-        if (add_span(r, at) < 0) {
+        if (add_span(r, at, rule) < 0) {
             return -1;
         }
         from = at.end;
@@ -73,7 +74,7 @@ static int find_all(struct redactor *r, struct regexp *re, struct slice text, bo
     if (result == REGEXP_NONE && cut) {
         result = regexp_find_cut(re, text, from, &at);
         if (result == REGEXP_FOUND) {
-            return at.start < at.end && add_span(r, at) < 0 ? -1 : REGEXP_NONE;
+            return at.start < at.end && add_span(r, at, rule) < 0 ? -1 : REGEXP_NONE;
         }
     }
     return (int)result;
@@ -83,7 +84,7 @@ static int find_all(struct redactor *r, struct regexp *re, struct slice text, bo
 static int find_secrets(struct redactor *r, struct slice text, bool cut)
 {
     for (size_t i = 0; i < r->secrets.count; i++) {
-        int result = find_all(r, r->secrets.items[i], text, cut);
+        int result = find_all(r, i, text, cut);
         if (result != REGEXP_NONE) {
             return result;
         }
@@ -93,7 +94,7 @@ static int find_secrets(struct redactor *r, struct slice text, bool cut)
 
 static int by_start(const void *a, const void *b)
 {
-    const struct span *x = a, *y = b;
+    const struct redaction *x = a, *y = b;
     return x->start < y->start ? -1 : x->start > y->start;
 }
 
@@ -105,7 +106,7 @@ static void merge(struct redactor *r, size_t first)
         qsort(r->spans + first, r->nspans - first, sizeof(*r->spans), by_start);
     }
     for (size_t i = first; i < r->nspans; i++) {
-        struct span s = r->spans[i];
+        struct redaction s = r->spans[i];
         if (n > first && s.start < r->spans[n - 1].end) {
             r->spans[n - 1].end = s.end > r->spans[n - 1].end ? s.end : r->spans[n - 1].end;
         } else {
@@ -167,7 +168,7 @@ static int find_hidden(struct redactor *r, struct slice text, bool cut)
     }
     merge(r, first); /* so that the places are asked for in their order */
     for (size_t i = first; i < r->nspans; i++) {
-        struct span *s = &r->spans[i];
+        struct redaction *s = &r->spans[i];
         s->start = place_of(text, s->start, &p, &at);
         s->end = cut && s->end == r->plain.len ? text.len : place_of(text, s->end, &p, &at);
     }
@@ -177,6 +178,7 @@ static int find_hidden(struct redactor *r, struct slice text, bool cut)
 int redact_all(struct redactor *r, struct slice *text)
 {
     metrics.redaction_failures++;
+    r->nspans = 0;
     r->out.len = 0;
     if (buf_add_slice(&r->out, slice_of(r->with.data, r->with.len)) < 0) {
         return -1;
@@ -185,14 +187,13 @@ int redact_all(struct redactor *r, struct slice *text)
     return 0;
 }
 
-/* Writes the text from `skip` on with its secrets replaced. */
+/* Writes the text from `skip` on with its secrets replaced; r->spans are then those, counted from there. */
 static int replace(struct redactor *r, struct slice subject, size_t skip, struct slice *text)
 {
-    size_t at = skip;
-    bool any = false;
+    size_t at = skip, n = 0;
     r->out.len = 0;
     for (size_t i = 0; i < r->nspans; i++) {
-        struct span s = r->spans[i];
+        struct redaction s = r->spans[i];
         if (s.end <= skip) {
             continue;
         }
@@ -203,9 +204,12 @@ static int replace(struct redactor *r, struct slice subject, size_t skip, struct
         }
         metrics.redactions++;
         at = s.end;
-        any = true;
+        s.start -= skip;
+        s.end -= skip;
+        r->spans[n++] = s;
     }
-    if (!any) {
+    r->nspans = n;
+    if (n == 0) {
         return 0;
     }
     if (buf_add(&r->out, subject.ptr + at, subject.len - at) < 0) {
@@ -238,7 +242,7 @@ int redact(struct redactor *r, struct slice before, bool cut, struct slice *text
         return result < 0 ? -1 : 0;
     }
     merge(r, 0);
-    struct span last = r->spans[r->nspans - 1];
+    struct redaction last = r->spans[r->nspans - 1];
     r->far = cut && last.end == subject.len && subject.len - last.start > REDACT_CONTEXT;
     return replace(r, subject, before.len, text);
 }

@@ -4,13 +4,14 @@
 
 #include "base/buf.h"
 #include "regexps.h"
+#include "shape/shape.h"
 
 #define REDACT_CONTEXT 4096 /* bytes of a piece that are kept to find what goes on in the next one */
 
 struct redactor {
     struct regexps secrets;
     struct buf with;
-    struct span *spans;
+    struct redaction *spans;
     size_t nspans, cap;
     struct buf subject, out, plain; /* scratch */
     bool far; /* of the last text: it was cut in what may be a secret that began before what is kept of it */
@@ -21,9 +22,9 @@ void redactor_free(struct redactor *r);
 
 /* Replaces what matches. `before` is what of the same line came in an earlier piece (empty: nothing); `cut`
  * says that the line goes on behind this text. *text is as it was when nothing matches, else it points into
- * r->out. 0, or -1 (memory). */
+ * r->out, and r->spans are what was replaced of it. 0, or -1 (memory). */
 int redact(struct redactor *r, struct slice before, bool cut, struct slice *text);
-/* Replaces the whole text, which cannot be judged, and counts it. */
+/* Replaces the whole text, which cannot be judged, and counts it; r->spans is empty then. */
 int redact_all(struct redactor *r, struct slice *text);
 
 #endif

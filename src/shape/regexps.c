@@ -1,6 +1,7 @@
 #include "regexps.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 int regexps_new(struct regexps *list, const struct string_list *texts, const char *what, struct error *err)
 {
@@ -8,13 +9,17 @@ int regexps_new(struct regexps *list, const struct string_list *texts, const cha
         return 0;
     }
     list->items = calloc(texts->count, sizeof(*list->items));
-    if (!list->items) {
+    list->texts = calloc(texts->count, sizeof(*list->texts));
+    if (!list->items || !list->texts) {
         return error_set(err, "out of memory");
     }
-    for (; list->count < texts->count; list->count++) {
-        list->items[list->count] = regexp_new(texts->items[list->count], what, err);
-        if (!list->items[list->count]) {
+    for (size_t i = 0; i < texts->count; i++) {
+        if (!(list->items[i] = regexp_new(texts->items[i], what, err))) {
             return -1;
+        }
+        list->count++;
+        if (!(list->texts[i] = strdup(texts->items[i]))) {
+            return error_set(err, "out of memory");
         }
     }
     return 0;
@@ -24,6 +29,8 @@ void regexps_free(struct regexps *list)
 {
     for (size_t i = 0; i < list->count; i++) {
         regexp_free(list->items[i]);
+        free(list->texts[i]);
     }
     free(list->items);
+    free(list->texts);
 }

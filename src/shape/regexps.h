@@ -8,6 +8,7 @@
 
 struct regexps {
     struct regexp **items;
+    char **texts; /* what they were made of */
     size_t count;
 };
 

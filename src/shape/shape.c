@@ -4,28 +4,12 @@
 #include "base/json_check.h"
 #include "base/metrics.h"
 #include "base/text.h"
-#include "multiline.h"
-#include "rate.h"
 #include "record/put.h"
 #include "record/severity.h"
-#include "redact.h"
-#include "shape/shape.h"
+#include "rules.h"
 
 #define GROUP_LINES 1000 /* of one group */
 #define GROUP_KEEP  2048 /* room that a finished group may keep for the next one */
-
-struct shape {
-    unsigned refs;
-    struct multiline *multiline; /* NULL: off */
-    int64_t wait_ns;
-    size_t line_max, held, held_max;
-    struct regexps drop, keep;
-    struct rate rate;
-    struct redactor redactor;
-    bool detect, reads_text; /* reads_text: some rule looks at the text */
-    struct buf payload_key;  /* `,"message":`; empty: off */
-    struct buf raw, payload; /* scratch */
-};
 
 /* Lines held together, of one stream. */
 struct group {
@@ -43,6 +27,8 @@ struct pieces {
     bool dropped, unwanted; /* unwanted: dropped by a rule */
     bool hidden; /* it lies in what may be a secret that began too far back: no piece to come is shown */
     uint8_t level;
+    const char *why;    /* where it was dropped: the key that did it … */
+    size_t rule;        /* … and of `drop`, which pattern */
     struct buf context; /* the end of what came, for redaction */
 };
 
@@ -51,6 +37,7 @@ struct shape_state {
     struct group groups[STREAM_COUNT];
     struct pieces pieces[STREAM_COUNT];
     struct bucket bucket;
+    const struct shape_watch *watch; /* NULL: nobody */
 };
 
 /* -- text -------------------------------------------------------------------------------------- */
@@ -93,22 +80,38 @@ static int64_t time_of(const struct record *rec)
 
 /* -- a finished record ------------------------------------------------------------------------- */
 
-static bool any_matches(const struct regexps *list, struct slice raw)
+/* The place of the first that matches; their count when none does. */
+static size_t first_match(const struct regexps *list, struct slice raw)
 {
     struct span at;
     for (size_t i = 0; i < list->count; i++) {
         enum regexp_result result = regexp_find(list->items[i], raw, 0, &at);
         metrics.regex_limits += result == REGEXP_LIMIT;
         if (result == REGEXP_FOUND) {
-            return true;
+            return i;
         }
+    }
+    return list->count;
+}
+
+static bool unwanted(const struct shape *s, struct pieces *pieces, struct slice raw)
+{
+    size_t found = first_match(&s->drop, raw);
+    if (found < s->drop.count) {
+        pieces->why = "drop";
+        pieces->rule = found;
+        return true;
+    }
+    if (s->keep.count > 0 && first_match(&s->keep, raw) == s->keep.count) {
+        pieces->why = "keep";
+        return true;
     }
     return false;
 }
 
-static bool unwanted(const struct shape *s, struct slice raw)
+static void tell(const struct shape_watch *watch, const struct shape_verdict *verdict)
 {
-    return any_matches(&s->drop, raw) || (s->keep.count > 0 && !any_matches(&s->keep, raw));
+    watch->told(watch->arg, verdict);
 }
 
 static void emit_notice(struct shape_state *st, struct shape_out out)
@@ -119,6 +122,9 @@ static void emit_notice(struct shape_state *st, struct shape_out out)
                             .time = slice_of(time, time_len),
                             .level = st->shape->detect ? SEVERITY_WARN : SEVERITY_NONE};
     notice.text = slice_of(text, rate_notice(&st->bucket, text));
+    if (st->watch) {
+        tell(st->watch, &(struct shape_verdict){.rec = &notice, .notice = true});
+    }
     out.emit(out.arg, &notice);
 }
 
@@ -148,12 +154,16 @@ static bool left_out(struct shape_state *st, const struct record *rec, struct sl
     if (pieces->more && st->groups[rec->stream].lines == 0) {
         return pieces->dropped;
     }
-    pieces->unwanted = pieces->more ? pieces->unwanted : unwanted(st->shape, raw);
+    pieces->unwanted = pieces->more ? pieces->unwanted : unwanted(st->shape, pieces, raw);
     if (pieces->unwanted) {
         metrics.dropped_rule += lines;
         return true;
     }
-    return too_fast(st, rec, lines, out);
+    if (too_fast(st, rec, lines, out)) {
+        pieces->why = "rate_limit";
+        return true;
+    }
+    return false;
 }
 
 /* Keeps the end of what has come of a line in pieces. */
@@ -224,6 +234,35 @@ static int add_payload(struct shape *s, struct record *rec, struct slice raw)
     return 0;
 }
 
+/* How many lines end with the record? Of a line in pieces, the last one ends it. */
+static uint32_t ended_by(const struct shape_state *st, const struct record *rec, uint32_t lines)
+{
+    return st->groups[rec->stream].lines > 0 ? lines : !rec->partial;
+}
+
+static void tell_left_out(const struct shape_state *st, const struct record *rec, uint32_t lines)
+{
+    const struct pieces *pieces = &st->pieces[rec->stream];
+    const struct regexps *drop = &st->shape->drop;
+    bool by_pattern = strcmp(pieces->why, "drop") == 0;
+    tell(st->watch, &(struct shape_verdict){.rec = rec,
+                                            .lines = ended_by(st, rec, lines),
+                                            .left_out = pieces->why,
+                                            .pattern = by_pattern ? drop->texts[pieces->rule] : NULL,
+                                            .rule = pieces->rule});
+}
+
+static void tell_emitted(const struct shape_state *st, const struct record *rec, uint32_t lines)
+{
+    const struct redactor *redactor = &st->shape->redactor;
+    bool redacted = redactor->out.data && rec->text.ptr == redactor->out.data;
+    tell(st->watch, &(struct shape_verdict){.rec = rec,
+                                            .lines = ended_by(st, rec, lines),
+                                            .redactions = redactor->spans,
+                                            .nredactions = redacted ? redactor->nspans : 0,
+                                            .all_redacted = redacted && redactor->nspans == 0});
+}
+
 static int finish(struct shape_state *st, const struct record *whole, struct slice raw, uint32_t lines,
                   struct shape_out out)
 {
@@ -241,7 +280,12 @@ static int finish(struct shape_state *st, const struct record *whole, struct sli
         if (hide(st, &rec, &raw) < 0 || (!piece && add_payload(s, &rec, raw) < 0)) {
             return -1;
         }
+        if (st->watch) {
+            tell_emitted(st, &rec, lines);
+        }
         out.emit(out.arg, &rec);
+    } else if (st->watch) {
+        tell_left_out(st, &rec, lines);
     }
     if (!rec.partial) {
         buf_free(&pieces->context);
@@ -267,7 +311,7 @@ static int group_end(struct shape_state *st, enum stream stream, bool cut, struc
     if (cut && context->len > 0 && buf_add(context, "\n", 1) < 0) {
         result = -1;
     }
-    st->shape->held -= g->text.len;
+    *st->shape->held -= g->text.len;
     g->lines = 0;
     g->text.len = 0;
     if (g->text.cap > GROUP_KEEP) {
@@ -295,7 +339,7 @@ static int group_add(struct shape_state *st, const struct record *rec, struct sl
     }
     g->lines++;
     g->due_ns = clock_monotonic() + st->shape->wait_ns;
-    st->shape->held += g->text.len - before;
+    *st->shape->held += g->text.len - before;
     return 0;
 }
 
@@ -314,14 +358,14 @@ static int group_put(struct shape_state *st, const struct record *rec, struct sl
     bool had = g->lines > 0;
     bool joins = had && multiline_goes_on(s->multiline, line, &g->at);
     bool full = g->lines >= GROUP_LINES || g->text.len + raw.len + 1 > s->line_max ||
-                s->held + raw.len + 1 > s->held_max;
+                *s->held + raw.len + 1 > s->held_max;
     if (joins && !full) {
         return group_add(st, rec, raw) < 0 ? -1 : PUT_HELD;
     }
     if (group_end(st, rec->stream, joins, out) < 0) {
         return -1;
     }
-    bool fits = raw.len <= s->line_max && s->held + raw.len <= s->held_max;
+    bool fits = raw.len <= s->line_max && *s->held + raw.len <= s->held_max;
     if ((joins || multiline_begins(s->multiline, line, &g->at)) && fits) {
         return group_add(st, rec, raw) < 0 ? -1 : had ? PUT_HELD_NEW : PUT_HELD;
     }
@@ -373,67 +417,7 @@ int shape_tick(struct shape_state *st, int64_t now, struct shape_out out)
     return released;
 }
 
-/* -- set-up ------------------------------------------------------------------------------------ */
-
-bool shape_wanted(const struct config *cfg)
-{
-    return cfg->multiline_rule[0] || cfg->parse_json[0] || cfg->detect_level || cfg->redact.count ||
-           cfg->drop.count || cfg->keep.count || cfg->rate_limit;
-}
-
-static int set_up(struct shape *s, const struct config *cfg, struct error *err)
-{
-    if (cfg->multiline_rule[0] && !(s->multiline = multiline_new(cfg, err))) {
-        return -1;
-    }
-    if (regexps_new(&s->drop, &cfg->drop, "drop", err) < 0 ||
-        regexps_new(&s->keep, &cfg->keep, "keep", err) < 0 || redactor_init(&s->redactor, cfg, err) < 0) {
-        return -1;
-    }
-    if (cfg->parse_json[0] && (buf_add(&s->payload_key, ",\"", 2) < 0 ||
-                               text_escape(&s->payload_key, slice_str(cfg->parse_json)) < 0 ||
-                               buf_add(&s->payload_key, "\":", 2) < 0)) {
-        return error_set(err, "out of memory");
-    }
-    s->wait_ns = cfg->multiline_wait;
-    s->line_max = (size_t)cfg->line_max;
-    s->held_max = (size_t)cfg->memory_max / 8;
-    s->rate = (struct rate){cfg->rate_limit, cfg->rate_burst ? cfg->rate_burst : cfg->rate_limit};
-    s->detect = cfg->detect_level;
-    s->reads_text = s->multiline || s->drop.count || s->keep.count || cfg->redact.count || s->detect ||
-                    s->payload_key.len;
-    return 0;
-}
-
-struct shape *shape_new(const struct config *cfg, struct error *err)
-{
-    struct shape *s = calloc(1, sizeof(*s));
-    if (!s) {
-        error_set(err, "out of memory");
-        return NULL;
-    }
-    s->refs = 1;
-    if (set_up(s, cfg, err) < 0) {
-        shape_unref(s);
-        return NULL;
-    }
-    return s;
-}
-
-void shape_unref(struct shape *s)
-{
-    if (!s || --s->refs > 0) {
-        return;
-    }
-    multiline_free(s->multiline);
-    regexps_free(&s->drop);
-    regexps_free(&s->keep);
-    redactor_free(&s->redactor);
-    buf_free(&s->payload_key);
-    buf_free(&s->raw);
-    buf_free(&s->payload);
-    free(s);
-}
+/* -- feeds ------------------------------------------------------------------------------------- */
 
 struct shape_state *shape_open(struct shape *s)
 {
@@ -451,7 +435,7 @@ void shape_close(struct shape_state *st)
         return;
     }
     for (int i = 0; i < STREAM_COUNT; i++) {
-        st->shape->held -= st->groups[i].lines > 0 ? st->groups[i].text.len : 0;
+        *st->shape->held -= st->groups[i].lines > 0 ? st->groups[i].text.len : 0;
         buf_free(&st->groups[i].text);
         buf_free(&st->pieces[i].context);
     }
@@ -459,7 +443,17 @@ void shape_close(struct shape_state *st)
     free(st);
 }
 
+void shape_share(struct shape *s, size_t *held)
+{
+    s->held = held;
+}
+
+void shape_set_watch(struct shape_state *st, const struct shape_watch *watch)
+{
+    st->watch = watch;
+}
+
 size_t shape_memory(const struct shape *s)
 {
-    return s->held;
+    return *s->held;
 }

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/status.h"
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
@@ -47,6 +48,8 @@ void retry_failed(struct retry *r, const char *where, int why, const char *detai
     if (!r->since_ns || r->why != why) {
         log_failure(where, why, detail);
     }
+    status_fails(&status.sink, "%s: %s%s%s", where, why ? strerror(why) : detail, why && detail ? ": " : "",
+                 why && detail ? detail : "");
     if (!r->since_ns) {
         r->since_ns = clock_monotonic();
     }
@@ -63,6 +66,7 @@ void retry_succeeded(struct retry *r, const char *where)
     }
     log_info("delivering again", KV("to", where),
              KN("after_ms", (clock_monotonic() - r->since_ns) / NS_PER_MS));
+    status_works(&status.sink);
     evtimer_del(r->timer);
     r->since_ns = 0;
     r->why = 0;

@@ -65,7 +65,7 @@ static int64_t run(struct job *job, struct shape *shape)
     struct buf scratch = {0};
     struct record rec;
     struct shape_state *st = shape ? shape_open(shape) : NULL;
-    struct shape_out out = {on_emit, job};
+    struct shape_out out = {.emit = on_emit, .arg = job};
     job->records = 0;
     int64_t start = clock_monotonic();
     for (size_t taken; (taken = decoder_json_file.next(p, end, &rec, &scratch)) > 0; p += taken) {

@@ -78,7 +78,7 @@ static void put_line(struct shape_state *st, uint8_t how, struct slice raw)
         rec.text = slice_of(escaped.data, escaped.len);
         rec.escaped = true;
     }
-    int result = shape_put(st, &rec, (struct shape_out){on_emit, NULL});
+    int result = shape_put(st, &rec, (struct shape_out){.emit = on_emit});
     CHECK(result == PUT_DONE || result == PUT_HELD || result == PUT_HELD_NEW);
     buf_free(&escaped);
 }
@@ -101,7 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
         p = stop + 1;
     }
-    CHECK(shape_tick(st, INT64_MAX, (struct shape_out){on_emit, NULL}) >= 0);
+    CHECK(shape_tick(st, INT64_MAX, (struct shape_out){.emit = on_emit}) >= 0);
     CHECK(lines == put && shape_memory(shape) == 0);
     shape_close(st);
     free(copy);

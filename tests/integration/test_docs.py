@@ -2,12 +2,13 @@
 
 import json
 import re
+import shutil
 import subprocess
 import urllib.request
 
 import pytest
 
-from lib.system import REPO
+from lib.system import REPO, unavailable
 
 
 @pytest.fixture(scope="session")
@@ -105,7 +106,7 @@ def test_man_page_shows_an_empty_choice(page):
 
 def commands(binary):
     found = re.findall(r"^(?:usage:|      ) sidetail ([a-z]+) ", output(binary, "--help"), re.MULTILINE)
-    assert {"run", "tail", "check", "health"} <= set(found)
+    assert {"run", "tail", "check", "try", "status", "top", "health"} <= set(found)
     return found
 
 
@@ -143,12 +144,34 @@ def test_zsh_offers_each_option(binary):
     """What bash asks of the help is written down for zsh."""
     text = (REPO / "deploy" / "completion" / "_sidetail").read_text()
     parts = dict(re.findall(r"^    (\w+)\) (.*) ;;$", text, re.MULTILINE))
-    parts["tail"] = re.search(r"^_sidetail_tail\(\) \{\n(.*?)^\}", text, re.MULTILINE | re.DOTALL)[1]
+    for name in ("tail", "try"):
+        parts[name] = re.search(rf"^_sidetail_{name}\(\) \{{\n(.*?)^\}}", text, re.MULTILINE | re.DOTALL)[1]
     for command in commands(binary):
         told = re.findall(r"^ +(?:-\w, )?(--[a-z][a-z-]*)", output(binary, command, "--help"), re.MULTILINE)
         assert set(re.findall(r"--[a-z][a-z-]*", parts[command])) == {*told, "--help"}, command
     before = re.search(r"CURRENT == 2.*?return", text, re.DOTALL)[0]
     assert re.findall(r"--[a-z]+", before) == ["--help", "--version"]
+
+
+def test_fish_completes_what_the_help_names(binary, tmp_path):
+    (tmp_path / "docker").write_text("#!/bin/sh\necho web\n")
+    (tmp_path / "docker").chmod(0o755)
+    if not shutil.which("fish"):
+        unavailable("fish is missing")
+
+    def offers(line):
+        script = f'source "{REPO}/deploy/completion/sidetail.fish"; complete -C "{line}"'
+        done = subprocess.run(["fish", "--no-config", "-c", script], capture_output=True, text=True, check=True, timeout=20,
+                              env={"PATH": f"{tmp_path}:{binary.parent}:/usr/bin:/bin", "HOME": str(tmp_path)})  # fmt: skip
+        return [offer.split("\t")[0] for offer in done.stdout.splitlines()]
+
+    assert sorted(offers("sidetail ")) == sorted(commands(binary))
+    for command in commands(binary):
+        told = re.findall(r"^ +(?:-\w, )?(--[a-z][a-z-]*)", output(binary, command, "--help"), re.MULTILINE)
+        assert set(offers(f"sidetail {command} --")) >= set(told), command
+    assert offers("sidetail tail ") == ["web"]
+    assert offers("sidetail tail --level wa") == ["warn"]
+    assert offers("sidetail try --format ") == ["cri", "json-file", "plain"]
 
 
 READMES = [REPO / name for name in ("README.md", "config/README.md", "deploy/README.md", "src/README.md", "tests/README.md")]

@@ -24,6 +24,11 @@ def check(path, **variables):
     )
 
 
+def complaints(result):
+    """What is on stderr besides what each override does."""
+    return [line for line in result.stderr.splitlines() if not line.startswith("overrides[")]
+
+
 def certificate(directory):
     path = directory / "ca.pem"
     run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=test",
@@ -67,7 +72,7 @@ def test_examples_are_valid(binary, path, tmp_path):
     if "tls_ca" in document.get("kafka", {}):  # the secret that it names is not there, and check reads it
         variables["SIDETAIL_KAFKA_TLS_CA"] = certificate(tmp_path)
     result = check(path, **variables)
-    assert (result.returncode, result.stderr) == (0, "")
+    assert (result.returncode, complaints(result)) == (0, [])
 
 
 README = re.findall(r"^```json\n(.*?)^```$", (CONFIG / "README.md").read_text(), re.MULTILINE | re.DOTALL)
@@ -84,14 +89,14 @@ def test_examples_of_the_readme_are_valid(binary, number, tmp_path):
     if "tls_ca" in kafka:
         variables["SIDETAIL_KAFKA_TLS_CA"] = certificate(tmp_path)
     result = check(path, **variables)
-    assert (result.returncode, result.stderr) == (0, "")
+    assert (result.returncode, complaints(result)) == (0, [])
 
 
 @pytest.mark.parametrize("path", corpus("valid"))
 def test_both_accept(binary, path):
     VALIDATOR.validate(json.loads(path.read_text()))
     result = check(path)
-    assert (result.returncode, result.stderr) == (0, "")
+    assert (result.returncode, complaints(result)) == (0, [])
     VALIDATOR.validate(json.loads(result.stdout))
 
 

@@ -19,7 +19,7 @@ POWER="e2fsprogs xfsprogs mount"
 # systemd is there for its journald, which tests start beside an Engine of their own. podman has the same name on
 # Debian 13; of the runtimes that it may use, docker.io brings runc.
 TEST="libcmocka-dev python3 python3-pytest python3-pytest-timeout python3-pytest-xdist python3-pexpect python3-jsonschema python3-yaml
-      python3-prometheus-client kcat podman valgrind tmux man-db clang systemd"
+      python3-prometheus-client kcat podman valgrind tmux man-db clang systemd fish"
 
 # What has another name in each release. Debian 12's docker.io is the client as well, with docker-compose 1.29 and without
 # BuildKit's plugin; from 13 on these are packages of their own, and docker-compose is the plugin for `docker compose`.

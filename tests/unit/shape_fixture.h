@@ -64,7 +64,7 @@ static inline void on_emit(void *arg, const struct record *rec)
     buf_free(&raw);
 }
 
-static const struct shape_out out = {on_emit, NULL};
+static const struct shape_out out = {.emit = on_emit};
 
 static inline void forget(void)
 {

@@ -139,8 +139,50 @@ static void test_opt_out(void **state)
     assert_false(wanted(&cfg, "{\"sidetail.enable\":\"no\"}", NULL));
 }
 
+/* Which rule it was, or label. */
+static void expect_refusal(const struct config *cfg, const char *text, const char *self, const char *by,
+                           const char *value)
+{
+    json_t *json = labels(text);
+    struct identity who = {.id = ID, .name = "/shop_web_1", .labels = json};
+    struct tags *tags = tags_new(&who, cfg);
+    struct tags_refusal refusal = tags_refused(tags, &who, cfg, self);
+    if (by) {
+        assert_string_equal(refusal.by, by);
+    } else {
+        assert_null(refusal.by);
+    }
+    if (value) {
+        assert_string_equal(refusal.value, value);
+    } else {
+        assert_null(refusal.value);
+    }
+    tags_unref(tags);
+    json_decref(json);
+}
+
 #define LIST(...)                                                                                            \
     ((struct string_list){(char *[]){__VA_ARGS__}, sizeof((char *[]){__VA_ARGS__}) / sizeof(char *)})
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    struct config cfg = base();
+    expect_refusal(&cfg, "{}", NULL, NULL, NULL);
+    expect_refusal(&cfg, "{}", ID, TAGS_OWN, NULL);
+    expect_refusal(&cfg, "{\"sidetail.enable\":\"Off\"}", NULL, "label sidetail.enable", "Off");
+    cfg.include.containers = LIST("db*");
+    expect_refusal(&cfg, "{}", NULL, "include.containers", NULL);
+    cfg.include.labels = LIST("tier");
+    cfg.include.containers = LIST("shop*");
+    expect_refusal(&cfg, "{}", NULL, "include.labels", NULL);
+    expect_refusal(&cfg, "{\"tier\":\"x\"}", NULL, NULL, NULL);
+    cfg.exclude.labels = LIST("a=b", "tier=f*");
+    expect_refusal(&cfg, "{\"tier\":\"x\"}", NULL, NULL, NULL);
+    expect_refusal(&cfg, "{\"tier\":\"front\"}", NULL, "exclude.labels", "tier=f*");
+    cfg.exclude.services = LIST("none", "shop_*");
+    expect_refusal(&cfg, "{\"tier\":\"front\"}", NULL, "exclude.services", "shop_*");
+}
 
 static void test_include(void **state)
 {
@@ -218,8 +260,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_service_order), cmocka_unit_test(test_no_identity),
         cmocka_unit_test(test_fields),        cmocka_unit_test(test_opt_out),
-        cmocka_unit_test(test_include),       cmocka_unit_test(test_exclude),
-        cmocka_unit_test(test_own_container),
+        cmocka_unit_test(test_refusals),      cmocka_unit_test(test_include),
+        cmocka_unit_test(test_exclude),       cmocka_unit_test(test_own_container),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

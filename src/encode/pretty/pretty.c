@@ -1,6 +1,7 @@
 #include "encode/pretty/pretty.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/text.h"
@@ -342,7 +343,7 @@ static void *open_state(const struct config *cfg, bool terminal)
 {
     struct pretty *p = calloc(1, sizeof(*p));
     if (p) {
-        p->color = pretty_color((int)cfg->color, terminal);
+        p->color = pretty_color((int)cfg->color, terminal && isatty(STDOUT_FILENO));
         p->raw_json = !cfg->pretty_json;
     }
     return p;

@@ -230,12 +230,12 @@ static void check_topic(struct check *c, const char *what, const char *name, boo
 
 /* The names of a template's topics are not known yet. One that exists, if any, is tried for all that do; and
  * may others be made? */
-static void check_template(struct check *c)
+static void check_template(struct check *c, const char *template)
 {
     static struct tags sample = {.refs = 1, .service = "sidetail-check", .host = "sidetail-check"};
     char glob[KAFKA_TOPIC_MAX * 2 + 1], name[KAFKA_TOPIC_MAX + 1];
     size_t len = 0;
-    for (const char *p = c->settings->topic; *p && len < sizeof(glob) - 1; p++) {
+    for (const char *p = template; *p && len < sizeof(glob) - 1; p++) {
         glob[len++] = *p == '{' ? '*' : *p;
         p += *p == '{' ? strcspn(p, "}") : 0;
     }
@@ -252,18 +252,27 @@ static void check_template(struct check *c)
     }
     struct error err = {0};
     struct kafka_topic_facts facts;
-    kafka_topic_name(c->settings->topic, &sample, STREAM_STDOUT, name);
+    kafka_topic_name(template, &sample, STREAM_STDOUT, name);
     switch (kafka_topic_probe(c->rk, c->settings, name, false, &facts, &err)) {
     case KAFKA_TOPIC_THERE:
     case KAFKA_TOPIC_MAY_BE_MADE:
-        say(c, "ok", "topics %s: those missing will be made", c->settings->topic);
+        say(c, "ok", "topics %s: those missing will be made", template);
         break;
     default:
         say(c, "note",
             "topics %s: those missing may not be made by sidetail (%s): make them beforehand, or grant "
             "Create",
-            c->settings->topic, err.text);
+            template, err.text);
         break;
+    }
+}
+
+static void check_topics(struct check *c, const char *template)
+{
+    if (strchr(template, '{')) {
+        check_template(c, template);
+    } else {
+        check_topic(c, "topic", template, false);
     }
 }
 
@@ -327,16 +336,17 @@ static void check_transactions(struct check *c)
     rd_kafka_destroy(rk);
 }
 
-static void check_all(struct check *c)
+static void check_all(struct check *c, const struct config *cfg)
 {
     const struct kafka_settings *s = c->settings;
     if (check_brokers(c) < 0) {
         return;
     }
-    if (strchr(s->topic, '{')) {
-        check_template(c);
-    } else {
-        check_topic(c, "topic", s->topic, false);
+    check_topics(c, s->topic);
+    for (size_t i = 0; i < cfg->override_count; i++) {
+        if (cfg->overrides[i].topic) {
+            check_topics(c, cfg->overrides[i].topic);
+        }
     }
     if (s->oversize == KAFKA_DEAD_LETTER) {
         check_topic(c, "dead-letter topic", s->dead_letter_topic, false);
@@ -360,7 +370,7 @@ int kafka_check(const struct config *cfg, FILE *out)
     c.settings = s;
     c.rk = s ? client(s, plain, &err) : NULL;
     if (c.rk) {
-        check_all(&c);
+        check_all(&c, cfg);
         rd_kafka_destroy(c.rk);
     } else {
         say(&c, "FAIL", "%s", err.text);

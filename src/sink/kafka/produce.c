@@ -154,7 +154,7 @@ static rd_kafka_resp_err_t send_long(struct kafka_out *out, struct batch *batch,
     struct kafka_pieces *pieces = &out->pieces;
     if (pieces->count == 0) {
         size_t room = room_in(dead ? dead_letters(out) : topic, overhead + KAFKA_TOPIC_MAX);
-        if (kafka_cut(pieces, batch->format, value, room) < 0) {
+        if (kafka_cut(pieces, batch_format(batch, item), value, room) < 0) {
             pieces->count = 0;
             return RD_KAFKA_RESP_ERR__QUEUE_FULL; /* memory is short: later */
         }

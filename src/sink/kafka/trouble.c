@@ -4,6 +4,14 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/metrics.h"
+#include "base/status.h"
+
+static void tell_well(const struct kafka_trouble *t)
+{
+    if (!t->said && !t->topic_said) {
+        status_works(&status.sink);
+    }
+}
 
 void kafka_trouble_say(struct kafka_trouble *t, const char *reason)
 {
@@ -11,6 +19,7 @@ void kafka_trouble_say(struct kafka_trouble *t, const char *reason)
         log_warn("Kafka takes nothing now; lines wait where they are", KV("reason", reason));
     }
     t->said = true;
+    status_fails(&status.sink, "Kafka takes nothing now: %s", reason);
 }
 
 void kafka_trouble_over(struct kafka_trouble *t)
@@ -19,6 +28,7 @@ void kafka_trouble_over(struct kafka_trouble *t)
         log_info("Kafka takes lines again");
     }
     t->said = false;
+    tell_well(t);
     t->broker.text[0] = '\0';
 }
 
@@ -74,6 +84,7 @@ void kafka_trouble_topic(struct kafka_trouble *t, const char *topic, const char 
                   KV("reason", reason));
     }
     t->topic_said = true;
+    status_fails(&status.sink, "topic %s is not ready: %s", topic, reason);
     metrics.sink_errors++;
 }
 
@@ -81,6 +92,7 @@ bool kafka_trouble_topic_over(struct kafka_trouble *t)
 {
     bool said = t->topic_said;
     t->topic_said = false;
+    tell_well(t);
     return said;
 }
 

@@ -5,8 +5,10 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metrics.h"
+#include "base/status.h"
 #include "config/config.h"
 #include "feed.h"
+#include "source/left_out.h"
 #include "source/source.h"
 
 struct docker_api {
@@ -56,12 +58,15 @@ static void select_container(void *arg, struct engine_container *c)
     if (!tags) {
         die_out_of_memory();
     }
-    if (!tags_wanted(tags, &who, src->cfg, tags_own_container())) {
+    struct tags_refusal refusal = tags_refused(tags, &who, src->cfg, tags_own_container());
+    if (refusal.by) {
+        note_refused(&c->left_out, tags, NULL, refusal);
         if (f) {
             api_feed_free(f);
             queue_open_next(&src->env.queue); /* it may have been one of those being opened */
         }
     } else if (!f) {
+        status_note(&c->left_out, NULL);
         c->user = begin(src, c, tags);
     } else {
         api_feed_retag(f, tags);
@@ -95,9 +100,15 @@ static void on_changed(void *arg, struct engine_container *c, enum watch_change 
     }
 }
 
-static void on_gone(void *arg, struct engine_container *c)
+static void drop_note(void *arg, struct engine_container *c)
 {
     (void)arg;
+    status_note(&c->left_out, NULL);
+}
+
+static void on_gone(void *arg, struct engine_container *c)
+{
+    drop_note(arg, c);
     if (c->user) {
         api_feed_gone(c->user);
     }
@@ -117,10 +128,12 @@ static void on_up(void *arg, bool up, const struct error *err)
     struct docker_api *src = arg;
     standing.source_failing = !up;
     if (!up) {
+        status_fails(&status.source, "%s", err->text);
         queue_hold(&src->env.queue, HOLD_NO_ENGINE);
         log_error("cannot follow the Engine, trying again", KV("error", err->text));
         return;
     }
+    status_works(&status.source);
     log_info("the Engine answers", KV("address", engine_address(src->env.engine)),
              KN("api_minor", engine_api_minor(src->env.engine)));
     queue_release(&src->env.queue, HOLD_NO_ENGINE);
@@ -129,12 +142,21 @@ static void on_up(void *arg, bool up, const struct error *err)
 
 /* -- the contract ------------------------------------------------------------------------------ */
 
+static void free_watch(struct docker_api *src)
+{
+    if (src->watch) {
+        engine_watch_each(src->watch, drop_note, src);
+    }
+    engine_watch_free(src->watch);
+    src->watch = NULL;
+}
+
 static void docker_api_close(struct source *source)
 {
     struct docker_api *src = (struct docker_api *)source;
     queue_hold(&src->env.queue, HOLD_STOPPED);
     each_feed(src, api_feed_free);
-    engine_watch_free(src->watch);
+    free_watch(src);
     engine_free(src->env.engine);
     if (src->tick) {
         event_free(src->tick);
@@ -172,7 +194,7 @@ static struct source *docker_api_open(const struct source_env *env, struct error
         docker_api_close(&src->source);
         return NULL;
     }
-    standing.source_failing = true; /* until the Engine answers */
+    standing.source_failing = status.source.failing = true; /* until the Engine answers */
     return &src->source;
 }
 
@@ -200,8 +222,7 @@ static void docker_api_stop(struct source *source)
     queue_hold(&src->env.queue, HOLD_STOPPED);
     event_del(src->tick);
     each_feed(src, api_feed_stop);
-    engine_watch_free(src->watch);
-    src->watch = NULL;
+    free_watch(src);
 }
 
 const struct source_ops source_docker_api = {

@@ -7,6 +7,7 @@
 #include "base/loop.h"
 #include "base/memory.h"
 #include "base/metrics.h"
+#include "describe.h"
 #include "say.h"
 #include "source/unreadable.h"
 
@@ -312,6 +313,7 @@ static void on_end(void *arg, enum log_end why, const struct error *err)
         break;
     case LOG_END_UNREADABLE:
         f->state = API_UNREADABLE;
+        api_note_unreadable(f);
         say_keeps_nothing(name_of(f), f->container ? f->container->driver : "");
         break;
     }
@@ -458,6 +460,7 @@ struct api_feed *api_feed_new(struct api_env *env, struct engine_container *c, s
     f->check = (struct api_check){
         .cursor = &f->intake.cursor, .proof = &f->intake.proof, .more = f->intake.more, .arg = f};
     intake_init(&f->intake, env->engine, env->pipeline, c, tags, at_end);
+    feed_describe_by(f->intake.feed, api_describe, f);
     silence_init(&f->silence, patience(f));
     enqueue(f);
     return f;

@@ -130,6 +130,9 @@ void dir_scan(struct dir *dir, const struct interest *why, bool first_look)
         closedir(open);
     }
     if (failed == 0 || failed == ENOENT) { /* not there any more: then another event tells */
+        if (dir->unlisted) {
+            status_note(&dir->left_out, NULL);
+        }
         dir->unlisted = 0;
         return;
     }
@@ -141,6 +144,9 @@ void dir_scan(struct dir *dir, const struct interest *why, bool first_look)
     metrics.read_errors++;
     dir->unlisted = failed;
     dir->undecided = true;
+    status_note(&dir->left_out,
+                &(struct status_left){
+                    .file = dir->path, .reason = "directory", .detail = strerror(failed), .problem = true});
 }
 
 static void free_real(struct dir *dir)
@@ -163,6 +169,7 @@ void dir_free(struct dir *dir)
 {
     HASH_DEL(dir->source->dirs, dir);
     dir_unwatch(dir);
+    status_note(&dir->left_out, NULL);
     for (size_t i = 0; i < dir->count; i++) {
         free(dir->interests[i].caps);
     }
@@ -303,7 +310,7 @@ bool dir_find(struct dir *dir)
                 dir->dev == at.st.st_dev;
     bool moved = good ? !same : dir->real != NULL;
     if (at.verdict != dir->verdict) {
-        target_say(&at, dir->path);
+        target_say(&at, dir->path, &dir->left_out);
     }
     dir->verdict = at.verdict;
     dir->linked = at.linked;

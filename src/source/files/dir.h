@@ -4,6 +4,7 @@
 
 #include <uthash.h>
 
+#include "base/status.h"
 #include "base/watch.h"
 #include "files.h"
 
@@ -30,6 +31,8 @@ struct dir {
      * rotated one. */
     bool undecided;
     int unlisted; /* errno: it could not be listed, which was logged; 0: it was listed */
+    /* For /status: that it may not be followed, or cannot be listed; NULL: neither. */
+    struct status_note *left_out;
     struct interest *interests;
     size_t count;
     unsigned number; /* of those that were added */

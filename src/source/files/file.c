@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/own_files.h"
 #include "base/real_path.h"
+#include "source/left_out.h"
 
 #define GRACE (200 * NS_PER_MS) /* in which the last of a log's writers opens the new file */
 
@@ -21,6 +22,7 @@ static void free_real(struct file *file)
 void file_free(struct file *file)
 {
     tailer_unfollow(file->set->tailer, file->follow);
+    status_note(&file->left_out, NULL);
     tags_unref(file->tags);
     free(file->of);
     free_real(file);
@@ -114,11 +116,16 @@ void file_tag(struct file *file)
     }
     tags_unref(file->tags);
     file->tags = tags;
-    if (!tags_wanted(tags, &who, set->cfg, NULL)) {
+    struct tags_refusal refusal = tags_refused(tags, &who, set->cfg, NULL);
+    if (refusal.by) {
         tailer_unfollow(set->tailer, file->follow);
         file->follow = NULL;
         file->told = file->silent = false;
-    } else if (file->follow) {
+        note_refused(&file->left_out, tags, file->path, refusal);
+        return;
+    }
+    status_note(&file->left_out, NULL);
+    if (file->follow) {
         follow_retag(file->follow, tags);
     } else {
         file_follow(file);
@@ -225,7 +232,7 @@ void file_await(struct file *file)
 void file_settle(struct file *file, struct target *at)
 {
     if (at->verdict != file->verdict) {
-        target_say(at, file->path);
+        target_say(at, file->path, &file->left_out);
     }
     file->verdict = at->verdict;
     if (at->real) {

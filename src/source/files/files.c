@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/status.h"
 #include "base/watch.h"
 #include "dir.h"
 
@@ -86,14 +87,22 @@ static bool is_base(const struct dir *dir)
  * for others alone to read. */
 static void take_standing(const struct files *src)
 {
-    bool failing = false;
-    for (size_t i = 0; i < src->patterns.count; i++) {
-        failing |= src->missing_logged[i];
+    const char *failing = NULL;
+    int why = ENOENT;
+    for (size_t i = 0; i < src->patterns.count && !failing; i++) {
+        failing = src->missing_logged[i] ? pattern_base(src->patterns.items[i]) : NULL;
     }
-    for (const struct dir *dir = src->dirs; dir; dir = dir->hh.next) {
-        failing |= dir->unlisted && (dir->unlisted != EACCES || is_base(dir));
+    for (const struct dir *dir = src->dirs; dir && !failing; dir = dir->hh.next) {
+        bool failed = dir->unlisted && (dir->unlisted != EACCES || is_base(dir));
+        failing = failed ? dir->path : NULL;
+        why = failed ? dir->unlisted : why;
     }
     standing.source_failing = failing;
+    if (failing) {
+        status_fails(&status.source, "%s: %s", failing, strerror(why));
+    } else {
+        status_works(&status.source);
+    }
 }
 
 /* Is it to be looked at where all are? Those that tell all that is new in them take turns. */

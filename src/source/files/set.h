@@ -6,6 +6,7 @@
 #include <uthash.h>
 
 #include "base/pattern.h"
+#include "base/status.h"
 #include "checkpoint/checkpoint.h"
 #include "config/config.h"
 #include "identity.h"
@@ -25,14 +26,15 @@ struct file {
     char *alias;  /* the name itself, where it is a link, in its directory without links; else NULL */
     dev_t at_dev; /* of what was there then; or of the part of a log */
     ino_t at_ino;
-    enum verdict verdict;  /* on where the path led when it was looked at last */
-    bool linked;           /* by a link */
-    bool shared;           /* by one for which the rights count, which may change: see struct target */
-    bool first_look;       /* was there before we were */
-    bool finishing;        /* it was missing for long: see missing_ns */
-    char *caps;            /* what its pattern captured, packed */
-    struct follow *follow; /* NULL: not collected, or nothing to be followed yet */
-    struct tags *tags;     /* of `of`, where that is set */
+    enum verdict verdict;         /* on where the path led when it was looked at last */
+    bool linked;                  /* by a link */
+    bool shared;                  /* by one for which the rights count, which may change: see struct target */
+    bool first_look;              /* was there before we were */
+    bool finishing;               /* it was missing for long: see missing_ns */
+    char *caps;                   /* what its pattern captured, packed */
+    struct follow *follow;        /* NULL: not collected, or nothing to be followed yet */
+    struct status_note *left_out; /* for /status: that it is, and why; NULL: it is not, or not on purpose */
+    struct tags *tags;            /* of `of`, where that is set */
     /* Is it a part of the log at this path, under another name? Then it is not followed itself. NULL: no. */
     char *of;
     uint64_t read;  /* up to where the log has read it and left it; 0: it has not left it */

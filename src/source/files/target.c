@@ -124,7 +124,7 @@ void target_free(struct target *p)
 
 #define ALL "where nobody else may write to that directory, files.follow_links: all follows it"
 
-void target_say(const struct target *p, const char *path)
+void target_say(const struct target *p, const char *path, struct status_note **note)
 {
     static const struct {
         const char *what, *hint;
@@ -138,8 +138,15 @@ void target_say(const struct target *p, const char *path)
         [TARGET_ODD] = {"not following a link: it leads to no regular file", ""},
     };
     if (p->verdict < TARGET_OWN || (p->verdict == TARGET_ODD && !p->linked)) {
+        status_note(note, NULL);
         return;
     }
+    bool own = p->verdict == TARGET_OWN, chosen = own || p->verdict == TARGET_LINKED;
+    struct error detail;
+    error_set(&detail, "%s (%s)", texts[p->verdict].what, p->real);
+    status_note(note,
+                &(struct status_left){
+                    .file = path, .reason = own ? "own" : "link", .detail = detail.text, .problem = !chosen});
     metrics.refused_links += p->verdict > TARGET_OWN;
     log_warn(texts[p->verdict].what, KV("path", path), KV("target", p->real),
              KV("hint", texts[p->verdict].hint));

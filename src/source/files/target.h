@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <sys/stat.h>
 
+#include "base/status.h"
 #include "config/config.h"
 
 /* Whether it may be followed, or why not. */
@@ -46,8 +47,8 @@ void target_end_look(void);
  * of the files of the log that the name leads to? */
 bool target_allows(const char *path, const char *base, const char *other);
 
-/* Logs that it is not followed, and counts it where it was refused. Says nothing of what is GOOD, is not there or is
- * followed by another name. */
-void target_say(const struct target *p, const char *path);
+/* Logs that it is not followed, notes it for /status, and counts it where it was refused. Says nothing of what is GOOD, is
+ * not there or is followed by another name, and notes nothing then. */
+void target_say(const struct target *p, const char *path, struct status_note **note);
 
 #endif

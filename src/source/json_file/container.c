@@ -13,6 +13,7 @@
 #include "base/metrics.h"
 #include "base/real_path.h"
 #include "discover/log_driver.h"
+#include "source/left_out.h"
 #include "source/log/begin.h"
 #include "source/unreadable.h"
 
@@ -57,6 +58,20 @@ static void unwatch_log(struct container *c)
     c->untold = false;
 }
 
+/* Notes what keeps its lines from being collected as they should be. */
+static void note(const struct container *c, struct status_note **note, const char *reason, const char *detail)
+{
+    char id[ID_LEN + 1];
+    snprintf(id, sizeof(id), "%.12s", c->id);
+    status_note(note, &(struct status_left){.service = c->tags ? c->tags->service : NULL,
+                                            .container = c->tags ? c->tags->container : NULL,
+                                            .id = c->tags ? c->tags->id : id,
+                                            .file = c->log.path,
+                                            .reason = reason,
+                                            .detail = detail,
+                                            .problem = true});
+}
+
 /* Says once what keeps its log from being read, where that has lasted from one look to the next. */
 static void say_fault(struct container *c, enum log_place_fault before)
 {
@@ -70,11 +85,15 @@ static void say_fault(struct container *c, enum log_place_fault before)
     enum log_place_fault fault = c->place.fault;
     if (fault == LOG_PLACE_GOOD) {
         c->fault_logged = false;
+        status_note(&c->faulty, NULL);
     } else if (fault == before && !c->fault_logged) {
         c->fault_logged = true;
         metrics.refused_links++;
         log_warn(what[fault], KV("path", c->log.path), KV("target", c->place.target),
                  KV("hint", hint[fault]));
+        struct error detail;
+        error_set(&detail, "%s: it leads to %s", what[fault], c->place.target);
+        note(c, &c->faulty, "link", detail.text);
     }
 }
 
@@ -185,6 +204,13 @@ static void forget_from(struct container *c)
     c->from = NULL;
 }
 
+static void drop_notes(struct container *c)
+{
+    status_note(&c->left_out, NULL);
+    status_note(&c->unread, NULL);
+    status_note(&c->faulty, NULL);
+}
+
 void container_free(struct container *c)
 {
     tailer_unfollow(c->source->tailer, c->follow);
@@ -192,6 +218,7 @@ void container_free(struct container *c)
     watch_close(c->log_watch);
     tags_unref(c->tags);
     forget_from(c);
+    drop_notes(c);
     free(c->dir);
     metadata_log_free(&c->log);
     log_place_free(&c->place);
@@ -250,17 +277,19 @@ static void unfollow(struct container *c)
     c->told = c->silent = false;
 }
 
-/* Its tags as `who`; NULL: the configuration leaves it out. */
-static struct tags *tags_if_wanted(const struct container *c, const struct identity *who)
+/* Its tags as `who`; NULL: the configuration leaves it out, which is noted. */
+static struct tags *tags_if_wanted(struct container *c, const struct identity *who)
 {
     const struct config *cfg = c->source->cfg;
     struct tags *tags = tags_new(who, cfg);
     if (!tags) {
         die_out_of_memory();
     }
-    if (tags_wanted(tags, who, cfg, tags_own_container())) {
+    struct tags_refusal refusal = tags_refused(tags, who, cfg, tags_own_container());
+    if (!refusal.by) {
         return tags;
     }
+    note_refused(&c->left_out, tags, NULL, refusal);
     tags_unref(tags);
     return NULL;
 }
@@ -272,6 +301,7 @@ void container_tag(struct container *c, const struct identity *who)
         unfollow(c);
         return;
     }
+    status_note(&c->left_out, NULL);
     if (c->tags && tags_same(c->tags, tags)) {
         tags_unref(tags);
     } else {
@@ -300,6 +330,9 @@ static void metadata_failed(struct container *c, const struct error *err, int wh
     if (late || c->settled) {
         return;
     }
+    struct error detail;
+    error_set(&detail, "its lines carry only its id: %s", err->text);
+    note(c, &c->unread, "metadata", detail.text);
     if (!c->metadata_logged) {
         metrics.metadata_errors++;
         log_warn("a container's metadata cannot be read: its lines carry only its id until it can",
@@ -345,11 +378,15 @@ static int64_t metadata_time(const struct container *c)
 /* Its driver writes no log that can be read here: says so once, of a container that is wanted. */
 static void say_unreadable(struct container *c, const struct metadata *meta)
 {
-    struct tags *tags = c->unreadable_logged ? NULL : tags_if_wanted(c, &meta->who);
+    struct tags *tags = tags_if_wanted(c, &meta->who);
     if (!tags) {
         return;
     }
+    note_driver(&c->left_out, tags, meta->driver, log_driver_keeps_nothing(meta->driver));
     tags_unref(tags);
+    if (c->unreadable_logged) {
+        return;
+    }
     c->unreadable_logged = true;
     const char *name = meta->who.name ? meta->who.name : "";
     name += name[0] == '/';
@@ -371,6 +408,7 @@ static void read_metadata(struct container *c)
         return;
     }
     meta.who.id = c->id;
+    status_note(&c->unread, NULL);
     if (!log_driver_has_files(meta.driver)) {
         say_unreadable(c, &meta);
         unfollow(c);
@@ -412,6 +450,7 @@ void container_gone(struct container *c)
         container_free(c);
         return;
     }
+    drop_notes(c);
     HASH_ADD_STR(src->ending, id, c);
     follow_finish(c->follow, on_finished, c);
 }

@@ -4,6 +4,7 @@
 
 #include <uthash.h>
 
+#include "base/status.h"
 #include "base/watch.h"
 #include "config/config.h"
 #include "discover/log_place.h"
@@ -36,6 +37,9 @@ struct container {
     unsigned number;         /* of those that were added */
     bool told;   /* as of the last look, all that may happen to it is told, and nothing but writing was */
     bool silent; /* and it rests, and no writing was told since */
+    /* For /status, NULL where there is nothing to note: that it is left out; that its metadata cannot be read; that where
+     * its log lies there is none that can be read. */
+    struct status_note *left_out, *unread, *faulty;
     UT_hash_handle hh;
 };
 

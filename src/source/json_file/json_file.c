@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/status.h"
 #include "container.h"
 
 #define ROOT_EVENTS (IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF)
@@ -36,6 +37,7 @@ static void root_lost(struct json_file *src, int why)
                                                            : ""));
     }
     src->root_logged = standing.source_failing = true;
+    status_fails(&status.source, "%s: %s", src->cfg->json_file_path, strerror(why));
 }
 
 /* Looks at all that is in the directory. False: it cannot be read, which is logged. */
@@ -47,6 +49,7 @@ static bool scan(struct json_file *src, bool first_look)
         return false;
     }
     src->root_logged = standing.source_failing = false;
+    status_works(&status.source);
     struct dirent *entry;
     while ((errno = 0, entry = readdir(dir))) {
         if (is_id(entry->d_name)) {

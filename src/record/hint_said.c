@@ -1,0 +1,24 @@
+#include "hint_said.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <xxhash.h>
+
+#define KEPT 4096 /* faults remembered, the newest */
+
+bool hint_is_new(const char *container, const char *label, const char *value)
+{
+    static XXH64_hash_t said[KEPT];
+    static size_t next;
+    XXH64_hash_t hash = XXH3_64bits(container, strlen(container));
+    hash = XXH3_64bits_withSeed(label, strlen(label), hash);
+    hash = XXH3_64bits_withSeed(value, strlen(value), hash);
+    for (size_t i = 0; i < KEPT; i++) {
+        if (said[i] == hash) {
+            return false;
+        }
+    }
+    said[next] = hash;
+    next = (next + 1) % KEPT;
+    return true;
+}
