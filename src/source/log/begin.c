@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/metrics.h"
 #include "cut.h"
+#include "tears.h"
 
 /* What a position means in terms of a listing. */
 struct start {
@@ -114,14 +115,27 @@ static bool is_line_end(struct segment *seg, uint64_t offset)
     return read && before == '\n';
 }
 
+static struct file_tail tail_at(struct segment *seg, uint64_t offset)
+{
+    struct file_tail tail = {0};
+    if (segment_seek(seg, offset) == 0) {
+        tail = segment_note(seg).tail;
+    }
+    segment_seek(seg, 0);
+    return tail;
+}
+
 /* Where reading goes on in a file that was cut. What is left of an unfinished line is taken up: but not
  * where it would be read together with what was torn. */
-static struct position position_in_cut(struct segment *seg, const struct position *pos, uint64_t go_on,
-                                       bool framed)
+static struct position position_in_cut(struct segment *seg, const struct position *pos,
+                                       const struct cut *found, bool framed)
 {
+    uint64_t go_on = found->go_on;
     struct position cut = *pos;
     bool clean = framed || is_line_end(seg, go_on);
     cut.mid_line = false;
+    cut.tears.count = (uint8_t)found->tears;
+    tears_begin(&cut.tears, go_on, tail_at(seg, go_on));
     cut.at.file.offset = go_on;
     cut.at.file.tail.len = 0;
     for (int s = 0; s < STREAM_COUNT; s++) {
@@ -144,7 +158,7 @@ static bool find_cut_at(const struct begin *b, struct listing *l, size_t i, cons
         return false;
     }
     start->found = cut;
-    start->cut = position_in_cut(seg, pos, cut.go_on, b->decoder && b->decoder->framing);
+    start->cut = position_in_cut(seg, pos, &cut, b->decoder && b->decoder->framing);
     start->at = (ssize_t)i;
     return true;
 }
@@ -286,6 +300,7 @@ static void begin_at(struct begun *out, struct intake *in, struct listing *l, co
     }
     segment_note(head);
     out->mid_line = !out->replay.active && pos->mid_line;
+    out->tears = pos->tears;
 }
 
 static enum intake_result begin_once(struct begin *b, struct intake *in, struct listing *l,

@@ -24,7 +24,8 @@ struct begin {
 struct begun {
     struct replay replay;
     bool cut;      /* it begins in a file that was cut off: the position is to be marked at once */
-    bool mid_line; /* as of struct position */
+    bool mid_line; /* as of struct position, and so are these */
+    struct file_tears tears;
 };
 
 /* Tries to find where to begin, and fills the chain from there on. `known`: the log's position; NULL: it has

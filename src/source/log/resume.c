@@ -47,6 +47,7 @@ static void try_to_begin(struct follow *f)
     if (f->begin.done) {
         f->unread = false;
         progress_begin(&f->progress, &begun.replay, begun.mid_line, newest);
+        progress_begin_torn(&f->progress, &begun.tears);
         bool own = f->mark_at_open && !known && head && head->id.head_len > 0;
         /* What begins amid a log: the next start goes on here, though nothing should be written till then. */
         if (head && (begun.cut || amid || own)) {
@@ -109,7 +110,7 @@ static void go_on_behind(struct follow *f)
     }
     chain_remember_end(&f->chain, &end);
     chain_drop_head(&f->chain);
-    progress_start_line(&f->progress);
+    progress_start_file(&f->progress);
     follow_ready(f);
 }
 
