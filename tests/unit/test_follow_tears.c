@@ -279,14 +279,14 @@ static void test_at_the_tear(void **state)
 
 /* -- at random --------------------------------------------------------------------------------- */
 
-/* Behind a tear that can be seen the clock may be behind as well, by no more than was lost and a moment. */
+/* Behind a tear that can be seen the clock may be behind as well, by less than what counts as set back. */
 static void lose_at_random(struct story *s)
 {
     off_t size = log_size(s), lost = size > s->safe ? rand() % (size - s->safe + 1) : 0;
     off_t zeros = lost > 0 && rand() % 3 == 0 ? rand() % (lost + 1) : 0;
     lose_power(s, size - lost, zeros);
     if (!ends_with_line(s) && rand() % 4 == 0) {
-        s->clock_ms -= rand() % 20000;
+        s->clock_ms -= rand() % (CLOCK_SET_BACK / NS_PER_MS);
     }
 }
 
