@@ -204,11 +204,14 @@ static enum intake_result locate_held(const struct begin *b, struct intake *in, 
 }
 
 /* Finds the position in the listing. A file that cannot be opened may be the one: then it is waited for. */
-static enum intake_result locate(const struct begin *b, struct intake *in, struct listing *l,
-                                 const struct position *pos, struct start *start)
+static enum intake_result locate(struct begin *b, struct intake *in, struct listing *l,
+                                 const struct position *pos, struct start *start, bool at_once)
 {
     const struct file_pos *at = &pos->at.file;
     start->at = find_inode(l, at);
+    if (start->at < 0 && !at_once && unpacking_go_on(&b->unpacking, l, at)) {
+        return INTAKE_LATER;
+    }
     start->at = start->at >= 0 ? start->at : listing_find_content(l, 0, at);
     if (start->at < 0 && (find_stray(b, in, l, pos, at) || intake_add_copy(in, l, at))) {
         return INTAKE_AGAIN;
@@ -304,10 +307,10 @@ static void begin_at(struct begun *out, struct intake *in, struct listing *l, co
 }
 
 static enum intake_result begin_once(struct begin *b, struct intake *in, struct listing *l,
-                                     const struct position *pos, struct begun *out)
+                                     const struct position *pos, bool at_once, struct begun *out)
 {
     struct start start = {.count = l->count, .at = -1, .held = {-1, -1}};
-    enum intake_result result = pos ? locate(b, in, l, pos, &start) : INTAKE_DONE;
+    enum intake_result result = pos ? locate(b, in, l, pos, &start, at_once) : INTAKE_DONE;
     if (result == INTAKE_DONE) {
         result = intake_prepare(in, l, start.count);
     }
@@ -439,7 +442,7 @@ bool begin_note_end(const char *path, const struct ownership *o, const struct de
 /* -- the whole --------------------------------------------------------------------------------- */
 
 static enum intake_result try_listing(struct begin *b, struct intake *in, const struct position *pos,
-                                      struct begun *out)
+                                      bool at_once, struct begun *out)
 {
     struct listing l;
     enum intake_result result = INTAKE_LATER;
@@ -449,7 +452,7 @@ static enum intake_result try_listing(struct begin *b, struct intake *in, const 
         } else if (b->from_end && !pos) {
             result = begin_at_end(b, in, &l);
         } else {
-            result = begin_once(b, in, &l, pos, out);
+            result = begin_once(b, in, &l, pos, at_once, out);
         }
     }
     listing_free(&l);
@@ -467,18 +470,27 @@ void begin_try(struct begin *b, struct intake *in, const struct position *known,
     }
     enum intake_result result = INTAKE_AGAIN;
     for (int i = 0; i < INTAKE_TRIES && result == INTAKE_AGAIN; i++) {
-        result = try_listing(b, in, pos, out);
+        result = try_listing(b, in, pos, i > 0, out); /* listed anew, it would be unpacked anew */
     }
     intake_drop_strays(in);
     b->done = result == INTAKE_DONE;
+    if (b->done) {
+        unpacking_free(&b->unpacking);
+    }
     if (b->done && known && !pos) {
         log_warn("the checkpoint knows this log from another source: it says nothing of where to go on",
                  KV("path", in->path));
     }
 }
 
+bool begin_unpacks(const struct begin *b)
+{
+    return !b->done && unpacking_any(&b->unpacking);
+}
+
 void begin_free(struct begin *b)
 {
+    unpacking_free(&b->unpacking);
     free(b->initial);
     b->initial = NULL;
 }

@@ -218,6 +218,10 @@ enum follow_state follow_read(struct follow *f)
     if ((f->deferred || shelf_holds(&f->chain)) && !resume_open(f)) {
         return FOLLOW_WAITS;
     }
+    if (begin_unpacks(&f->begin) && !f->gone) {
+        resume_unpack(f);
+        return FOLLOW_MORE;
+    }
     if (!f->chain.head || shelf_holds(&f->chain)) {
         return f->gone ? finish(f) : FOLLOW_IDLE;
     }

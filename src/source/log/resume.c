@@ -54,9 +54,15 @@ static void try_to_begin(struct follow *f)
             progress_mark(&f->progress);
         }
     }
-    if (head) {
+    f->unread |= begin_unpacks(&f->begin); /* where it is deleted meanwhile */
+    if (head || begin_unpacks(&f->begin)) {
         follow_ready(f);
     }
+}
+
+void resume_unpack(struct follow *f)
+{
+    try_to_begin(f);
 }
 
 void resume_begin(struct follow *f)
