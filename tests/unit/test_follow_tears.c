@@ -123,8 +123,8 @@ static const char *take_line(const char **p, const char *end, size_t *len)
 static int number_of(const char *line, size_t len, const char *before, const char *behind)
 {
     size_t at = strlen(before);
-    if (len < at + 6 + strlen(behind) || memcmp(line, before, at) ||
-        memcmp(line + at + 6, behind, strlen(behind))) {
+    if (len < at + 6 + strlen(behind) || memcmp(line, before, at) != 0 ||
+        memcmp(line + at + 6, behind, strlen(behind)) != 0) {
         return -1;
     }
     for (size_t i = at; i < at + 6; i++) {

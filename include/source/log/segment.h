@@ -92,6 +92,9 @@ void segment_reset_empty(struct segment *seg);
 /* Notes what stands before its offset, and returns that as a position. What cannot be read is left out. */
 struct file_pos segment_note(struct segment *seg);
 
+/* What stands before its offset. It is not noted. */
+struct file_tail segment_tail(struct segment *seg);
+
 /* A plain file that was truncated: to its beginning, known by what it holds now. */
 void segment_restart(struct segment *seg);
 

@@ -119,7 +119,7 @@ static struct file_tail tail_at(struct segment *seg, uint64_t offset)
 {
     struct file_tail tail = {0};
     if (segment_seek(seg, offset) == 0) {
-        tail = segment_note(seg).tail;
+        tail = segment_tail(seg);
     }
     segment_seek(seg, 0);
     return tail;

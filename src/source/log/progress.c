@@ -35,14 +35,15 @@ void progress_mark(struct progress *p)
     int64_t newest = feed_newest(p->feed);
     p->newest_ns = newest > 0 ? clock_newest(p->newest_ns, newest) : p->newest_ns;
     struct position pos = {.kind = POSITION_FILE, .mid_line = p->mid_line, .newest_ns = p->newest_ns};
-    if (p->held) {
-        pos.tears = p->held->tears;
-    }
     struct segment *head = p->chain->head;
     if (head->id.head_len < FILE_ID_HEAD) {
         segment_refresh(head); /* the file grew: the more of it is known, the surer it is found again */
     }
     pos.at.file = segment_note(head);
+    if (p->held) {
+        tears_note(&p->held->tears, head->offset, pos.at.file.tail);
+        pos.tears = p->held->tears;
+    }
     if (pos.at.file.tail.len > 0 && !head->archive) {
         pos.outline = head->outline;
     }
@@ -157,7 +158,9 @@ static void tear(struct progress *p)
 {
     struct segment *head = p->chain->head;
     if (!progress_rereads(p)) { /* else it is known */
-        tears_begin(&held_of(p)->tears, head->offset, segment_note(head).tail);
+        struct file_tears *tears = &held_of(p)->tears;
+        bool amid = tears_open(tears); /* of many lines on end, progress_mark looks at the last one */
+        tears_begin(tears, head->offset, amid ? (struct file_tail){0} : segment_tail(head));
     }
 }
 
@@ -170,7 +173,7 @@ static void end_tear(struct progress *p, const struct record *rec)
         return;
     }
     if (clock_parse(rec->time, &ns) == 0) {
-        tears_end(&p->held->tears, head->offset, segment_note(head).tail, ns);
+        tears_end(&p->held->tears, head->offset, segment_tail(head), ns);
     } else {
         tears_drop(&p->held->tears, head->offset - 1); /* nothing here has a time */
     }

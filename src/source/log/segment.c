@@ -314,6 +314,15 @@ static bool note_tail(struct segment *seg, uint32_t len)
     return true;
 }
 
+struct file_tail segment_tail(struct segment *seg)
+{
+    char room[FILE_TAIL_MAX];
+    const char *bytes;
+    uint32_t len = seg->offset < FILE_TAIL_MAX ? (uint32_t)seg->offset : FILE_TAIL_MAX;
+    bool there = len > 0 && bytes_before(seg, seg->offset, len, room, &bytes) == 1;
+    return there ? (struct file_tail){XXH3_64bits(bytes, len), len} : (struct file_tail){0};
+}
+
 struct file_pos segment_note(struct segment *seg)
 {
     if (seg->tail.len == 0 || seg->tail_at != seg->offset) {

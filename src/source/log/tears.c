@@ -25,6 +25,13 @@ void tears_begin(struct file_tears *t, uint64_t offset, struct file_tail before)
     t->at[t->count++] = (struct file_tear){.offset = offset, .before = before};
 }
 
+void tears_note(struct file_tears *t, uint64_t offset, struct file_tail before)
+{
+    if (is_open(t, 0) && t->at[t->count - 1].offset == offset) {
+        t->at[t->count - 1].before = before;
+    }
+}
+
 /* Those before one that was written to the disk: a loss of power leaves that. */
 static void drop_old(struct file_tears *t, int64_t time_ns)
 {

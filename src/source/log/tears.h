@@ -14,6 +14,8 @@
 /* There is one, behind which nothing with a time was read yet; `before` is what stands before the offset. Of several
  * such on end the first and the last are kept; where there are too many, this takes the place of the last one. */
 void tears_begin(struct file_tears *tears, uint64_t offset, struct file_tail before);
+/* Where the last one is such, and at that offset: that stands before it. */
+void tears_note(struct file_tears *tears, uint64_t offset, struct file_tail before);
 /* Is the last one such? */
 bool tears_open(const struct file_tears *tears);
 /* Then: the first entry that was read behind it stands at the offset. Forgets those that cannot be needed any more. */
