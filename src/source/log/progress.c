@@ -159,8 +159,11 @@ static void tear(struct progress *p)
     struct segment *head = p->chain->head;
     if (!progress_rereads(p)) { /* else it is known */
         struct file_tears *tears = &held_of(p)->tears;
-        bool amid = tears_open(tears); /* of many lines on end, progress_mark looks at the last one */
-        tears_begin(tears, head->offset, amid ? (struct file_tail){0} : segment_tail(head));
+        struct file_tail before = {0};
+        if (!tears_open(tears)) { /* of many lines on end, progress_mark looks at the last one */
+            before = segment_tail(head);
+        }
+        tears_begin(tears, head->offset, before);
     }
 }
 
