@@ -1,12 +1,12 @@
 /* What has been delivered: the positions of all feeds, and how far the output file reached with them.
  *
  * Kept in memory, and (unless the sink keeps it: Kafka) in one local file of two lines:
- *     {"sidetail":"checkpoint","version":2,"xxh3":"SUM"}
+ *     {"sidetail":"checkpoint","version":3,"xxh3":"SUM"}
  *     {"output":POSITION,"feeds":{"KEY":{"seen":<unix seconds>,"at":POSITION},…}}
- * SUM is the XXH3-64 of the second line without its newline, in 16 hex digits. POSITION is as in position.h;
- * output is null where there is none. In a KEY, bytes outside printable ASCII, and `"`, `\` and `%`, are
- * written %XX, so that any path survives. The file is written whole to PATH.new.XXXXXX, fsync, rename, fsync of the
- * directory: what is at PATH is always one complete checkpoint. */
+ * Where no position has `tears`, the version is 2. SUM is the XXH3-64 of the second line without its newline, in 16 hex
+ * digits. POSITION is as in position.h; output is null where there is none. In a KEY, bytes outside printable ASCII, and
+ * `"`, `\` and `%`, are written %XX, so that any path survives. The file is written whole to PATH.new.XXXXXX, fsync,
+ * rename, fsync of the directory: what is at PATH is always one complete checkpoint. */
 #ifndef SIDETAIL_CHECKPOINT_H
 #define SIDETAIL_CHECKPOINT_H
 

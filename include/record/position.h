@@ -37,6 +37,22 @@ struct file_outline {
         1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 30, 50                                                       \
     }
 
+/* Where something was lost, and others wrote on: a loss of power leaves a line torn there, or zeros, or nothing that
+ * could be seen. What stands behind it was read. By this the file is known again up to there. */
+struct file_tear {
+    uint64_t offset; /* behind it; not 0 */
+    int64_t time_ns; /* of the entry at the offset; 0: up to the next tear, or to `at`, none was read */
+    struct file_tail before; /* what stands before the offset */
+};
+
+#define FILE_TEARS_MAX 8
+
+/* The oldest first, by their offsets. */
+struct file_tears {
+    uint8_t count;
+    struct file_tear at[FILE_TEARS_MAX];
+};
+
 struct file_pos {
     struct file_id file;
     uint64_t offset; /* of the next unread byte */
@@ -70,6 +86,7 @@ struct position {
      * on in a file whose end never reached the disk. */
     int64_t newest_ns;
     struct file_outline outline; /* File: of the tail of `at`; likewise */
+    struct file_tears tears;     /* File: the last ones up to `at`; likewise */
     union source_offset at, held[STREAM_COUNT];
 };
 
@@ -79,16 +96,17 @@ bool position_same(const struct position *a, const struct position *b);
 /* As JSON, the only text form there is:
  *
  *     {"kind":"file","at":OFFSET,"held":{"stdout":OFFSET,"stderr":OFFSET},"mid_line":true,"newest":<ns>,
- *      "outline":"<32 hex digits: its bytes>"}
+ *      "outline":"<32 hex digits: its bytes>","tears":[TEAR,…]}
  *
  * A file's OFFSET: {"dev":"fe00","ino":"1a2b","head":"<16 hex digits>","head_len":1024,
  *                   "offset":9,"mtime":<ns>,"tail":"<16 hex digits>","tail_len":9}
  * The API's OFFSET: {"time":<ns>,"lines":1}
+ * A TEAR: {"offset":7,"time":<ns>,"tail":"<16 hex digits>","tail_len":7}
  *
- * `held` and what is in it, `mid_line`, `newest`, `outline`, and `tail` with its length stand only where they are set; kind "none"
- * has nothing else. Hashes, inodes and devices are hex strings, since JSON readers keep no unsigned 64-bit
+ * `held` and what is in it, `mid_line`, `newest`, `outline`, `tears`, and `tail` with its length stand only where
+ * they are set; kind "none" has nothing else. Hashes, inodes and devices are hex strings, since JSON readers keep no unsigned 64-bit
  * integers. Offsets and times are integers up to INT64_MAX. */
-#define POSITION_TEXT_MAX 1024 /* bytes that one takes at the most */
+#define POSITION_TEXT_MAX 2048 /* bytes that one takes at the most */
 
 /* Appends the text. 0, or -1 when memory is out (out is as it was). */
 int position_write(struct buf *out, const struct position *pos);

@@ -159,7 +159,7 @@ static bool is_plain(const struct position *pos)
     for (int s = 0; s < STREAM_COUNT; s++) {
         held |= pos->held_set[s];
     }
-    return pos->kind == POSITION_FILE && !held && !pos->mid_line &&
+    return pos->kind == POSITION_FILE && !held && !pos->mid_line && pos->tears.count == 0 &&
            pos->at.file.file.head_len <= UINT16_MAX && pos->at.file.tail.len <= UINT16_MAX;
 }
 

@@ -4,7 +4,7 @@
 
 #include "record/position.h"
 
-/* A file's position, with nothing held and not amid a line, in as little room as it can have. */
+/* A file's position, with nothing held, no tear and not amid a line, in as little room as it can have. */
 struct plain_position {
     uint64_t dev, ino, head_hash, offset, tail_hash;
     int64_t mtime_ns, newest_ns;

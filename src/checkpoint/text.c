@@ -23,6 +23,7 @@ struct writer {
     int fd;
     struct buf piece;
     XXH3_state_t *sum;
+    int version; /* that all which was written needs */
 };
 
 static int write_all(int fd, const char *data, size_t len)
@@ -49,10 +50,12 @@ static int flush(struct writer *w)
     return result;
 }
 
-static int add_entry(struct buf *out, const struct entry *e, bool first, int64_t now_s)
+static int add_entry(struct writer *w, const struct entry *e, bool first, int64_t now_s)
 {
+    struct buf *out = &w->piece;
     struct position pos;
     entry_copy(e, &pos);
+    w->version = pos.tears.count > 0 ? TEXT_VERSION : w->version;
     if (buf_add(out, first ? "\"" : ",\"", first ? 1 : 2) < 0 || position_key_write(out, e->key) < 0 ||
         buf_addf(out, "\":{\"seen\":%lld,\"at\":", (long long)(e->in_use ? now_s : e->seen)) < 0 ||
         position_write(out, &pos) < 0) {
@@ -73,7 +76,7 @@ static int write_body(struct writer *w, const struct entries *entries, const str
         return -1;
     }
     for (uint32_t i = 0; i < entries->count; i++) {
-        if (add_entry(out, entries->all[i], i == 0, now_s) < 0 || (out->len >= PIECE && flush(w) < 0)) {
+        if (add_entry(w, entries->all[i], i == 0, now_s) < 0 || (out->len >= PIECE && flush(w) < 0)) {
             return -1;
         }
     }
@@ -90,13 +93,13 @@ static int write_all_of_it(struct writer *w, const struct entries *entries, cons
         write_all(w->fd, "\n", 1) < 0) {
         return -1;
     }
-    snprintf(header, sizeof(header), HEADER, TEXT_VERSION, (unsigned long long)XXH3_64bits_digest(w->sum));
+    snprintf(header, sizeof(header), HEADER, w->version, (unsigned long long)XXH3_64bits_digest(w->sum));
     return lseek(w->fd, 0, SEEK_SET) < 0 ? -1 : write_all(w->fd, header, HEADER_SIZE);
 }
 
 int text_write(int fd, const struct entries *entries, const struct position *output, int64_t now_s)
 {
-    struct writer w = {.fd = fd, .sum = XXH3_createState()};
+    struct writer w = {.fd = fd, .sum = XXH3_createState(), .version = TEXT_VERSION_NO_TEARS};
     errno = ENOMEM;
     int result = -1;
     if (w.sum) {

@@ -8,8 +8,9 @@
 #include "entries.h"
 #include "record/position.h"
 
-#define TEXT_VERSION                                                                                         \
-    2 /* of the file, the newest that we know. 1: positions had neither `newest` nor `outline` */
+/* Of the file, the newest that we know. 1: positions had neither `newest` nor `outline`; 2: none has a tear. */
+#define TEXT_VERSION          3
+#define TEXT_VERSION_NO_TEARS 2 /* is written where that is so: those who know no newer one can read it */
 
 /* Writes the whole text into an empty file. `output` is of the kind POSITION_NONE where there is none; `now_s` (unix
  * seconds) is written for entries in use. 0 or -1 (errno). */

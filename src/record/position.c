@@ -37,6 +37,17 @@ static void put_number(struct buf *out, int64_t value)
     buf_put(out, text + at, sizeof(text) - (size_t)at);
 }
 
+/* As the last members of an object, where it is known. */
+static void put_tail(struct buf *out, const struct file_tail *tail)
+{
+    if (tail->len > 0) {
+        put(out, SLICE(",\"tail\":\""));
+        put_hex(out, tail->hash, 16);
+        put(out, SLICE("\",\"tail_len\":"));
+        put_number(out, tail->len);
+    }
+}
+
 static void put_offset(struct buf *out, enum position_kind kind, const union source_offset *at)
 {
     if (kind == POSITION_API) {
@@ -60,12 +71,7 @@ static void put_offset(struct buf *out, enum position_kind kind, const union sou
     put_number(out, (int64_t)file->offset);
     put(out, SLICE(",\"mtime\":"));
     put_number(out, file->mtime_ns);
-    if (file->tail.len > 0) {
-        put(out, SLICE(",\"tail\":\""));
-        put_hex(out, file->tail.hash, 16);
-        put(out, SLICE("\",\"tail_len\":"));
-        put_number(out, file->tail.len);
-    }
+    put_tail(out, &file->tail);
     put(out, SLICE("}"));
 }
 
@@ -97,6 +103,20 @@ static void put_outline(struct buf *out, const struct file_outline *outline)
     put(out, SLICE("\""));
 }
 
+static void put_tears(struct buf *out, const struct file_tears *tears)
+{
+    for (unsigned i = 0; i < tears->count; i++) {
+        const struct file_tear *tear = &tears->at[i];
+        put(out, i == 0 ? SLICE(",\"tears\":[{\"offset\":") : SLICE(",{\"offset\":"));
+        put_number(out, (int64_t)tear->offset);
+        put(out, SLICE(",\"time\":"));
+        put_number(out, tear->time_ns);
+        put_tail(out, &tear->before);
+        put(out, SLICE("}"));
+    }
+    put(out, tears->count > 0 ? SLICE("]") : SLICE(""));
+}
+
 int position_write(struct buf *out, const struct position *pos)
 {
     if (buf_reserve(out, POSITION_TEXT_MAX) < 0) {
@@ -120,6 +140,7 @@ int position_write(struct buf *out, const struct position *pos)
     if (pos->outline.lines > 0) {
         put_outline(out, &pos->outline);
     }
+    put_tears(out, &pos->tears);
     put(out, SLICE("}"));
     return 0;
 }
@@ -137,6 +158,11 @@ json_t *position_to_json(const struct position *pos)
 
 /* -- comparing --------------------------------------------------------------------------------- */
 
+static bool same_tail(const struct file_tail *a, const struct file_tail *b)
+{
+    return a->len == b->len && (a->len == 0 || a->hash == b->hash);
+}
+
 static bool same_offset(enum position_kind kind, const union source_offset *a, const union source_offset *b)
 {
     if (kind == POSITION_API) {
@@ -145,8 +171,17 @@ static bool same_offset(enum position_kind kind, const union source_offset *a, c
     const struct file_pos *x = &a->file, *y = &b->file;
     return x->file.dev == y->file.dev && x->file.ino == y->file.ino &&
            x->file.head_hash == y->file.head_hash && x->file.head_len == y->file.head_len &&
-           x->offset == y->offset && x->mtime_ns == y->mtime_ns && x->tail.len == y->tail.len &&
-           (x->tail.len == 0 || x->tail.hash == y->tail.hash);
+           x->offset == y->offset && x->mtime_ns == y->mtime_ns && same_tail(&x->tail, &y->tail);
+}
+
+static bool same_tears(const struct file_tears *a, const struct file_tears *b)
+{
+    bool same = a->count == b->count;
+    for (unsigned i = 0; same && i < a->count; i++) {
+        const struct file_tear *x = &a->at[i], *y = &b->at[i];
+        same = x->offset == y->offset && x->time_ns == y->time_ns && same_tail(&x->before, &y->before);
+    }
+    return same;
 }
 
 bool position_same(const struct position *a, const struct position *b)
@@ -164,7 +199,8 @@ bool position_same(const struct position *a, const struct position *b)
         }
     }
     return a->mid_line == b->mid_line && a->newest_ns == b->newest_ns &&
-           memcmp(&a->outline, &b->outline, sizeof(a->outline)) == 0 && same_offset(a->kind, &a->at, &b->at);
+           memcmp(&a->outline, &b->outline, sizeof(a->outline)) == 0 && same_tears(&a->tears, &b->tears) &&
+           same_offset(a->kind, &a->at, &b->at);
 }
 
 /* -- reading ----------------------------------------------------------------------------------- */
@@ -194,6 +230,16 @@ static int read_api(json_t *json, struct api_pos *api)
     return 0;
 }
 
+/* What stands before the offset. */
+static int read_tail(const char *hash, json_int_t len, json_int_t offset, struct file_tail *tail)
+{
+    if (read_hex(hash, &tail->hash) < 0 || len < 0 || len > FILE_TAIL_MAX || len > offset) {
+        return -1;
+    }
+    tail->len = (uint32_t)len;
+    return 0;
+}
+
 static int read_file(json_t *json, struct file_pos *file)
 {
     const char *dev, *ino, *head, *tail = "0";
@@ -205,14 +251,12 @@ static int read_file(json_t *json, struct file_pos *file)
     }
     if (read_hex(dev, &file->file.dev) < 0 || read_hex(ino, &file->file.ino) < 0 ||
         read_hex(head, &file->file.head_hash) < 0 || head_len < 0 || head_len > FILE_ID_HEAD || offset < 0 ||
-        read_hex(tail, &file->tail.hash) < 0 || tail_len < 0 || tail_len > FILE_TAIL_MAX ||
-        tail_len > offset) {
+        read_tail(tail, tail_len, offset, &file->tail) < 0) {
         return -1;
     }
     file->file.head_len = (uint32_t)head_len;
     file->offset = (uint64_t)offset;
     file->mtime_ns = mtime;
-    file->tail.len = (uint32_t)tail_len;
     return 0;
 }
 
@@ -256,6 +300,31 @@ static int read_outline(const char *text, struct file_outline *outline)
     return outline->lines > 0 ? 0 : -1;
 }
 
+static int read_tear(json_t *json, struct file_tear *tear)
+{
+    const char *tail = "0";
+    json_int_t offset, time, tail_len = 0;
+    if (json_unpack(json, "{s:I,s:I,s?s,s?I!}", "offset", &offset, "time", &time, "tail", &tail, "tail_len",
+                    &tail_len) < 0 ||
+        offset <= 0 || read_tail(tail, tail_len, offset, &tear->before) < 0) {
+        return -1;
+    }
+    tear->offset = (uint64_t)offset;
+    tear->time_ns = time;
+    return 0;
+}
+
+static int read_tears(json_t *json, struct file_tears *tears)
+{
+    size_t count = json_array_size(json); /* 0 of what is no array */
+    int result = count > 0 && count <= FILE_TEARS_MAX ? 0 : -1;
+    for (size_t i = 0; result == 0 && i < count; i++) {
+        result = read_tear(json_array_get(json, i), &tears->at[i]);
+        tears->count++;
+    }
+    return result;
+}
+
 static int read_kind(const char *name, enum position_kind *kind)
 {
     static const char *const names[] = {[POSITION_FILE] = "file", [POSITION_API] = "api"};
@@ -272,17 +341,18 @@ int position_from_json(const json_t *json, struct position *pos)
 {
     json_t *root = (json_t *)json; /* jansson's unpack takes no const; with `o` it changes nothing */
     const char *kind, *outline = NULL;
-    json_t *at, *held = NULL;
+    json_t *at, *held = NULL, *tears = NULL;
     int mid_line = 0;
     json_int_t newest = 0;
     memset(pos, 0, sizeof(*pos));
     if (json_unpack(root, "{s:s!}", "kind", &kind) == 0 && !strcmp(kind, "none")) {
         return 0;
     }
-    if (json_unpack(root, "{s:s,s:o,s?o,s?b,s?I,s?s!}", "kind", &kind, "at", &at, "held", &held, "mid_line",
-                    &mid_line, "newest", &newest, "outline", &outline) < 0 ||
+    if (json_unpack(root, "{s:s,s:o,s?o,s?b,s?I,s?s,s?o!}", "kind", &kind, "at", &at, "held", &held,
+                    "mid_line", &mid_line, "newest", &newest, "outline", &outline, "tears", &tears) < 0 ||
         read_kind(kind, &pos->kind) < 0 || read_offset(at, pos->kind, &pos->at) < 0 ||
-        (held && read_held(held, pos) < 0) || (outline && read_outline(outline, &pos->outline) < 0)) {
+        (held && read_held(held, pos) < 0) || (outline && read_outline(outline, &pos->outline) < 0) ||
+        (tears && read_tears(tears, &pos->tears) < 0)) {
         memset(pos, 0, sizeof(*pos));
         return -1;
     }

@@ -288,51 +288,6 @@ static void test_not_ours(void **state)
     checkpoint_free(c);
 }
 
-/* Nothing is begun anew behind its owner's back, and the file stays for the newer program. */
-static void test_newer(void **state)
-{
-    (void)state;
-    const char *newer = "{\"sidetail\":\"checkpoint\",\"version\":3,\"crc\":5}\nanything\n";
-    struct error err = {0};
-    char text[100] = "";
-    put_file(newer);
-    struct checkpoint *c = checkpoint_new();
-    assert_int_equal(checkpoint_load(c, path, WEEK, &err), -1);
-    assert_int_equal(err.exit_code, EXIT_CONFIG);
-    assert_non_null(strstr(err.text, path));
-    assert_non_null(strstr(err.text, "version 3"));
-    assert_non_null(strstr(err.text, "move the file away or set checkpoint.path"));
-    set(c, "a", 1);
-    save(c); /* keeps nothing on disk */
-    checkpoint_free(c);
-    assert_int_equal(count("checkpoint.json"), 1);
-    FILE *f = fopen(path, "r");
-    assert_non_null(f);
-    text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
-    fclose(f);
-    assert_string_equal(text, newer);
-}
-
-/* What version 1 wrote is read as it is. */
-static void test_older(void **state)
-{
-    (void)state;
-    const char *body = "{\"output\":null,\"feeds\":{\"a\":{\"seen\":1,\"at\":{\"kind\":\"file\",\"at\":{"
-                       "\"dev\":\"1\",\"ino\":"
-                       "\"2\",\"head\":\"0000000000000003\",\"head_len\":4,\"offset\":5,\"mtime\":6}}}}}";
-    char text[400];
-    snprintf(text, sizeof(text), "{\"sidetail\":\"checkpoint\",\"version\":1,\"xxh3\":\"%016llx\"}\n%s\n",
-             (unsigned long long)XXH3_64bits(body, strlen(body)), body);
-    put_file(text);
-    struct checkpoint *c = load(WEEK);
-    const struct position *pos = checkpoint_get(c, "a");
-    assert_non_null(pos);
-    assert_int_equal(pos->at.file.offset, 5);
-    assert_int_equal(pos->newest_ns, 0);
-    assert_int_equal(count("checkpoint.json.corrupt-"), 0);
-    checkpoint_free(c);
-}
-
 static void test_directory(void **state)
 {
     (void)state;
@@ -503,7 +458,7 @@ int main(void)
         TEST(test_survives),        TEST(test_saves_only_changes),
         TEST(test_without_a_file),  TEST(test_damage),
         TEST(test_not_ours),        TEST(test_directory),
-        TEST(test_newer),           TEST(test_older),
+
         TEST(test_retention),       TEST(test_retention_waits_after_start),
         TEST(test_restored_expire), TEST(test_killed_while_saving),
         TEST(test_full_disk),

@@ -24,6 +24,12 @@ static void assert_same(const struct position *a, const struct position *b)
     assert_int_equal(a->mid_line, b->mid_line);
     assert_true(a->newest_ns == b->newest_ns);
     assert_memory_equal(&a->outline, &b->outline, sizeof(a->outline));
+    assert_int_equal(a->tears.count, b->tears.count);
+    for (unsigned i = 0; i < a->tears.count; i++) {
+        const struct file_tear *p = &a->tears.at[i], *q = &b->tears.at[i];
+        assert_true(p->offset == q->offset && p->time_ns == q->time_ns);
+        assert_true(p->before.len == q->before.len && p->before.hash == q->before.hash);
+    }
     for (int s = 0; s < STREAM_COUNT; s++) {
         assert_int_equal(a->held_set[s], b->held_set[s]);
     }
@@ -82,6 +88,13 @@ static void test_files_survive(void **state)
                 pos.held_set[s] = flags & (2 << s);
                 pos.held[s] = file_place(seeds[i] ^ (uint64_t)s);
             }
+            for (pos.tears.count = 0;
+                 seeds[i] > 1 && (int)pos.tears.count < (flags == 7 ? FILE_TEARS_MAX : flags);
+                 pos.tears.count++) {
+                const struct file_pos *at = &pos.at.file;
+                pos.tears.at[pos.tears.count] =
+                    (struct file_tear){at->offset, -(int64_t)pos.tears.count, at->tail};
+            }
             there_and_back(&pos);
         }
     }
@@ -107,7 +120,8 @@ static void test_text_is_as_documented(void **state)
                            .held_set = {true, false},
                            .held = {{.file = {{0, 0, 0, 0}, 0, 0, {0, 0}}}},
                            .mid_line = true,
-                           .outline = {2, {0x1f, [14] = 0xa0}}};
+                           .outline = {2, {0x1f, [14] = 0xa0}},
+                           .tears = {2, {{5, 77, {0xef, 5}}, {7, 0, {0, 0}}}}};
     assert_int_equal(position_write(&text, &pos), 0);
     const char *expected = "{\"kind\":\"file\",\"at\":{\"dev\":\"fe00\",\"ino\":\"1a2b\",\"head\":"
                            "\"0000000000000abc\",\"head_len\":7,"
@@ -115,7 +129,9 @@ static void test_text_is_as_documented(void **state)
                            "{\"stdout\":{\"dev\":\"0\",\"ino\":\"0\","
                            "\"head\":\"0000000000000000\","
                            "\"head_len\":0,\"offset\":0,\"mtime\":0}},\"mid_line\":true,"
-                           "\"outline\":\"021f00000000000000000000000000a0\"}";
+                           "\"outline\":\"021f00000000000000000000000000a0\",\"tears\":[{\"offset\":5,"
+                           "\"time\":77,\"tail\":\"00000000000000ef\",\"tail_len\":5},{\"offset\":7,"
+                           "\"time\":0}]}";
     assert_int_equal(text.len, strlen(expected));
     assert_memory_equal(text.data, expected, text.len);
     buf_free(&text);
@@ -145,6 +161,13 @@ static void test_same(void **state)
     assert_false(position_same(&a, &b));
     b = a;
     b.outline.sums[7] = 1;
+    assert_false(position_same(&a, &b));
+    a.tears = b.tears = (struct file_tears){1, {{3, 4, {5, 2}}}};
+    b.at = a.at, b.mid_line = a.mid_line, b.outline = a.outline;
+    assert_true(position_same(&a, &b));
+    b.tears.at[0].time_ns++;
+    assert_false(position_same(&a, &b));
+    b.tears.count = 0;
     assert_false(position_same(&a, &b));
     b = a;
     b.at.file.file.head_len--;
@@ -177,7 +200,8 @@ static void test_same_times(void **state)
 
 #define AT_OFFSET_5                                                                                          \
     "\"dev\":\"1\",\"ino\":\"2\",\"head\":\"0000000000000003\",\"head_len\":4,\"offset\":5,\"mtime\":6"
-#define AT "{" AT_OFFSET_5 "}"
+#define AT   "{" AT_OFFSET_5 "}"
+#define TEAR "{\"offset\":3,\"time\":1}"
 
 static int parse(const char *text)
 {
@@ -197,6 +221,7 @@ static void test_refuses_what_is_no_position(void **state)
     (void)state;
     assert_int_equal(parse("{\"kind\":\"file\",\"at\":" AT "}"), 0);
     assert_int_equal(parse("{\"kind\":\"file\",\"at\":" AT ",\"held\":{}}"), 0);
+    assert_int_equal(parse("{\"kind\":\"file\",\"at\":" AT ",\"tears\":[" TEAR "," TEAR "]}"), 0);
     assert_int_equal(parse("{\"kind\":\"file\",\"at\":{" AT_OFFSET_5 ",\"tail\":\"3\",\"tail_len\":5}}"), 0);
     static const char *const wrong[] = {
         "3",
@@ -234,6 +259,15 @@ static void test_refuses_what_is_no_position(void **state)
         "{\"kind\":\"file\",\"at\":{" AT_OFFSET_5 ",\"tail\":\"3\",\"tail_len\":-1}}",
         "{\"kind\":\"file\",\"at\":{" AT_OFFSET_5 ",\"tail\":\"x\",\"tail_len\":1}}",
         "{\"kind\":\"file\",\"at\":{" AT_OFFSET_5 ",\"tail\":3}}",
+        "{\"kind\":\"file\",\"at\":" AT ",\"tears\":{}}",
+        "{\"kind\":\"file\",\"at\":" AT ",\"tears\":[]}",
+        "{\"kind\":\"file\",\"at\":" AT ",\"tears\":[3]}",
+        "{\"kind\":\"file\",\"at\":" AT ",\"tears\":[{\"offset\":0,\"time\":1}]}",
+        "{\"kind\":\"file\",\"at\":" AT ",\"tears\":[{\"offset\":3}]}",
+        "{\"kind\":\"file\",\"at\":" AT ",\"tears\":[" TEAR ",{\"offset\":3,\"time\":1,\"tail\":\"1\","
+        "\"tail_len\":4}]}",
+        "{\"kind\":\"file\",\"at\":" AT ",\"tears\":[" TEAR "," TEAR "," TEAR "," TEAR "," TEAR "," TEAR
+        "," TEAR "," TEAR "," TEAR "]}",
         "{\"kind\":\"api\",\"at\":{\"time\":1,\"lines\":-1}}",
         "{\"kind\":\"api\",\"at\":{\"time\":1,\"lines\":4294967296}}",
         "{\"kind\":\"api\",\"at\":{\"time\":\"1\",\"lines\":1}}",

@@ -92,6 +92,9 @@ void segment_reset_empty(struct segment *seg);
 /* Notes what stands before its offset, and returns that as a position. What cannot be read is left out. */
 struct file_pos segment_note(struct segment *seg);
 
+/* What stands before its offset. It is not noted. */
+struct file_tail segment_tail(struct segment *seg);
+
 /* A plain file that was truncated: to its beginning, known by what it holds now. */
 void segment_restart(struct segment *seg);
 
@@ -122,6 +125,11 @@ bool segment_copies(struct segment *seg, struct segment *live);
 /* Goes to an offset; backwards in an archive it unpacks anew. 0; -1 when it cannot (an archive: fewer bytes, or
  * damaged). */
 int segment_seek(struct segment *seg, uint64_t offset);
+
+#define SEGMENT_LITTLE 2097152 /* bytes that may be unpacked at once */
+/* Unpacks more of an archive, towards the offset, until `until_ns` (monotonic). Is there more to do than little, which segment_seek may do
+ * at once? Not where it ends, or is damaged. */
+bool segment_unpack(struct segment *seg, uint64_t offset, int64_t until_ns);
 
 /* Reads up to `cap` bytes from the offset on, which does not move. Bytes read, 0 at the end (which is where a
  * archive is damaged), -1 (errno). */

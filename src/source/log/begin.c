@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/metrics.h"
 #include "cut.h"
+#include "tears.h"
 
 /* What a position means in terms of a listing. */
 struct start {
@@ -114,14 +115,27 @@ static bool is_line_end(struct segment *seg, uint64_t offset)
     return read && before == '\n';
 }
 
+static struct file_tail tail_at(struct segment *seg, uint64_t offset)
+{
+    struct file_tail tail = {0};
+    if (segment_seek(seg, offset) == 0) {
+        tail = segment_tail(seg);
+    }
+    segment_seek(seg, 0);
+    return tail;
+}
+
 /* Where reading goes on in a file that was cut. What is left of an unfinished line is taken up: but not
  * where it would be read together with what was torn. */
-static struct position position_in_cut(struct segment *seg, const struct position *pos, uint64_t go_on,
-                                       bool framed)
+static struct position position_in_cut(struct segment *seg, const struct position *pos,
+                                       const struct cut *found, bool framed)
 {
+    uint64_t go_on = found->go_on;
     struct position cut = *pos;
     bool clean = framed || is_line_end(seg, go_on);
     cut.mid_line = false;
+    cut.tears.count = (uint8_t)found->tears;
+    tears_begin(&cut.tears, go_on, tail_at(seg, go_on));
     cut.at.file.offset = go_on;
     cut.at.file.tail.len = 0;
     for (int s = 0; s < STREAM_COUNT; s++) {
@@ -144,7 +158,7 @@ static bool find_cut_at(const struct begin *b, struct listing *l, size_t i, cons
         return false;
     }
     start->found = cut;
-    start->cut = position_in_cut(seg, pos, cut.go_on, b->decoder && b->decoder->framing);
+    start->cut = position_in_cut(seg, pos, &cut, b->decoder && b->decoder->framing);
     start->at = (ssize_t)i;
     return true;
 }
@@ -190,11 +204,14 @@ static enum intake_result locate_held(const struct begin *b, struct intake *in, 
 }
 
 /* Finds the position in the listing. A file that cannot be opened may be the one: then it is waited for. */
-static enum intake_result locate(const struct begin *b, struct intake *in, struct listing *l,
-                                 const struct position *pos, struct start *start)
+static enum intake_result locate(struct begin *b, struct intake *in, struct listing *l,
+                                 const struct position *pos, struct start *start, bool at_once)
 {
     const struct file_pos *at = &pos->at.file;
     start->at = find_inode(l, at);
+    if (start->at < 0 && !at_once && unpacking_go_on(&b->unpacking, l, at)) {
+        return INTAKE_LATER;
+    }
     start->at = start->at >= 0 ? start->at : listing_find_content(l, 0, at);
     if (start->at < 0 && (find_stray(b, in, l, pos, at) || intake_add_copy(in, l, at))) {
         return INTAKE_AGAIN;
@@ -286,13 +303,14 @@ static void begin_at(struct begun *out, struct intake *in, struct listing *l, co
     }
     segment_note(head);
     out->mid_line = !out->replay.active && pos->mid_line;
+    out->tears = pos->tears;
 }
 
 static enum intake_result begin_once(struct begin *b, struct intake *in, struct listing *l,
-                                     const struct position *pos, struct begun *out)
+                                     const struct position *pos, bool at_once, struct begun *out)
 {
     struct start start = {.count = l->count, .at = -1, .held = {-1, -1}};
-    enum intake_result result = pos ? locate(b, in, l, pos, &start) : INTAKE_DONE;
+    enum intake_result result = pos ? locate(b, in, l, pos, &start, at_once) : INTAKE_DONE;
     if (result == INTAKE_DONE) {
         result = intake_prepare(in, l, start.count);
     }
@@ -424,7 +442,7 @@ bool begin_note_end(const char *path, const struct ownership *o, const struct de
 /* -- the whole --------------------------------------------------------------------------------- */
 
 static enum intake_result try_listing(struct begin *b, struct intake *in, const struct position *pos,
-                                      struct begun *out)
+                                      bool at_once, struct begun *out)
 {
     struct listing l;
     enum intake_result result = INTAKE_LATER;
@@ -434,7 +452,7 @@ static enum intake_result try_listing(struct begin *b, struct intake *in, const 
         } else if (b->from_end && !pos) {
             result = begin_at_end(b, in, &l);
         } else {
-            result = begin_once(b, in, &l, pos, out);
+            result = begin_once(b, in, &l, pos, at_once, out);
         }
     }
     listing_free(&l);
@@ -452,18 +470,27 @@ void begin_try(struct begin *b, struct intake *in, const struct position *known,
     }
     enum intake_result result = INTAKE_AGAIN;
     for (int i = 0; i < INTAKE_TRIES && result == INTAKE_AGAIN; i++) {
-        result = try_listing(b, in, pos, out);
+        result = try_listing(b, in, pos, i > 0, out); /* listed anew, it would be unpacked anew */
     }
     intake_drop_strays(in);
     b->done = result == INTAKE_DONE;
+    if (b->done) {
+        unpacking_free(&b->unpacking);
+    }
     if (b->done && known && !pos) {
         log_warn("the checkpoint knows this log from another source: it says nothing of where to go on",
                  KV("path", in->path));
     }
 }
 
+bool begin_unpacks(const struct begin *b)
+{
+    return !b->done && unpacking_any(&b->unpacking);
+}
+
 void begin_free(struct begin *b)
 {
+    unpacking_free(&b->unpacking);
     free(b->initial);
     b->initial = NULL;
 }

@@ -5,6 +5,7 @@
 #include "decode/decode.h"
 #include "intake.h"
 #include "replay.h"
+#include "unpacking.h"
 
 struct begin {
     /* Where no position is known: behind what is there now, or at this position, or else at the beginning. The
@@ -17,6 +18,7 @@ struct begin {
     bool complete;
     int64_t saved_ns; /* what was made since is new, too: checkpoint_saved_before. Set by the follow */
     struct file_pos *initial;      /* owned; NULL: none */
+    struct unpacking unpacking;    /* in begin.c's hands */
     const struct decoder *decoder; /* of the log; NULL: not known yet, it has lines. Set by its follow */
 };
 
@@ -24,13 +26,16 @@ struct begin {
 struct begun {
     struct replay replay;
     bool cut;      /* it begins in a file that was cut off: the position is to be marked at once */
-    bool mid_line; /* as of struct position */
+    bool mid_line; /* as of struct position, and so are these */
+    struct file_tears tears;
 };
 
 /* Tries to find where to begin, and fills the chain from there on. `known`: the log's position; NULL: it has
  * none. Files that are gone or cannot be read are counted and logged. */
 void begin_try(struct begin *b, struct intake *in, const struct position *known, struct begun *out);
 void begin_free(struct begin *b);
+/* It was not found yet, for there is more to unpack: it is to be tried again in the next turn of the loop. */
+bool begin_unpacks(const struct begin *b);
 
 /* Where a log ends now, behind its last whole line or record, but for files that are new (`saved_ns` as above):
  * `begin.initial` for one that is followed later. `o`: what it allows is looked at; NULL: anything. False: there is

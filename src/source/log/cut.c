@@ -7,6 +7,7 @@
 #include "cut_times.h"
 #include "hole.h"
 #include "outline.h"
+#include "tears.h"
 
 #define BLOCK 16384
 #define AGAIN 65536 /* bytes that are read again where it cannot be told which of them are new */
@@ -25,9 +26,29 @@ struct known {
     bool head;  /* its first KiB, or what it had of that */
     bool small; /* the KiB or less before the position, of which the others tell, is all that there was */
     bool half;  /* the first half of that */
-    /* Of that: up to here it is, behind a line, and no further than there it may be; 0: nothing of it is. */
-    uint64_t sure, maybe;
+    /* Of that: up to here it is, behind a line, and no further than there it may be; 0: nothing of it is. As in struct
+     * outline_known. */
+    uint64_t sure, surer, maybe;
+    unsigned tears; /* up to the last of so many it is */
 };
+
+static bool is_known_tear(struct segment *seg, const struct file_tear *tear)
+{
+    char bytes[FILE_TAIL_MAX];
+    uint32_t len = tear->before.len;
+    return len > 0 && read_from(seg, tear->offset - len, bytes, len) == len &&
+           XXH3_64bits(bytes, len) == tear->before.hash;
+}
+
+/* How many there are before the last of which all is as it was. */
+static unsigned count_tears(struct segment *seg, const struct file_tears *tears)
+{
+    unsigned count = 0;
+    while (count < tears->count && is_known_tear(seg, &tears->at[count])) {
+        count++;
+    }
+    return count;
+}
 
 static struct known find_known(struct segment *seg, const struct position *pos)
 {
@@ -38,16 +59,19 @@ static struct known find_known(struct segment *seg, const struct position *pos)
     if (seg->archive && !head) {
         return (struct known){0};
     }
+    unsigned tears = count_tears(seg, &pos->tears); /* which stand before the rest */
     uint64_t begin = at->offset - at->tail.len;
     size_t n = read_from(seg, begin, bytes, at->tail.len);
     bool whole = n > 0 && n == at->tail.len && XXH3_64bits(bytes, n) == at->tail.hash;
     struct outline_known lines =
-        whole ? (struct outline_known){n, n} : outline_known(&pos->outline, bytes, n);
+        whole ? (struct outline_known){n, n, n} : outline_known(&pos->outline, bytes, n);
     return (struct known){.head = head,
                           .small = begin == 0,
                           .half = outline_half(&pos->outline, at->tail.len, bytes, n),
                           .sure = lines.sure > 0 ? begin + lines.sure : 0,
-                          .maybe = lines.sure > 0 ? begin + lines.maybe : 0};
+                          .surer = lines.surer > 0 ? begin + lines.surer : 0,
+                          .maybe = lines.sure > 0 ? begin + lines.maybe : 0,
+                          .tears = tears};
 }
 
 /* Is it the file that the position was taken in, by its times? No two logs that have some begin alike. */
@@ -147,20 +171,33 @@ static struct cut unsure(struct segment *seg, uint64_t limit)
     return (struct cut){.kind = CUT_UNSURE, .go_on = go_on, .passed = go_on};
 }
 
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
 /* Where it was cut, nothing that was written since is old. */
 static uint64_t limit_of(const struct segment *seg, const struct position *pos)
 {
     return seg->archive || seg->size > pos->at.file.offset ? pos->at.file.offset : seg->size;
 }
 
-/* Of records that are no lines it is not known which stand behind another. */
+/* Of records that are no lines it is not known which stand behind another; nor is it of lines where the position stood
+ * behind none. */
 static struct cut go_on_by_times(struct segment *seg, const struct position *pos,
                                  const struct decoder *decoder, const struct known *known)
 {
     bool framed = decoder && decoder->framing, lines = !framed && (known->sure > 0 || !known->head);
-    struct cut_range range = {.from = lines ? known->sure : 0,
-                              .sure = known->sure,
-                              .limit = lines ? known->maybe : limit_of(seg, pos)};
+    struct cut_range range = {.from = lines ? known->surer : 0,
+                              .sure = known->surer,
+                              .limit = lines && !tears_open(&pos->tears) ? known->maybe : limit_of(seg, pos)};
+    const struct file_tear *tear = known->tears > 0 ? &pos->tears.at[known->tears - 1] : NULL;
+    if (tear && tear->offset >= range.from) {
+        range.from = tear->offset;
+        range.sure = larger(range.sure, range.from);
+        range.limit = larger(range.limit, range.from);
+        range.tear = tear;
+    }
     uint64_t go_on = 0;
     switch (cut_times_find(seg, decoder, &range, pos->newest_ns, &go_on)) {
     case TIMES_TELL:
@@ -170,7 +207,7 @@ static struct cut go_on_by_times(struct segment *seg, const struct position *pos
     case TIMES_NONE:
         break;
     }
-    return (struct cut){.kind = CUT_NOT};
+    return tear ? sure(framed ? range.from : behind_torn(seg, range.from)) : (struct cut){.kind = CUT_NOT};
 }
 
 static struct cut go_on_by_content(struct segment *seg, const struct position *pos, const struct known *known)
@@ -199,5 +236,6 @@ struct cut cut_find(struct segment *seg, const struct position *pos, const struc
         cut = go_on_by_content(seg, pos, &known);
     }
     segment_seek(seg, seg->archive ? 0 : stood);
+    cut.tears = known.tears;
     return cut;
 }

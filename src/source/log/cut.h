@@ -20,6 +20,7 @@ struct cut {
     uint64_t go_on;
     /* UNSURE: bytes before `go_on` that may be new, which are too many to be read again: they may be lost */
     uint64_t passed;
+    unsigned tears; /* so many of the position's first ones are still in it */
 };
 
 /* What became of a file in which the position does not stand any more. A plain file is known by its inode

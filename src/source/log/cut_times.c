@@ -5,12 +5,9 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "tears.h"
 
 #define LOOK_AT 1048576 /* bytes at a time */
-
-/* What a machine may not have written to the disk yet: vm.dirty_expire_centisecs, and the time that it
- * takes. */
-#define UNWRITTEN (35 * NS_PER_S)
 
 struct scan {
     const struct decoder *decoder;
@@ -18,6 +15,7 @@ struct scan {
     const struct cut_range *range;
     int64_t newest_ns;
 
+    uint64_t limit;    /* as of the range, or before it */
     bool any, any_old; /* lines with times; old ones */
     uint64_t old_end;  /* behind the last old line */
     int64_t high;      /* the newest time of the old ones; INT64_MIN: not known */
@@ -40,7 +38,7 @@ static bool is_old(struct scan *s, int64_t ns, uint64_t at, uint64_t end)
     if (end <= s->range->sure) {
         return true;
     }
-    if (at >= s->range->limit || ns > s->newest_ns) {
+    if (at >= s->limit || ns > s->newest_ns) {
         return false;
     }
     return !s->broken || (ns > s->high && (!s->torn || ns < s->newest_ns - UNWRITTEN));
@@ -49,6 +47,10 @@ static bool is_old(struct scan *s, int64_t ns, uint64_t at, uint64_t end)
 /* An entry from `at` to `end`. `torn`: it does not begin where the line does, or zeros stand before it. */
 static void see(struct scan *s, int64_t ns, uint64_t at, uint64_t end, bool torn)
 {
+    if (!s->any && s->range->tear && ns != s->range->tear->time_ns) {
+        torn = true;
+        s->limit = at;
+    }
     if (!s->broken && (torn || clock_fell_back(s->high, ns))) {
         s->broken = true;
         s->break_at = at;
@@ -159,7 +161,7 @@ static size_t see_lines(struct scan *s, const char *p, const char *end, uint64_t
             s->tear |= used > 0;
         }
         s->tear &= !entry && !whole;
-        *done = used > 0 && here >= s->range->limit;
+        *done = used > 0 && here >= s->limit;
         at = used > 0 ? begin + used : at;
     }
     return (size_t)(at - p);
@@ -205,6 +207,7 @@ enum cut_times cut_times_find(struct segment *seg, const struct decoder *decoder
     }
     struct scan s = {.decoder = decoder ? decoder : find_decoder(seg, bytes),
                      .range = range,
+                     .limit = range->limit,
                      .newest_ns = newest_ns,
                      .any_old = range->from > 0,
                      .old_end = range->from,

@@ -10,6 +10,9 @@ struct cut_range {
     uint64_t from;  /* where a line begins; all before it is old */
     uint64_t sure;  /* lines that end before or here are old */
     uint64_t limit; /* lines that begin here or behind are new */
+    /* `from` is behind this one. Where it is not the entry that was read there, all from there on is new. NULL: nothing
+     * is known of a tear there. */
+    const struct file_tear *tear;
 };
 
 enum cut_times {

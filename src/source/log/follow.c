@@ -31,7 +31,7 @@ static bool is_live(const struct follow *f)
 static bool went_on(struct follow *f, enum intake_result result)
 {
     if (result == INTAKE_DONE) {
-        progress_start_line(&f->progress);
+        progress_start_file(&f->progress);
     }
     return result == INTAKE_DONE;
 }
@@ -111,7 +111,7 @@ static void leave_head(struct follow *f)
         f->env->others.left(f->env->others.arg, &end, is_copy(head) ? follow_key(f) : NULL);
     }
     chain_drop_head(&f->chain);
-    progress_start_line(&f->progress);
+    progress_start_file(&f->progress);
     f->grace_since_ns = 0;
     if (f->chain.head &&
         f->chain.head->offset > 0) { /* read before as another log's: nothing may come to mark */
@@ -216,6 +216,10 @@ enum follow_state follow_read(struct follow *f)
     enum follow_state state;
     if ((f->deferred || shelf_holds(&f->chain)) && !resume_open(f)) {
         return FOLLOW_WAITS;
+    }
+    if (begin_unpacks(&f->begin) && !f->gone) {
+        resume_unpack(f);
+        return FOLLOW_MORE;
     }
     if (!f->chain.head || shelf_holds(&f->chain)) {
         return f->gone ? finish(f) : FOLLOW_IDLE;

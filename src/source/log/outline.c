@@ -67,7 +67,10 @@ struct outline_known outline_known(const struct file_outline *outline, const cha
             break;
         }
         known.maybe = (size_t)(p - bytes);
-        known.sure = i < LINES ? known.maybe : known.sure;
+        if (i < LINES) {
+            known.surer = known.sure;
+            known.sure = known.maybe;
+        }
     }
     return known;
 }

@@ -6,10 +6,10 @@
 
 struct file_outline outline_of(const char *tail, size_t len);
 
-/* How many bytes are as they were, up to behind a line's end: so many are, or 0; and no more than that may
- * be. */
+/* How many bytes are as they were, up to behind a line's end: so many are, or 0, where one time in 256 it is another
+ * line that has the sum; so many at least, by two sums; and no more than that may be. */
 struct outline_known {
-    size_t sure, maybe;
+    size_t sure, surer, maybe;
 };
 
 /* Of a file that held a tail, `len` bytes stand there now, which are no more than the tail had. */

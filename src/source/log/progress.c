@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "tears.h"
 
 static struct held *held_of(struct progress *p)
 {
@@ -39,6 +40,10 @@ void progress_mark(struct progress *p)
         segment_refresh(head); /* the file grew: the more of it is known, the surer it is found again */
     }
     pos.at.file = segment_note(head);
+    if (p->held) {
+        tears_note(&p->held->tears, head->offset, pos.at.file.tail);
+        pos.tears = p->held->tears;
+    }
     if (pos.at.file.tail.len > 0 && !head->archive) {
         pos.outline = head->outline;
     }
@@ -91,6 +96,13 @@ void progress_begin(struct progress *p, const struct replay *replay, bool mid_li
     p->mid_line = mid_line;
 }
 
+void progress_begin_torn(struct progress *p, const struct file_tears *tears)
+{
+    if (tears->count > 0 || p->held) {
+        held_of(p)->tears = *tears;
+    }
+}
+
 void progress_start_line(struct progress *p)
 {
     p->mid_line = false;
@@ -105,6 +117,17 @@ static struct chain_offset at_head(const struct progress *p)
 bool progress_rereads(struct progress *p)
 {
     return replays(p) && replay_goes_on(&p->held->replay, at_head(p));
+}
+
+void progress_start_file(struct progress *p)
+{
+    const struct segment *head = p->chain->head;
+    bool copy = head && head->offset > 0;
+    p->mid_line = false;
+    if (p->held && !copy &&
+        !(head && progress_rereads(p))) { /* then they are of the file in which that ends */
+        p->held->tears.count = 0;
+    }
 }
 
 /* Docker notes when a container ended before it starts it again. The last pieces may be written a moment later than
@@ -130,10 +153,42 @@ static void note_run(struct progress *p, struct record *rec)
     }
 }
 
+/* What is behind the head's offset stands behind a tear. */
+static void tear(struct progress *p)
+{
+    struct segment *head = p->chain->head;
+    if (!progress_rereads(p)) { /* else it is known */
+        struct file_tears *tears = &held_of(p)->tears;
+        struct file_tail before = {0};
+        if (!tears_open(tears)) { /* of many lines on end, progress_mark looks at the last one */
+            before = segment_tail(head);
+        }
+        tears_begin(tears, head->offset, before);
+    }
+}
+
+/* Before the first record behind a tear is put: by its time that is known. */
+static void end_tear(struct progress *p, const struct record *rec)
+{
+    int64_t ns;
+    struct segment *head = p->chain->head;
+    if (rec->malformed || p->mid_line || replays(p)) {
+        return;
+    }
+    if (clock_parse(rec->time, &ns) == 0) {
+        tears_end(&p->held->tears, head->offset, segment_tail(head), ns);
+    } else {
+        tears_drop(&p->held->tears, head->offset - 1); /* nothing here has a time */
+    }
+}
+
 static void put(struct progress *p, struct record *rec)
 {
     if (replays(p) && replay_delivered(&p->held->replay, rec->stream, at_head(p))) {
         return;
+    }
+    if (p->held && tears_open(&p->held->tears)) {
+        end_tear(p, rec);
     }
     note_run(p, rec);
     unsigned result = feed_put(p->feed, rec);
@@ -149,6 +204,9 @@ void progress_put(struct progress *p, struct record *rec, size_t len, bool cut)
     put(p, rec);
     p->mid_line = cut;
     segment_consume(p->chain->head, len);
+    if (rec->malformed) {
+        tear(p);
+    }
 }
 
 bool progress_holds(const struct progress *p)
@@ -194,6 +252,9 @@ void progress_skip(struct progress *p, size_t len)
         progress_flush(p); /* the rest of an unfinished line may be what is passed over */
     }
     segment_consume(p->chain->head, len);
+    if (len > 0) {
+        tear(p);
+    }
 }
 
 void progress_forget(struct progress *p)

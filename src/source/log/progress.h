@@ -7,11 +7,12 @@
 #include "record/pending.h"
 #include "replay.h"
 
-/* What few logs have at a time: unfinished lines, and what is read again for their sake. */
+/* What few logs have at a time: unfinished lines, what is read again for their sake, and tears. */
 struct held {
     struct pending holds[STREAM_COUNT];
     int64_t since_ns[STREAM_COUNT]; /* the time of the unfinished line's first piece; 0: unknown */
     struct replay replay;
+    struct file_tears tears; /* as of struct position, of the head */
 };
 
 /* Only progress.c writes this. */
@@ -36,8 +37,12 @@ void progress_close(struct progress *p);
 
 /* Reading begins at the head's offset, as the position said; `newest_ns` as there. */
 void progress_begin(struct progress *p, const struct replay *replay, bool mid_line, int64_t newest_ns);
-/* What comes next is in another file: it begins with a line. */
+/* Likewise: the position's, as far as they hold. */
+void progress_begin_torn(struct progress *p, const struct file_tears *tears);
+/* What comes next begins with a line. */
 void progress_start_line(struct progress *p);
+/* What comes next is in another file, or in a copy of it. */
+void progress_start_file(struct progress *p);
 
 /* Puts the record that was made of the next `len` bytes of the head, and moves the head's offset behind them.
  * `cut`: the line goes on there. Records that are delivered already are left out. */

@@ -47,15 +47,22 @@ static void try_to_begin(struct follow *f)
     if (f->begin.done) {
         f->unread = false;
         progress_begin(&f->progress, &begun.replay, begun.mid_line, newest);
+        progress_begin_torn(&f->progress, &begun.tears);
         bool own = f->mark_at_open && !known && head && head->id.head_len > 0;
         /* What begins amid a log: the next start goes on here, though nothing should be written till then. */
         if (head && (begun.cut || amid || own)) {
             progress_mark(&f->progress);
         }
     }
-    if (head) {
+    f->unread |= begin_unpacks(&f->begin); /* where it is deleted meanwhile */
+    if (head || begin_unpacks(&f->begin)) {
         follow_ready(f);
     }
+}
+
+void resume_unpack(struct follow *f)
+{
+    try_to_begin(f);
 }
 
 void resume_begin(struct follow *f)
@@ -109,7 +116,7 @@ static void go_on_behind(struct follow *f)
     }
     chain_remember_end(&f->chain, &end);
     chain_drop_head(&f->chain);
-    progress_start_line(&f->progress);
+    progress_start_file(&f->progress);
     follow_ready(f);
 }
 

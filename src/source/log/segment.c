@@ -11,6 +11,8 @@
 #include "base/plain_file.h"
 #include "outline.h"
 
+#define PIECE 262144 /* bytes that are unpacked between two looks at the clock */
+
 /* Up to `len` bytes at an absolute offset of a plain file; short only at its end. */
 static ssize_t read_at(int fd, char *buf, size_t len, uint64_t offset)
 {
@@ -260,6 +262,9 @@ static int head_is(struct segment *seg, const struct file_id *id)
     if (id->head_len > FILE_ID_HEAD) {
         return 0;
     }
+    if (seg->archive && seg->offset > 0) { /* its head is not at hand any more */
+        return id->head_len == seg->id.head_len && id->head_hash == seg->id.head_hash ? 1 : -1;
+    }
     ssize_t len = seg->archive ? read_head(seg, head) : read_at(seg->fd, head, id->head_len, 0);
     return len < 0 ? -1 : len >= (ssize_t)id->head_len && XXH3_64bits(head, id->head_len) == id->head_hash;
 }
@@ -307,6 +312,15 @@ static bool note_tail(struct segment *seg, uint32_t len)
     seg->tail.hash = XXH3_64bits(bytes, len);
     seg->outline = outline_of(bytes, len);
     return true;
+}
+
+struct file_tail segment_tail(struct segment *seg)
+{
+    char room[FILE_TAIL_MAX];
+    const char *bytes;
+    uint32_t len = seg->offset < FILE_TAIL_MAX ? (uint32_t)seg->offset : FILE_TAIL_MAX;
+    bool there = len > 0 && bytes_before(seg, seg->offset, len, room, &bytes) == 1;
+    return there ? (struct file_tail){XXH3_64bits(bytes, len), len} : (struct file_tail){0};
 }
 
 struct file_pos segment_note(struct segment *seg)
@@ -445,6 +459,15 @@ int segment_seek(struct segment *seg, uint64_t offset)
         segment_consume(seg, (size_t)n);
     }
     return seg->offset == offset ? 0 : -1;
+}
+
+bool segment_unpack(struct segment *seg, uint64_t offset, int64_t until_ns)
+{
+    bool more = offset > seg->offset + SEGMENT_LITTLE;
+    while (more && clock_monotonic() < until_ns) {
+        more = segment_seek(seg, seg->offset + PIECE) == 0 && offset > seg->offset + SEGMENT_LITTLE;
+    }
+    return more;
 }
 
 ssize_t segment_read(struct segment *seg, char *buf, size_t cap)
