@@ -13,9 +13,9 @@
 #include "base/metrics.h"
 #include "base/real_path.h"
 #include "discover/log_driver.h"
+#include "say.h"
 #include "source/left_out.h"
 #include "source/log/begin.h"
-#include "source/unreadable.h"
 
 /* How long a new container's metadata may be late before it is tagged by its id alone. */
 #define METADATA_WAIT (2 * NS_PER_S)
@@ -58,45 +58,6 @@ static void unwatch_log(struct container *c)
     c->untold = false;
 }
 
-/* Notes what keeps its lines from being collected as they should be. */
-static void note(const struct container *c, struct status_note **note, const char *reason, const char *detail)
-{
-    char id[ID_LEN + 1];
-    snprintf(id, sizeof(id), "%.12s", c->id);
-    status_note(note, &(struct status_left){.service = c->tags ? c->tags->service : NULL,
-                                            .container = c->tags ? c->tags->container : NULL,
-                                            .id = c->tags ? c->tags->id : id,
-                                            .file = c->log.path,
-                                            .reason = reason,
-                                            .detail = detail,
-                                            .problem = true});
-}
-
-/* Says once what keeps its log from being read, where that has lasted from one look to the next. */
-static void say_fault(struct container *c, enum log_place_fault before)
-{
-    static const char *const what[] = {
-        [LOG_PLACE_LOST] = "a container's log is a link, and nothing can be found where it leads",
-        [LOG_PLACE_ODD] = "a container's log is no regular file: its lines cannot be collected"};
-    static const char *const hint[] = {
-        [LOG_PLACE_LOST] =
-            "where sidetail runs in a container, mount what the link leads to at the same path",
-        [LOG_PLACE_ODD] = ""};
-    enum log_place_fault fault = c->place.fault;
-    if (fault == LOG_PLACE_GOOD) {
-        c->fault_logged = false;
-        status_note(&c->faulty, NULL);
-    } else if (fault == before && !c->fault_logged) {
-        c->fault_logged = true;
-        metrics.refused_links++;
-        log_warn(what[fault], KV("path", c->log.path), KV("target", c->place.target),
-                 KV("hint", hint[fault]));
-        struct error detail;
-        error_set(&detail, "%s: it leads to %s", what[fault], c->place.target);
-        note(c, &c->faulty, "link", detail.text);
-    }
-}
-
 /* Finds where its log lies now. */
 static void find_log(struct container *c)
 {
@@ -105,7 +66,7 @@ static void find_log(struct container *c)
         follow_move(c->follow, c->place.path, c->place.alias);
         unwatch_log(c);
     }
-    say_fault(c, before);
+    container_say_fault(c, before);
 }
 
 /* Something has happened to `name`, in a directory where the log, or a link to it, bears the name `log`. */
@@ -204,13 +165,6 @@ static void forget_from(struct container *c)
     c->from = NULL;
 }
 
-static void drop_notes(struct container *c)
-{
-    status_note(&c->left_out, NULL);
-    status_note(&c->unread, NULL);
-    status_note(&c->faulty, NULL);
-}
-
 void container_free(struct container *c)
 {
     tailer_unfollow(c->source->tailer, c->follow);
@@ -218,7 +172,7 @@ void container_free(struct container *c)
     watch_close(c->log_watch);
     tags_unref(c->tags);
     forget_from(c);
-    drop_notes(c);
+    container_say_nothing(c);
     free(c->dir);
     metadata_log_free(&c->log);
     log_place_free(&c->place);
@@ -330,14 +284,7 @@ static void metadata_failed(struct container *c, const struct error *err, int wh
     if (late || c->settled) {
         return;
     }
-    struct error detail;
-    error_set(&detail, "its lines carry only its id: %s", err->text);
-    note(c, &c->unread, "metadata", detail.text);
-    if (!c->metadata_logged) {
-        metrics.metadata_errors++;
-        log_warn("a container's metadata cannot be read: its lines carry only its id until it can",
-                 KV("container", c->id), KV("error", err->text));
-        c->metadata_logged = true;
+    if (container_say_unread(c, err)) {
         container_tag(c, &(struct identity){.id = c->id});
     }
 }
@@ -375,29 +322,6 @@ static int64_t metadata_time(const struct container *c)
     return stat(path, &st) == 0 ? clock_of_timespec(st.st_mtim) : 0;
 }
 
-/* Its driver writes no log that can be read here: says so once, of a container that is wanted. */
-static void say_unreadable(struct container *c, const struct metadata *meta)
-{
-    struct tags *tags = tags_if_wanted(c, &meta->who);
-    if (!tags) {
-        return;
-    }
-    note_driver(&c->left_out, tags, meta->driver, log_driver_keeps_nothing(meta->driver));
-    tags_unref(tags);
-    if (c->unreadable_logged) {
-        return;
-    }
-    c->unreadable_logged = true;
-    const char *name = meta->who.name ? meta->who.name : "";
-    name += name[0] == '/';
-    if (log_driver_keeps_nothing(meta->driver)) {
-        say_keeps_nothing(name, meta->driver);
-    } else {
-        log_info("a container logs neither to json-file nor to local: collect it with source docker-api",
-                 KV("container", name), KV("driver", meta->driver));
-    }
-}
-
 static void read_metadata(struct container *c)
 {
     struct metadata meta;
@@ -410,7 +334,11 @@ static void read_metadata(struct container *c)
     meta.who.id = c->id;
     status_note(&c->unread, NULL);
     if (!log_driver_has_files(meta.driver)) {
-        say_unreadable(c, &meta);
+        struct tags *tags = tags_if_wanted(c, &meta.who);
+        if (tags) {
+            container_say_no_files(c, tags, &meta);
+            tags_unref(tags);
+        }
         unfollow(c);
     } else {
         container_set_log(c, meta.driver);
@@ -450,7 +378,7 @@ void container_gone(struct container *c)
         container_free(c);
         return;
     }
-    drop_notes(c);
+    container_say_nothing(c);
     HASH_ADD_STR(src->ending, id, c);
     follow_finish(c->follow, on_finished, c);
 }

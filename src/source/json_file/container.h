@@ -72,9 +72,9 @@ void container_identify(struct container *c);
 /* Tags it as `who`, and follows it or stops to. */
 void container_tag(struct container *c, const struct identity *who);
 
-/* A second has passed (one that rests is looked at each eighth), or events were lost: does what they could not tell. A container that is not collected
- * is not watched, but a new name may make it one that is. Where there were not enough watches, one container
- * less, or a higher limit, makes room. */
+/* A second has passed (one that rests is looked at each eighth), or events were lost: does what they could not tell. A
+ * container that is not collected is not watched, but a new name may make it one that is. Where there were not enough
+ * watches, one container less, or a higher limit, makes room. */
 void container_look(struct container *c);
 
 /* Something could not be watched: logs that there are not enough watches, once. */
