@@ -2,7 +2,9 @@
 #include "config_fixture.h"
 
 #include "base/buf.h"
+#include "base/regexp.h"
 #include "config/hints.h"
+#include "under_valgrind.h"
 
 static struct buf refused; /* the labels, each with why */
 
@@ -185,6 +187,7 @@ static void test_nothing_is_taken_away(void **state)
 
 int main(void)
 {
+    regexp_use_jit(!under_valgrind());
     const struct CMUnitTest tests[] = {
         TEST(test_keys),   TEST(test_wrong_ones), TEST(test_the_others_stay),
         TEST(test_bounds), TEST(test_allow),      TEST(test_nothing_is_taken_away)};

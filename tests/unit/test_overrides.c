@@ -242,8 +242,8 @@ static void test_what_is_held(void **state)
     (void)state;
     struct config *cfg = load(
         "{" BASE "\"memory_max\":\"8MiB\",\"multiline\":{\"rule\":\"regex\",\"next\":\"a\"},\"overrides\":["
-        "{" MATCH("labels", "a") ",\"set\":{\"redact\":[\"x\"]}},"
-                                 "{" MATCH("labels", "b") ",\"set\":{\"redact\":[\"y\"]}}]}");
+        "{" MATCH("labels", "a") ",\"set\":{\"rate_limit\":1000000}},"
+                                 "{" MATCH("labels", "b") ",\"set\":{\"detect_level\":true}}]}");
     const char *const labels[] = {NULL, "a", "b"};
     struct feed *feeds[12];
     begin(cfg);
