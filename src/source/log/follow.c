@@ -10,6 +10,7 @@
 #include "base/metrics.h"
 #include "base/plain_file.h"
 #include "deleted.h"
+#include "describe.h"
 #include "newer.h"
 #include "read_on.h"
 #include "resume.h"
@@ -249,38 +250,6 @@ void follow_move(struct follow *f, const char *path, const char *alias)
     f->intake.alias = alias;
 }
 
-/* What keeps it from being read; NULL: nothing that is known. */
-static const char *problem_of(const struct follow *f)
-{
-    return f->turn.waiting                ? "waits to be opened: there are not enough file descriptors"
-           : f->failing                   ? "its file cannot be read"
-           : f->intake.unlisted           ? "its directory cannot be listed"
-           : f->intake.waiting_since != 0 ? "a file of it cannot be opened"
-                                          : NULL;
-}
-
-static bool describe(void *arg, struct status_log *log)
-{
-    const struct follow *f = arg;
-    const struct segment *head = f->chain.head;
-    log->file = f->path;
-    log->driver = f->lines.decoder ? f->lines.decoder->name : NULL;
-    log->lag_known = true;
-    log->lag_bytes = chain_unread(&f->chain);
-    const char *problem = problem_of(f);
-    log->problem = problem ? problem : log->problem;
-    if (head) {
-        log->position = STATUS_OFFSET;
-        log->offset = head->offset;
-        log->unread = f->chain.count - 1;
-    }
-    if (log->last_ns == 0) { /* nothing came since the start, or lines have no times: then the file has one */
-        bool plain = f->progress.newest_ns == 0 && head && head->offset > 0 && log->lag_bytes == 0;
-        log->last_ns = plain ? head->mtime_ns : f->progress.newest_ns;
-    }
-    return true;
-}
-
 static void set_up(struct follow *f, const struct follow_env *env, const struct follow_options *options)
 {
     f->env = env;
@@ -289,7 +258,7 @@ static void set_up(struct follow *f, const struct follow_env *env, const struct 
     f->chain.open = env->open;
     f->chain.follow = f;
     progress_open(&f->progress, env->pipeline, options->key, options->tags, &f->chain);
-    feed_describe_by(f->progress.feed, describe, f);
+    feed_describe_by(f->progress.feed, follow_describe, f);
     f->lines = (struct lines){.decoder = options->decoder,
                               .cfg = env->cfg,
                               .progress = &f->progress,
