@@ -145,10 +145,11 @@ static int compile(struct shaper *s, const struct config *cfg, struct shaper_rul
     return 0;
 }
 
-static bool is_for(const struct shaper_rules *set, const struct tags *tags)
+static bool is_for(const struct shaper_rules *set, const struct tags_choice *choice)
 {
-    bool same = set->hints && tags->hints ? strcmp(set->hints, tags->hints) == 0 : set->hints == tags->hints;
-    return set->overrides == tags->overrides && same;
+    bool same =
+        set->hints && choice->hints ? strcmp(set->hints, choice->hints) == 0 : set->hints == choice->hints;
+    return set->overrides == choice->overrides && same;
 }
 
 /* Is there room for one more set of labels? When not, that is said once and counted. */
@@ -168,24 +169,24 @@ static bool may_hint(struct shaper *s)
     return false;
 }
 
-/* The set for those tags, made where there is none. All was tried when the configuration and the labels were read: only
+/* The set for that choice, made where there is none. All was tried when the configuration and the labels were read: only
  * want of memory can be in the way. */
-static struct shaper_rules *set_for(struct shaper *s, const struct tags *tags)
+static struct shaper_rules *set_for(struct shaper *s, const struct tags_choice *choice)
 {
     struct shaper_rules *set;
     LIST_FOREACH(set, &s->sets, link)
     {
-        if (is_for(set, tags)) {
+        if (is_for(set, choice)) {
             return set;
         }
     }
-    if (tags->hints && !may_hint(s)) {
-        return set_for(s, &(struct tags){.overrides = tags->overrides});
+    if (choice->hints && !may_hint(s)) {
+        return set_for(s, &(struct tags_choice){.overrides = choice->overrides});
     }
-    if (!(set = calloc(1, sizeof(*set))) || (tags->hints && !(set->hints = strdup(tags->hints)))) {
+    if (!(set = calloc(1, sizeof(*set))) || (choice->hints && !(set->hints = strdup(choice->hints)))) {
         die_out_of_memory();
     }
-    set->overrides = tags->overrides;
+    set->overrides = choice->overrides;
     if (compile(s, s->cfg, set, NULL) < 0) {
         die_out_of_memory();
     }
@@ -212,12 +213,12 @@ static void leave_set(struct shaper_feed *f)
 
 void shaper_choose(struct shaper_feed *f, const struct tags *tags)
 {
-    if (f->set && is_for(f->set, tags)) {
+    if (f->set && is_for(f->set, tags_chosen(tags))) {
         return;
     }
     shaper_flush(f);
     leave_set(f);
-    f->set = set_for(f->stage, tags);
+    f->set = set_for(f->stage, tags_chosen(tags));
     f->set->feeds++;
     f->rules = f->set->shape;
 }

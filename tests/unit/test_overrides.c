@@ -36,7 +36,7 @@ static void fit(const struct config *cfg, const char *service, const char *conta
                 uint64_t want)
 {
     struct tags *tags = tags_for(cfg, service, container, label);
-    assert_int_equal(tags->overrides, want);
+    assert_int_equal(tags_chosen(tags)->overrides, want);
     tags_unref(tags);
 }
 
