@@ -11,26 +11,7 @@ import time
 
 import pytest
 from lib.engine import LABEL
-from lib.system import free_port, run, wait_until
-
-@pytest.fixture
-def files(sidetail, tmp_path):
-    """files(**config): a Sidetail that follows PATH/{service}/*.log; .logs is PATH."""
-
-    def make(**config):
-        logs = tmp_path / "logs"
-        (logs / "web").mkdir(parents=True, exist_ok=True)
-        collector = sidetail({"source": "files", "files": {"include": [f"{logs}/{{service}}/*.log"]}, **config})
-        collector.logs = logs
-        return collector
-
-    return make
-
-
-def append(path, text):
-    with open(path, "a") as out:
-        out.write(text)
-
+from lib.system import append, free_port, run, wait_until
 
 def status(collector):
     return json.loads(collector.http("/status"))
