@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "source/json_file/container.h"
 #include "source/log/segment.h"
 #include "world.h"
 
@@ -142,6 +143,25 @@ static void test_is_deleted(void **state)
     world_free(&w);
 }
 
+/* The archive takes the last descriptor, and the log is looked at before it is unpacked: it does not wait for what it
+ * holds itself. */
+static void test_looked_at_amid_it(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w, 3);
+    world_start(&w);
+    struct json_file *source = (struct json_file *)w.source;
+    assert_int_equal(metrics.open_files, 1);
+    source->tailer->open.most = 1;
+    container_look(source->containers);
+    world_settle(&w);
+    world_run(&w, 200);
+    world_settle(&w);
+    expect_lines(&w, OLD + 3 + 5);
+    world_free(&w);
+}
+
 /* Asked of one by one. */
 static void test_pieces(void **state)
 {
@@ -170,9 +190,8 @@ static void test_pieces(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WORLD_TEST_ARCHIVES(test_goes_on),
-        WORLD_TEST_ARCHIVES(test_ends_amid_it),
-        WORLD_TEST_ARCHIVES(test_is_deleted),
+        WORLD_TEST_ARCHIVES(test_goes_on),    WORLD_TEST_ARCHIVES(test_ends_amid_it),
+        WORLD_TEST_ARCHIVES(test_is_deleted), WORLD_TEST_ARCHIVES(test_looked_at_amid_it),
         WORLD_TEST_ARCHIVES(test_pieces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -199,9 +199,10 @@ static void look_at_shelved(struct follow *f)
 
 void resume_look(struct follow *f)
 {
+    bool unpacks = begin_unpacks(&f->begin); /* and must not wait for descriptors, which it holds */
     if (shelf_holds(&f->chain)) {
         look_at_shelved(f);
-    } else if (f->deferred) {
+    } else if (f->deferred || unpacks) {
         follow_ready(f);
     } else {
         resume_begin(f);
