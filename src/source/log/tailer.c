@@ -238,7 +238,7 @@ static void on_run(evutil_socket_t fd, short what, void *arg)
     }
     if (any && (!TAILQ_EMPTY(&t->queue) || (!TAILQ_EMPTY(&t->waiting) && t->full_until_ns == 0))) {
         run_soon(t); /* the loop sees to it that others have their turn */
-    } else if (!TAILQ_EMPTY(&t->steady.logs) && !t->stopped) {
+    } else if (!TAILQ_EMPTY(&t->steady.logs) && !t->stopped && pipeline_room(t->env.pipeline)) {
         loop_arm_timer(t->run, steady_left(&t->steady));
     }
 }
@@ -427,7 +427,7 @@ void tailer_set_calls(struct tailer *t, struct tailer_calls calls)
 
 void tailer_resume(struct tailer *t)
 {
-    if (!TAILQ_EMPTY(&t->queue) || !TAILQ_EMPTY(&t->waiting)) {
+    if (!TAILQ_EMPTY(&t->queue) || !TAILQ_EMPTY(&t->waiting) || !TAILQ_EMPTY(&t->steady.logs)) {
         run_soon(t);
     }
 }
