@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 // cmocka.h wants the above
@@ -324,6 +325,37 @@ static void test_all_are_busy(void **state)
     world_free(&w);
 }
 
+/* A log that is never read to its end is closed for another after a while. */
+static void test_take_turns(void **state)
+{
+    (void)state;
+    struct world w;
+    struct buf all = {0};
+    for (int i = 0; i < 1000000; i++) {
+        assert_int_equal(buf_add(&all, "a\n", 2), 0);
+    }
+    assert_int_equal(buf_add(&all, "", 1), 0);
+    world_new_plain(&w);
+    w.cfg->batch_bytes = 4096;
+    w.cfg->memory_max = 65536;
+    w.stalled = true;
+    world_write(&w, "web/a.log", all.data);
+    world_start(&w);
+    allow(&w, 1);
+    world_write(&w, "web/b.log", "b\n");
+    while (w.out.len < all.len / 4 * 3 && !memchr(w.out.data ? w.out.data : "", 'b', w.out.len)) {
+        world_run(&w, 100);
+        world_unstall(&w);
+        w.stalled = true;
+    }
+    assert_non_null(memchr(w.out.data, 'b', w.out.len));
+    world_unstall(&w);
+    world_settle(&w);
+    assert_int_equal(w.out.len, all.len - 1 + 2);
+    buf_free(&all);
+    world_free(&w);
+}
+
 /* -- at random --------------------------------------------------------------------------------- */
 
 #define LOGS 5
@@ -441,6 +473,7 @@ int main(void)
         WORLD_TEST_ARCHIVES(test_an_unfinished_line_is_packed),
         cmocka_unit_test_setup(test_an_unfinished_line_is_deleted, no_losses_yet),
         cmocka_unit_test_setup(test_all_are_busy, no_losses_yet),
+        cmocka_unit_test_setup(test_take_turns, no_losses_yet),
         cmocka_unit_test_setup(test_random_rotations, no_losses_yet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

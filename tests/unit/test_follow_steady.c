@@ -52,6 +52,8 @@ static void start(void)
     world_new_json(&w);
     world_container(&w);
     w.cfg->batch_age = 100 * NS_PER_MS;
+    w.cfg->batch_bytes = 4096;
+    w.cfg->memory_max = 65536;
     world_start(&w);
     world_settle(&w);
     event_del(source()->tick); /* which would find all of it, a second late */
@@ -92,6 +94,28 @@ static void test_rotates_untold(void **state)
     world_free(&w);
 }
 
+/* While the sink takes nothing, nobody wakes up to read what there is no room for. */
+static void test_rests_without_room(void **state)
+{
+    (void)state;
+    start();
+    w.stalled = true;
+    for (int i = 0; pipeline_room(w.pipeline) && i < 1000; i++) {
+        put_line();
+        world_run(&w, 20);
+    }
+    assert_false(pipeline_room(w.pipeline));
+    assert_true(is_steady());
+    put_line();
+    world_run(&w, 300);
+    assert_false(evtimer_pending(source()->tailer->run, NULL));
+    world_unstall(&w);
+    world_await(&w, expected);
+    put_line();
+    world_await(&w, expected);
+    world_free(&w);
+}
+
 static void set_driver(const char *driver)
 {
     char text[80];
@@ -123,6 +147,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reads_what_it_is_not_told_of),
         cmocka_unit_test(test_rotates_untold),
+        cmocka_unit_test(test_rests_without_room),
         cmocka_unit_test(test_follows_anew_untold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,12 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 // cmocka.h wants the above
 #include <cmocka.h>
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "source/json_file/container.h"
 #include "source/log/segment.h"
 #include "world.h"
 
@@ -142,6 +144,53 @@ static void test_is_deleted(void **state)
     world_free(&w);
 }
 
+/* The archive takes the last descriptor, and the log is looked at before it is unpacked: it does not wait for what it
+ * holds itself. */
+static void test_looked_at_amid_it(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w, 3);
+    world_start(&w);
+    struct json_file *source = (struct json_file *)w.source;
+    assert_int_equal(metrics.open_files, 1);
+    source->tailer->open.most = 1;
+    container_look(source->containers);
+    world_settle(&w);
+    world_run(&w, 200);
+    world_settle(&w);
+    expect_lines(&w, OLD + 3 + 5);
+    world_free(&w);
+}
+
+/* All of it goes away amid it, or cannot be listed any more: it waits for the next look, and holds nothing till then. */
+static void test_waits_for_another_look(void **state)
+{
+    (void)state;
+    for (int away = 0; away < 2; away++) {
+        struct world w;
+        begin(&w, 3);
+        assert_int_equal(mkdir(world_path(&w, "aside"), 0755), 0);
+        world_start(&w);
+        struct json_file *source = (struct json_file *)w.source;
+        event_del(source->tick);
+        assert_int_equal(metrics.open_files, 1);
+        if (away) {
+            assert_int_equal(unlink(world_path(&w, world_packed(LOG ".1"))), 0);
+            assert_int_equal(unlink(world_path(&w, LOG)), 0);
+        } else { /* a link that leads to itself */
+            watch_close(source->root);
+            source->root = NULL;
+            world_rename(&w, WORLD_ID, "aside/dir");
+            assert_int_equal(symlink(WORLD_ID, world_path(&w, WORLD_ID)), 0);
+        }
+        world_run(&w, 100);
+        assert_true(TAILQ_EMPTY(&source->tailer->queue));
+        assert_int_equal(metrics.open_files, 0);
+        world_free(&w);
+    }
+}
+
 /* Asked of one by one. */
 static void test_pieces(void **state)
 {
@@ -173,6 +222,8 @@ int main(void)
         WORLD_TEST_ARCHIVES(test_goes_on),
         WORLD_TEST_ARCHIVES(test_ends_amid_it),
         WORLD_TEST_ARCHIVES(test_is_deleted),
+        WORLD_TEST_ARCHIVES(test_looked_at_amid_it),
+        WORLD_TEST_ARCHIVES(test_waits_for_another_look),
         WORLD_TEST_ARCHIVES(test_pieces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -209,7 +209,8 @@ static enum intake_result locate(struct begin *b, struct intake *in, struct list
 {
     const struct file_pos *at = &pos->at.file;
     start->at = find_inode(l, at);
-    if (start->at < 0 && !at_once && unpacking_go_on(&b->unpacking, l, at)) {
+    b->unpacks = start->at < 0 && !at_once && unpacking_go_on(&b->unpacking, l, at);
+    if (b->unpacks) {
         return INTAKE_LATER;
     }
     start->at = start->at >= 0 ? start->at : listing_find_content(l, 0, at);
@@ -464,6 +465,7 @@ void begin_try(struct begin *b, struct intake *in, const struct position *known,
     const struct position *pos = known && known->kind == POSITION_FILE ? known : NULL;
     struct position initial = {.kind = POSITION_FILE};
     *out = (struct begun){0};
+    b->unpacks = false;
     if (!known && b->initial) {
         initial.at.file = *b->initial;
         pos = &initial;
@@ -474,18 +476,13 @@ void begin_try(struct begin *b, struct intake *in, const struct position *known,
     }
     intake_drop_strays(in);
     b->done = result == INTAKE_DONE;
-    if (b->done) {
+    if (!b->unpacks) { /* what it waits for may take long */
         unpacking_free(&b->unpacking);
     }
     if (b->done && known && !pos) {
         log_warn("the checkpoint knows this log from another source: it says nothing of where to go on",
                  KV("path", in->path));
     }
-}
-
-bool begin_unpacks(const struct begin *b)
-{
-    return !b->done && unpacking_any(&b->unpacking);
 }
 
 void begin_free(struct begin *b)

@@ -12,7 +12,8 @@ struct begin {
      * log's follow sets both. begin.c clears from_end once reading has begun, for what appears
      * later is new. */
     bool from_end;
-    bool done; /* found; else it is to be tried again at the next look */
+    bool done;    /* found; else it is to be tried again at the next look, or … */
+    bool unpacks; /* … in the next turn of the loop, for there is more to unpack */
     /* What was seen of the position's file was read: where it is gone, nothing is known to be lost. Set by the follow,
      * taken back by begin.c. */
     bool complete;
@@ -34,8 +35,6 @@ struct begun {
  * none. Files that are gone or cannot be read are counted and logged. */
 void begin_try(struct begin *b, struct intake *in, const struct position *known, struct begun *out);
 void begin_free(struct begin *b);
-/* It was not found yet, for there is more to unpack: it is to be tried again in the next turn of the loop. */
-bool begin_unpacks(const struct begin *b);
 
 /* Where a log ends now, behind its last whole line or record, but for files that are new (`saved_ns` as above):
  * `begin.initial` for one that is followed later. `o`: what it allows is looked at; NULL: anything. False: there is

@@ -218,7 +218,7 @@ enum follow_state follow_read(struct follow *f)
     if ((f->deferred || shelf_holds(&f->chain)) && !resume_open(f)) {
         return FOLLOW_WAITS;
     }
-    if (begin_unpacks(&f->begin) && !f->gone) {
+    if (f->begin.unpacks && !f->gone) {
         resume_unpack(f);
         return FOLLOW_MORE;
     }

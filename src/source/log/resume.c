@@ -54,8 +54,8 @@ static void try_to_begin(struct follow *f)
             progress_mark(&f->progress);
         }
     }
-    f->unread |= begin_unpacks(&f->begin); /* where it is deleted meanwhile */
-    if (head || begin_unpacks(&f->begin)) {
+    f->unread |= f->begin.unpacks; /* where it is deleted meanwhile */
+    if (head || f->begin.unpacks) {
         follow_ready(f);
     }
 }
@@ -201,7 +201,7 @@ void resume_look(struct follow *f)
 {
     if (shelf_holds(&f->chain)) {
         look_at_shelved(f);
-    } else if (f->deferred) {
+    } else if (f->deferred || f->begin.unpacks) { /* which must not wait for descriptors that it holds */
         follow_ready(f);
     } else {
         resume_begin(f);

@@ -7,7 +7,7 @@
 /* Begins; not where there is no descriptor left: then once there is. Where a log ended at the start is noted all the
  * same. */
 void resume_begin(struct follow *f);
-/* Goes on with that, where begin_unpacks is true. */
+/* Goes on with that, where begin.unpacks is true. */
 void resume_unpack(struct follow *f);
 /* Opens what was closed for want of descriptors, or could not be opened. False: there are none. */
 bool resume_open(struct follow *f);

@@ -135,14 +135,18 @@ static bool shelve_one(struct tailer *t, bool busy)
     return false;
 }
 
-static bool room(void *arg)
+static bool make_room(struct tailer *t, bool busy)
 {
-    struct tailer *t = arg;
     bool more = true;
     while (more && t->open.most > 0 && metrics.open_files >= t->open.most) {
-        more = shelve_one(t, false);
+        more = shelve_one(t, busy);
     }
     return more;
+}
+
+static bool room(void *arg)
+{
+    return make_room(arg, false);
 }
 
 static void wait_for_room(struct tailer *t, struct turn *turn)
@@ -169,7 +173,7 @@ static void wait_no_more(struct tailer *t, struct turn *turn)
 static struct turn *next_turn(struct tailer *t)
 {
     struct turn *turn = TAILQ_FIRST(&t->waiting), *queued = TAILQ_FIRST(&t->queue);
-    if (turn && !(t->served && queued) && (room(t) || shelve_one(t, true))) {
+    if (turn && !(t->served && queued) && make_room(t, true)) {
         wait_no_more(t, turn);
         t->served = true;
         return turn;
@@ -238,7 +242,7 @@ static void on_run(evutil_socket_t fd, short what, void *arg)
     }
     if (any && (!TAILQ_EMPTY(&t->queue) || (!TAILQ_EMPTY(&t->waiting) && t->full_until_ns == 0))) {
         run_soon(t); /* the loop sees to it that others have their turn */
-    } else if (!TAILQ_EMPTY(&t->steady.logs) && !t->stopped) {
+    } else if (!TAILQ_EMPTY(&t->steady.logs) && !t->stopped && pipeline_room(t->env.pipeline)) {
         loop_arm_timer(t->run, steady_left(&t->steady));
     }
 }
@@ -427,7 +431,7 @@ void tailer_set_calls(struct tailer *t, struct tailer_calls calls)
 
 void tailer_resume(struct tailer *t)
 {
-    if (!TAILQ_EMPTY(&t->queue) || !TAILQ_EMPTY(&t->waiting)) {
+    if (!TAILQ_EMPTY(&t->queue) || !TAILQ_EMPTY(&t->waiting) || !TAILQ_EMPTY(&t->steady.logs)) {
         run_soon(t);
     }
 }

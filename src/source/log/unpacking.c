@@ -8,11 +8,6 @@
 
 #define PIECE_NS (2 * LOOP_TURN_NS) /* the files are listed anew for each */
 
-bool unpacking_any(const struct unpacking *u)
-{
-    return u->count > 0;
-}
-
 void unpacking_free(struct unpacking *u)
 {
     while (u->count > 0) {

@@ -17,8 +17,6 @@ struct unpacking {
 /* Unpacks a piece of those in the listing that begin like the position's file. True: there is more to do, with a listing
  * made anew, from which they are taken up. Else those that reach so far stand where the position does. */
 bool unpacking_go_on(struct unpacking *u, struct listing *l, const struct file_pos *pos);
-/* Is it between two pieces? */
-bool unpacking_any(const struct unpacking *u);
 void unpacking_free(struct unpacking *u);
 
 #endif
