@@ -4,6 +4,7 @@
 #define SIDETAIL_BASE_REGEXP_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/error.h"
 #include "base/slice.h"
@@ -21,6 +22,17 @@ int regexp_refuse_empty(struct regexp *re, const char *text, const char *what, s
 /* Whether expressions to come are compiled to machine code (they are): valgrind cannot judge that. */
 void regexp_use_jit(bool use);
 
+/* What the searches of expressions that somebody else gave may take together: short ones do not count, the time of
+ * others is a debt that is forgiven slowly. Where it is too high, no search is done until it is gone. {0} before. */
+struct regexp_budget {
+    int64_t debt_ns, at_ns; /* what is owed, as of then (monotonic) */
+    unsigned watched;       /* searches to come whose processor time is measured */
+    bool spent, said;       /* said: in the log */
+};
+
+/* From now on the expression's searches are paid from it; borrowed. */
+void regexp_pay_from(struct regexp *re, struct regexp_budget *budget);
+
 struct span {
     size_t start, end; /* end is past the last byte */
 };
@@ -28,7 +40,7 @@ struct span {
 enum regexp_result {
     REGEXP_NONE,
     REGEXP_FOUND,
-    REGEXP_LIMIT, /* given up: neither yes nor no */
+    REGEXP_LIMIT, /* given up, or not begun for want of budget: neither yes nor no */
 };
 
 /* The first match that begins at `from` (<= text.len) or later. The text is valid UTF-8 (text_utf8_valid). */

@@ -147,6 +147,11 @@ struct config {
     struct override *overrides;     /* the same, taken apart by config_load */
     size_t override_count;
     bool borrows; /* of config_overridden: owns only what an override may set */
+    /* Likewise: how many of `drop` and `redact` stand before those of labels, and whose multiline's expressions are. */
+    struct {
+        bool any, multiline;
+        size_t drop, redact;
+    } hinted;
 };
 
 /* Defaults, file (NULL: none, or SIDETAIL_CONFIG), environment. NULL on error: err says file:line:column,

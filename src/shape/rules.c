@@ -10,6 +10,16 @@ bool shape_wanted(const struct config *cfg)
            cfg->drop.count || cfg->keep.count || cfg->rate_limit;
 }
 
+/* What whoever may start a container gave must not hold up the lines of others. */
+static void set_budget(struct shape *s, const struct config *cfg)
+{
+    regexps_pay_from(&s->drop, cfg->hinted.drop, &s->budget);
+    regexps_pay_from(&s->redactor.secrets, cfg->hinted.redact, &s->budget);
+    if (s->multiline && cfg->hinted.multiline) {
+        multiline_pay_from(s->multiline, &s->budget);
+    }
+}
+
 static int set_up(struct shape *s, const struct config *cfg, struct error *err)
 {
     if (cfg->multiline_rule[0] && !(s->multiline = multiline_new(cfg, err))) {
@@ -23,6 +33,9 @@ static int set_up(struct shape *s, const struct config *cfg, struct error *err)
                                text_escape(&s->payload_key, slice_str(cfg->parse_json)) < 0 ||
                                buf_add(&s->payload_key, "\":", 2) < 0)) {
         return error_set(err, "out of memory");
+    }
+    if (cfg->hinted.any) {
+        set_budget(s, cfg);
     }
     s->wait_ns = cfg->multiline_wait;
     s->line_max = (size_t)cfg->line_max;

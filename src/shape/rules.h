@@ -16,9 +16,10 @@ struct shape {
     struct regexps drop, keep;
     struct rate rate;
     struct redactor redactor;
-    bool detect, reads_text; /* reads_text: some rule looks at the text */
-    struct buf payload_key;  /* `,"message":`; empty: off */
-    struct buf raw, payload; /* scratch */
+    bool detect, reads_text;     /* reads_text: some rule looks at the text */
+    struct regexp_budget budget; /* of the expressions that labels gave */
+    struct buf payload_key;      /* `,"message":`; empty: off */
+    struct buf raw, payload;     /* scratch */
 };
 
 #endif
