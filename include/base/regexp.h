@@ -14,6 +14,8 @@ struct regexp;
 /* `what` names the setting in the error, which says where in the text the fault is. NULL on error. */
 struct regexp *regexp_new(const char *text, const char *what, struct error *err);
 void regexp_free(struct regexp *re); /* NULL is fine */
+/* Bytes that it takes, at most. */
+size_t regexp_size(const struct regexp *re);
 
 /* Of what matches secrets: an expression that matches an empty text would match everywhere. 0, or -1 and what
  * is wrong with `text`, which it was made of, in the setting `what`. */
@@ -28,6 +30,7 @@ struct regexp_budget {
     int64_t debt_ns, at_ns; /* what is owed, as of then (monotonic) */
     unsigned watched;       /* searches to come whose processor time is measured */
     bool spent, said;       /* said: in the log */
+    size_t size;            /* bytes that they take, at most */
 };
 
 /* From now on the expression's searches are paid from it; borrowed. */

@@ -135,6 +135,14 @@ void regexp_free(struct regexp *re)
     }
 }
 
+size_t regexp_size(const struct regexp *re)
+{
+    size_t code = 0, machine_code = 0;
+    pcre2_pattern_info(re->code, PCRE2_INFO_SIZE, &code);
+    pcre2_pattern_info(re->code, PCRE2_INFO_JITSIZE, &machine_code);
+    return 2 * (code + machine_code); /* with the one for long texts */
+}
+
 static enum regexp_result run(const pcre2_code *code, struct slice text, size_t from, bool cut,
                               struct span *found)
 {
@@ -198,6 +206,7 @@ static enum regexp_result find(struct regexp *re, struct slice text, size_t from
 void regexp_pay_from(struct regexp *re, struct regexp_budget *budget)
 {
     re->budget = budget;
+    budget->size += regexp_size(re);
 }
 
 /* May there be one more search? */

@@ -152,24 +152,45 @@ static bool is_for(const struct shaper_rules *set, const struct tags *tags)
 }
 
 /* Is there room for one more set of labels? When not, that is said once and counted. */
-static bool may_hint(struct shaper *s)
+static bool may_hint(struct shaper *s, size_t size)
 {
-    if (s->hinted < SHAPER_HINTED_MAX) {
-        s->hinted_said = false;
+    if (s->hinted < SHAPER_HINTED_MAX && s->hinted_size + size <= SHAPER_HINTED_SIZE) {
         return true;
     }
     metrics.refused_hints++;
     if (!s->hinted_said) {
         log_warn(
             "too many containers have labels of their own kind: the lines of others go on as without them",
-            KN("most", SHAPER_HINTED_MAX));
+            KN("kinds", s->hinted), KN("most", SHAPER_HINTED_MAX), KN("pattern_bytes", s->hinted_size),
+            KN("most_bytes", SHAPER_HINTED_SIZE));
     }
     s->hinted_said = true;
     return false;
 }
 
-/* The set for those tags, made where there is none. All was tried when the configuration and the labels were read: only
- * want of memory can be in the way. */
+/* Compiled. All was tried when the configuration and the labels were read: only want of memory can be in the way. */
+static struct shaper_rules *new_set(struct shaper *s, const struct tags *tags)
+{
+    struct shaper_rules *set = calloc(1, sizeof(*set));
+    if (!set || (tags->hints && !(set->hints = strdup(tags->hints)))) {
+        die_out_of_memory();
+    }
+    set->overrides = tags->overrides;
+    if (compile(s, s->cfg, set, NULL) < 0) {
+        die_out_of_memory();
+    }
+    set->size = set->shape ? shape_hinted_size(set->shape) : 0;
+    return set;
+}
+
+static void free_set(struct shaper_rules *set)
+{
+    shape_unref(set->shape);
+    free(set->hints);
+    free(set);
+}
+
+/* The set for those tags, made where there is none. */
 static struct shaper_rules *set_for(struct shaper *s, const struct tags *tags)
 {
     struct shaper_rules *set;
@@ -179,18 +200,18 @@ static struct shaper_rules *set_for(struct shaper *s, const struct tags *tags)
             return set;
         }
     }
-    if (tags->hints && !may_hint(s)) {
+    set = tags->hints && !may_hint(s, 0) ? NULL : new_set(s, tags);
+    if (set && tags->hints && !may_hint(s, set->size)) {
+        free_set(set);
+        set = NULL;
+    }
+    if (!set) {
         return set_for(s, &(struct tags){.overrides = tags->overrides});
-    }
-    if (!(set = calloc(1, sizeof(*set))) || (tags->hints && !(set->hints = strdup(tags->hints)))) {
-        die_out_of_memory();
-    }
-    set->overrides = tags->overrides;
-    if (compile(s, s->cfg, set, NULL) < 0) {
-        die_out_of_memory();
     }
     LIST_INSERT_HEAD(&s->sets, set, link);
     s->hinted += set->hints != NULL;
+    s->hinted_said &= !set->hints;
+    s->hinted_size += set->size;
     return set;
 }
 
@@ -204,9 +225,8 @@ static void leave_set(struct shaper_feed *f)
     if (set && --set->feeds == 0 && !is_base(set)) {
         LIST_REMOVE(set, link);
         f->stage->hinted -= set->hints != NULL;
-        shape_unref(set->shape);
-        free(set->hints);
-        free(set);
+        f->stage->hinted_size -= set->size;
+        free_set(set);
     }
 }
 

@@ -17,16 +17,19 @@ struct shaper_rules {
     uint64_t overrides;  /* as in struct tags */
     char *hints;         /* likewise; owned; NULL: none */
     struct shape *shape; /* NULL: there are none */
+    size_t size;         /* bytes that the expressions of its hints take */
     unsigned feeds;      /* none: they go */
 };
 
 /* Whoever may start containers can have as many sets of labels as there are containers, and each set is compiled. */
-#define SHAPER_HINTED_MAX 256
+#define SHAPER_HINTED_MAX  256
+#define SHAPER_HINTED_SIZE (16 << 20) /* bytes that the expressions of all of them take */
 
 struct shaper {
     const struct config *cfg; /* borrowed */
     LIST_HEAD(shaper_sets, shaper_rules) sets;
     unsigned hinted;          /* sets with hints: SHAPER_HINTED_MAX at most */
+    size_t hinted_size;       /* of their expressions: SHAPER_HINTED_SIZE at most */
     bool hinted_said;         /* that there were more */
     struct shaper_rules base; /* of the feeds without either; always there */
     size_t held;              /* bytes held by all */

@@ -63,6 +63,11 @@ struct shape *shape_new(const struct config *cfg, struct error *err)
     return s;
 }
 
+size_t shape_hinted_size(const struct shape *s)
+{
+    return s->budget.size;
+}
+
 void shape_unref(struct shape *s)
 {
     if (!s || --s->refs > 0) {

@@ -129,6 +129,15 @@ static void test_bounds(void **state)
     assert_non_null(strstr(refused.data, "found more than 16 patterns of drop"));
     json_decref(set);
     free(hints);
+    is_refused(cfg, "{\"sidetail.drop\":\"(?:(?:(?:a|\\\\pL\\\\d)?){1,50}){1,45}\"}",
+               "found a pattern that takes ");
+    labels.len = 0;
+    for (int i = 0; i < 10000; i++) {
+        buf_addf(&labels, "%s\"sidetail.drop.%d\":\"(\"", i ? "," : "{", i);
+    }
+    buf_add(&labels, "}", 2);
+    is_refused(cfg, labels.data, "found more than 64 labels");
+    assert_null(strstr(refused.data, "drop.9999"));
     buf_free(&labels);
     config_free(cfg);
 }

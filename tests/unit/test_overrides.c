@@ -329,6 +329,37 @@ static void test_many_hints(void **state)
     config_free(cfg);
 }
 
+/* Patterns can be long, and take far more once they are compiled: the largest that a label may have, with other ends. */
+static void test_large_hints(void **state)
+{
+    (void)state;
+    struct config *cfg = load("{" BASE "\"detect_level\":false}");
+    struct feed *feeds[6];
+    size_t count = sizeof(feeds) / sizeof(feeds[0]);
+    begin(cfg);
+    for (size_t i = 0; i < count; i++) {
+        json_t *labels = json_object();
+        for (size_t j = 0; j < 32; j++) {
+            char label[32], text[64];
+            snprintf(label, sizeof(label), "sidetail.%s.%zu", j < 16 ? "drop" : "redact", j);
+            snprintf(text, sizeof(text), "x%zu(?:(?:(a|\\pL)?){1,50}){1,40}", i);
+            json_object_set_new(labels, label, json_string(text));
+        }
+        struct identity who = {.service = "web", .labels = labels};
+        feeds[i] = open_feed(tags_new(&who, cfg));
+        json_decref(labels);
+    }
+    assert_in_range(metrics.refused_hints, 1, 4);
+    put(feeds[0], "x0");
+    put(feeds[count - 1], "x5");
+    came("x5\n");
+    for (size_t i = 0; i < count; i++) {
+        feed_close(feeds[i]);
+    }
+    end();
+    config_free(cfg);
+}
+
 #define TEST(f) cmocka_unit_test_setup(f, clean_environment)
 
 int main(void)
@@ -336,6 +367,6 @@ int main(void)
     regexp_use_jit(!under_valgrind());
     const struct CMUnitTest tests[] = {TEST(test_match),      TEST(test_tags),         TEST(test_in_force),
                                        TEST(test_other_tags), TEST(test_what_is_held), TEST(test_reload),
-                                       TEST(test_many_hints)};
+                                       TEST(test_many_hints), TEST(test_large_hints)};
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }
