@@ -1,5 +1,5 @@
 /* Regular expressions (PCRE2 with JIT, UTF-8) that cannot hang: each search has a limit of steps and of time.
- * They know nothing of lines: ^ and $ are the ends of the text. One thread only. */
+ * They know nothing of lines: ^ and $ are the ends of the text, unless they are asked to. One thread only. */
 #ifndef SIDETAIL_BASE_REGEXP_H
 #define SIDETAIL_BASE_REGEXP_H
 
@@ -14,6 +14,8 @@ struct regexp;
 /* `what` names the setting in the error, which says where in the text the fault is. NULL on error. */
 struct regexp *regexp_new(const char *text, const char *what, struct error *err);
 void regexp_free(struct regexp *re); /* NULL is fine */
+/* From now on ^ and $ match at each line of the text, too. 0, or -1 (memory). */
+int regexp_see_lines(struct regexp *re);
 /* Bytes that it takes, at most. */
 size_t regexp_size(const struct regexp *re);
 

@@ -34,6 +34,7 @@ struct regexp {
         *windowed; /* the second knows offset limits, at some cost in speed; made when first needed */
     char *text;
     size_t window;
+    uint32_t options;
     struct regexp_budget *budget; /* NULL: it may take its time */
 };
 
@@ -124,6 +125,20 @@ struct regexp *regexp_new(const char *text, const char *what, struct error *err)
     return re;
 }
 
+int regexp_see_lines(struct regexp *re)
+{
+    pcre2_code *code = compile(re->text, PCRE2_MULTILINE, "", NULL);
+    if (!code) {
+        return -1;
+    }
+    pcre2_code_free(re->code);
+    pcre2_code_free(re->windowed);
+    re->code = code;
+    re->windowed = NULL;
+    re->options = PCRE2_MULTILINE;
+    return 0;
+}
+
 void regexp_free(struct regexp *re)
 {
     if (re) {
@@ -177,7 +192,7 @@ static enum regexp_result run_windows(struct regexp *re, struct slice text, size
                                       struct span *found)
 {
     if (!re->windowed) {
-        re->windowed = compile(re->text, PCRE2_USE_OFFSET_LIMIT, "", NULL);
+        re->windowed = compile(re->text, PCRE2_USE_OFFSET_LIMIT | re->options, "", NULL);
     }
     enum regexp_result result = re->windowed ? REGEXP_NONE : REGEXP_LIMIT;
     int64_t began = time_used();

@@ -154,6 +154,7 @@ static int apply_hints(struct config *cfg, const char *hints)
     cfg->rate_burst = h.burst; /* a lower limit leaves it */
     cfg->hinted.any = true;
     const json_t *multiline = json_object_get(members, "multiline");
+    cfg->hinted.joins = cfg->multiline_rule[0] == '\0' && json_object_get(multiline, "rule");
     cfg->hinted.multiline = json_object_get(multiline, "first") || json_object_get(multiline, "next");
     cfg->hinted.drop = cfg->drop.count;
     cfg->hinted.redact = cfg->redact.count;

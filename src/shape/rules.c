@@ -20,6 +20,13 @@ static void set_budget(struct shape *s, const struct config *cfg)
     }
 }
 
+/* Where labels join lines, the operator's rules for lines hold within groups all the same. */
+static int see_lines(struct shape *s, const struct config *cfg)
+{
+    s->never_join = cfg->hinted.drop;
+    return regexps_see_lines(&s->redactor.secrets, cfg->hinted.redact);
+}
+
 static int set_up(struct shape *s, const struct config *cfg, struct error *err)
 {
     if (cfg->multiline_rule[0] && !(s->multiline = multiline_new(cfg, err))) {
@@ -32,6 +39,9 @@ static int set_up(struct shape *s, const struct config *cfg, struct error *err)
     if (cfg->parse_json[0] && (buf_add(&s->payload_key, ",\"", 2) < 0 ||
                                text_escape(&s->payload_key, slice_str(cfg->parse_json)) < 0 ||
                                buf_add(&s->payload_key, "\":", 2) < 0)) {
+        return error_set(err, "out of memory");
+    }
+    if (cfg->hinted.joins && see_lines(s, cfg) < 0) {
         return error_set(err, "out of memory");
     }
     if (cfg->hinted.any) {

@@ -26,6 +26,37 @@ static const char *slow_line(void)
     return line;
 }
 
+/* Rules for lines were written for lines, and a label that joins them takes none away. */
+static void test_joined_by_a_label(void **state)
+{
+    (void)state;
+    add(&cfg->redact, "^token=\\S+$");
+    add(&cfg->drop, "^DEBUG");
+    begin_with("{\"multiline\":{\"rule\":\"regex\",\"first\":\"^begin\"}}");
+    put("begin");
+    put("token=hunter2");
+    put("end");
+    put("DEBUG x");
+    assert_string_equal(last(), "begin\n[redacted]\nend");
+    put("begin");
+    assert_int_equal(nseen, 1);
+    assert_int_equal(metrics.dropped_rule, 1);
+}
+
+/* The operator's that were written for groups go by those. */
+static void test_joined_by_the_operator(void **state)
+{
+    (void)state;
+    set(&cfg->multiline_rule, "regex");
+    set(&cfg->multiline_first, "^begin");
+    add(&cfg->redact, "^token=\\S+$");
+    begin_with("{\"multiline\":{\"wait\":\"5s\"}}");
+    put("begin");
+    put("token=hunter2");
+    put("begin");
+    assert_string_equal(last(), "begin\ntoken=hunter2");
+}
+
 /* Whoever may start a container can give it patterns that take long: the lines of others wait meanwhile. */
 static void test_slow_drop(void **state)
 {
@@ -95,8 +126,12 @@ static void test_quick(void **state)
 int main(void)
 {
     regexp_use_jit(!under_valgrind());
-    const struct CMUnitTest tests[] = {TEST(test_slow_drop), TEST(test_slow_redact),
-                                       TEST(test_slow_multiline), TEST(test_slow_of_the_operator),
-                                       TEST(test_quick)};
+    const struct CMUnitTest tests[] = {TEST(test_slow_drop),
+                                       TEST(test_slow_redact),
+                                       TEST(test_slow_multiline),
+                                       TEST(test_slow_of_the_operator),
+                                       TEST(test_quick),
+                                       TEST(test_joined_by_a_label),
+                                       TEST(test_joined_by_the_operator)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
