@@ -242,6 +242,15 @@ void shaper_choose(struct shaper_feed *f, const struct tags *tags)
     f->rules = f->set->shape;
 }
 
+const char *shaper_problem(const struct shaper_feed *f, const struct tags *tags)
+{
+    if (tags->hints && !f->set->hints) {
+        return "its labels are not heeded: too many containers have labels of their own kind";
+    }
+    bool slow = f->rules && shape_hints_slow(f->rules);
+    return slow ? "a pattern of its labels takes too long: at times it is not looked for" : NULL;
+}
+
 /* -- feeds ------------------------------------------------------------------------------------- */
 
 void shaper_open(struct shaper *s, struct shaper_feed *f, struct shaper_released released,

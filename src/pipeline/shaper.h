@@ -70,6 +70,8 @@ void shaper_open(struct shaper *s, struct shaper_feed *f, struct shaper_released
                  struct batcher_feed *next);
 /* Has the feed's records go by the rules for such tags, from now on; what is held by other ones goes on. */
 void shaper_choose(struct shaper_feed *f, const struct tags *tags);
+/* What is wrong with the rules that labels ask for; NULL: nothing. The tags are those of shaper_choose. */
+const char *shaper_problem(const struct shaper_feed *f, const struct tags *tags);
 void shaper_close(struct shaper_feed *f); /* what is held is dropped */
 void shaper_flush(struct shaper_feed *f); /* what is held goes on */
 

@@ -78,6 +78,11 @@ size_t shape_hinted_size(const struct shape *s)
     return s->budget.size;
 }
 
+bool shape_hints_slow(const struct shape *s)
+{
+    return s->budget.said;
+}
+
 void shape_unref(struct shape *s)
 {
     if (!s || --s->refs > 0) {

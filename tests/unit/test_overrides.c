@@ -296,6 +296,19 @@ static void test_reload(void **state)
     config_free(fresh);
 }
 
+/* What /status tells of the feed that was opened as that one. */
+static const char *problem_of(size_t index)
+{
+    struct status_walk walk;
+    struct status_log log;
+    status_walk_logs(&walk);
+    for (size_t i = 0; i <= index; i++) {
+        assert_true(status_next_log(&walk, &log));
+    }
+    status_walk_end(&walk);
+    return log.problem;
+}
+
 /* Containers that have the same labels share their rules; there is an end of different ones, and room again later. */
 static void test_many_hints(void **state)
 {
@@ -314,6 +327,8 @@ static void test_many_hints(void **state)
         put(feeds[i], text);
     }
     came("x256\nx257\n");
+    assert_null(problem_of(0));
+    assert_non_null(strstr(problem_of(256), "not heeded"));
     assert_int_equal(metrics.refused_hints, 2);
     feed_close(feeds[0]);
     json_t *labels = json_pack("{s:s}", "sidetail.drop", "new");

@@ -68,6 +68,7 @@ static void test_slow_drop(void **state)
         forget();
     }
     assert_true(metrics.regex_limits > 0);
+    assert_true(shape_hints_slow(shape));
     uint64_t dropped = metrics.dropped_rule;
     put("secret");
     assert_int_equal(metrics.dropped_rule, dropped + 1);
@@ -121,6 +122,7 @@ static void test_quick(void **state)
         forget();
     }
     assert_int_equal(metrics.regex_limits + metrics.redaction_failures, 0);
+    assert_false(shape_hints_slow(shape));
 }
 
 int main(void)
