@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/distance.h"
 #include "base/regexp.h"
 #include "config/value.h"
@@ -136,6 +137,19 @@ static int add(struct hints *h, const struct key *key, json_t *value, struct err
     return result;
 }
 
+/* Says which keys may be set, as far as there is room for them. */
+static void refuse_key(const struct hints *h, struct error *why)
+{
+    const struct string_list *allow = &h->cfg->hints_allow;
+    struct buf names = {0};
+    for (size_t i = 0; i < allow->count; i++) {
+        buf_addf(&names, "%s%s", i > 0 ? ", " : "one of ", allow->items[i]);
+    }
+    error_set(why, "found a key that hints.allow does not let labels set; expected %.*s",
+              names.len > 0 ? (int)names.len : 4, names.len > 0 ? names.data : "none");
+    buf_free(&names);
+}
+
 static void take(struct hints *h, const char *label, const char *text)
 {
     struct error why = {.text = "out of memory"};
@@ -147,7 +161,7 @@ static void take(struct hints *h, const char *label, const char *text)
     if (meant) {
         error_set(&why, "found an unknown label; expected " PREFIX "%s", meant->path);
     } else if (!allowed(h->cfg, key)) {
-        error_set(&why, "found a key that hints.allow does not let labels set; expected one of those");
+        refuse_key(h, &why);
     } else {
         json_t *value = value_of(key, text, &why);
         if (value && add(h, key, value, &why) == 0) {
