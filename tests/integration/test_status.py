@@ -370,7 +370,7 @@ def test_command(files, binary):
 def test_command_without_a_collector(binary, tmp_path):
     assert ask(binary, f"127.0.0.1:{free_port()}").returncode == 5
     assert ask(binary, env={"SIDETAIL_METRICS_LISTEN": ""}).returncode == 5
-    assert ask(binary, "not an address").returncode == 5
+    assert ask(binary, "not an address").returncode == 2
     assert ask(binary, "--wrong").returncode == 2
     assert ask(binary, "a:1", "b:2").returncode == 2
     assert ask(binary, "-c", tmp_path / "missing.json").returncode == 2
