@@ -36,8 +36,7 @@ static bool describe(void *owner, struct status_log *log)
                                .last_ns = feed_newest(feed),
                                .lines = feed->lines,
                                .rate = status_rate(&feed->rate, feed->lines),
-                               .problem =
-                                   fault ? fault : shaper_problem(&feed->shaper, tags)};
+                               .problem = fault ? fault : shaper_problem(&feed->shaper, tags)};
     bool told = !feed->describe || feed->describe(feed->describe_arg, log);
     int64_t behind = log->lag_bytes > 0 && log->last_ns > 0 ? clock_now() - log->last_ns : 0;
     log->lag_ns = behind > 0 ? behind : 0;

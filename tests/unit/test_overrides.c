@@ -77,12 +77,12 @@ static void test_tags(void **state)
     config_free(cfg);
     config_free(other);
     config_free(none);
-    assert_string_equal(a->topic, "a");
-    assert_int_equal(a->format, FORMAT_RAW);
-    assert_string_equal(b->topic, "b");
-    assert_int_equal(b->format, FORMAT_RAW);
-    assert_null(plain->topic);
-    assert_int_equal(plain->format, -1);
+    assert_string_equal(tags_chosen(a)->topic, "a");
+    assert_int_equal(tags_chosen(a)->format, FORMAT_RAW);
+    assert_string_equal(tags_chosen(b)->topic, "b");
+    assert_int_equal(tags_chosen(b)->format, FORMAT_RAW);
+    assert_null(tags_chosen(plain)->topic);
+    assert_int_equal(tags_chosen(plain)->format, -1);
     assert_true(tags_same(a, again));
     assert_false(tags_same(a, b) || tags_same(a, c) || tags_same(a, logfmt) || tags_same(logfmt, plain));
     struct tags *all[] = {a, b, c, again, logfmt, plain};
