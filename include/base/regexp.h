@@ -31,6 +31,7 @@ void regexp_use_jit(bool use);
 struct regexp_budget {
     int64_t debt_ns, at_ns; /* what is owed, as of then (monotonic) */
     unsigned watched;       /* searches to come whose processor time is measured */
+    unsigned unseen, dice;  /* searches to come that no clock is asked for; what chooses how many */
     bool spent, said;       /* said: in the log */
     size_t size;            /* bytes that they take, at most */
 };

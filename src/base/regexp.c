@@ -27,6 +27,7 @@
 #define FREE_PER_BYTE 10
 #define DEBT_MAX      (100 * NS_PER_MS)
 #define FORGIVEN      20
+#define UNSEEN_MAX    16 /* searches, of those that were quick */
 #define WATCHED       1000
 
 struct regexp {
@@ -252,12 +253,23 @@ static void charge(const struct regexp *re, int64_t took)
     }
 }
 
-/* Processor time is asked for only where a search seems to take long: asking takes longer than most searches, and the
- * other clock runs on while others have the processor. */
+/* So that nobody can lay slow ones where nobody looks. */
+static unsigned throw_dice(struct regexp_budget *b, int64_t now)
+{
+    b->dice = (b->dice + (unsigned)now) * 1664525 + 1013904223;
+    return (b->dice >> 16) % UNSEEN_MAX;
+}
+
+/* Asking for the time takes longer than most searches, so few of those that are quick are looked at. Processor time is asked
+ * for only where a search seems to take long: the other clock runs on while others have the processor. */
 static enum regexp_result find_paid(struct regexp *re, struct slice text, size_t from, bool cut,
                                     struct span *found)
 {
     struct regexp_budget *b = re->budget;
+    if (b->unseen > 0) {
+        b->unseen--;
+        return find(re, text, from, cut, found);
+    }
     int64_t began = clock_monotonic(), free_ns = FREE + (int64_t)(text.len - from) * FREE_PER_BYTE;
     if (!may_search(b, began)) {
         return REGEXP_LIMIT;
@@ -274,6 +286,7 @@ static enum regexp_result find_paid(struct regexp *re, struct slice text, size_t
     } else if (clock_monotonic() - began > free_ns) {
         b->watched = WATCHED;
     }
+    b->unseen = b->watched == 0 && b->debt_ns == 0 ? throw_dice(b, began) : 0;
     return result;
 }
 

@@ -16,6 +16,7 @@
 #define PREFIX       "sidetail."
 #define VALUE_MAX    2048 /* bytes of a label's value */
 #define PATTERNS_MAX 16   /* of one list */
+#define PATTERNS_LEN 8192 /* bytes of all patterns: each is compiled whenever labels are read */
 #define PATTERN_SIZE                                                                                         \
     131072            /* bytes of one, compiled: some 10 times as many as those take that one comes across */
 #define LABELS_MAX 64 /* of one container, that may be meant */
@@ -25,6 +26,7 @@ struct hints {
     const struct config *cfg;
     struct hint_refused refused;
     json_t *set; /* keys and their values, as an override has them */
+    size_t len;  /* bytes of the patterns looked at */
 };
 
 static void refuse(const struct hints *h, const char *label, const char *value, const struct error *why)
@@ -150,6 +152,17 @@ static void refuse_key(const struct hints *h, struct error *why)
     buf_free(&names);
 }
 
+/* Counts the value's bytes, where it is a pattern. 0, or -1: there are too many. */
+static int count_pattern(struct hints *h, const struct key *key, const char *text, struct error *why)
+{
+    size_t len = key->flags & KEY_REGEX ? strnlen(text, VALUE_MAX) : 0;
+    if (h->len + len > PATTERNS_LEN) {
+        return error_set(why, "found more than %d bytes of patterns; expected fewer", PATTERNS_LEN);
+    }
+    h->len += len;
+    return 0;
+}
+
 static void take(struct hints *h, const char *label, const char *text)
 {
     struct error why = {.text = "out of memory"};
@@ -162,7 +175,7 @@ static void take(struct hints *h, const char *label, const char *text)
         error_set(&why, "found an unknown label; expected " PREFIX "%s", meant->path);
     } else if (!allowed(h->cfg, key)) {
         refuse_key(h, &why);
-    } else {
+    } else if (count_pattern(h, key, text, &why) == 0) {
         json_t *value = value_of(key, text, &why);
         if (value && add(h, key, value, &why) == 0) {
             return;

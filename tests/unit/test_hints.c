@@ -134,6 +134,17 @@ static void test_bounds(void **state)
     is_refused(cfg, "{\"sidetail.drop\":\"(?:(?:(?:a|\\\\pL\\\\d)?){1,50}){1,45}\"}",
                "found a pattern that takes ");
     labels.len = 0;
+    for (int i = 0; i < 10; i++) {
+        buf_addf(&labels, "%s\"sidetail.redact.%d\":\"%01000d\"", i ? "," : "{", i, i);
+    }
+    buf_add(&labels, "}", 2);
+    hints = hints_of(cfg, labels.data);
+    set = json_loads(hints, 0, NULL);
+    assert_int_equal(json_array_size(json_object_get(set, "redact")), 8);
+    assert_non_null(strstr(refused.data, "found more than 8192 bytes of patterns"));
+    json_decref(set);
+    free(hints);
+    labels.len = 0;
     for (int i = 0; i < 10000; i++) {
         buf_addf(&labels, "%s\"sidetail.drop.%d\":\"(\"", i ? "," : "{", i);
     }

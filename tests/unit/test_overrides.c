@@ -344,6 +344,25 @@ static void test_many_hints(void **state)
     config_free(cfg);
 }
 
+/* However long its name is, what is wrong with a label is told. */
+static void test_long_label(void **state)
+{
+    (void)state;
+    struct config *cfg = load("{" BASE "\"detect_level\":false}");
+    char label[4096];
+    begin(cfg);
+    snprintf(label, sizeof(label), "sidetail.drop.%04000d", 0);
+    json_t *labels = json_pack("{s:s}", label, "(");
+    struct identity who = {.service = "web", .labels = labels};
+    struct feed *feed = open_feed(tags_new(&who, cfg));
+    json_decref(labels);
+    assert_non_null(strstr(problem_of(0), "label sidetail.drop.00"));
+    assert_non_null(strstr(problem_of(0), "expected a regular expression"));
+    feed_close(feed);
+    end();
+    config_free(cfg);
+}
+
 /* Patterns can be long, and take far more once they are compiled: the largest that a label may have, with other ends. */
 static void test_large_hints(void **state)
 {
@@ -382,6 +401,6 @@ int main(void)
     regexp_use_jit(!under_valgrind());
     const struct CMUnitTest tests[] = {TEST(test_match),      TEST(test_tags),         TEST(test_in_force),
                                        TEST(test_other_tags), TEST(test_what_is_held), TEST(test_reload),
-                                       TEST(test_many_hints), TEST(test_large_hints)};
+                                       TEST(test_many_hints), TEST(test_large_hints),  TEST(test_long_label)};
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }
