@@ -4,10 +4,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 // cmocka.h wants the above
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "source/json_file/container.h"
 #include "world.h"
 
@@ -94,6 +98,55 @@ static void test_rotates_untold(void **state)
     world_free(&w);
 }
 
+/* Another one, which has written more than there is room for. */
+static void add_container(const char *id)
+{
+    char name[200], text[200];
+    assert_int_equal(mkdir(world_path(&w, id), 0755), 0);
+    snprintf(name, sizeof(name), "%s/config.v2.json", id);
+    snprintf(text, sizeof(text), "{\"ID\":\"%s\",\"Name\":\"/db\",\"Config\":{\"Labels\":{}}}", id);
+    world_write(&w, name, text);
+    snprintf(name, sizeof(name), "%s/%s-json.log", id, id);
+    snprintf(text, sizeof(text), "%0*d\\n", (int)sizeof(text) - 3, 0);
+    for (int i = 0; i < 800; i++) {
+        world_write_entry(&w, name, text);
+    }
+}
+
+static bool came_out(const char *line)
+{
+    return w.out.len > 0 && memmem(w.out.data, w.out.len, line, strlen(line));
+}
+
+/* It is closed for another, written to, and deleted: what was not read counts as lost. */
+static void test_tells_of_it_while_closed(void **state)
+{
+    (void)state;
+    metrics = (struct metrics){0};
+    start();
+    struct container *c = source()->containers;
+    write_steadily(2500, false); /* it has had its time */
+    source()->tailer->open.most = 1;
+    w.stalled = true;
+    add_container("fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210");
+    for (int i = 0; follow_has_open(c->follow) && i < 10000; i++) {
+        put_line();
+        world_run(&w, 1);
+    }
+    assert_false(follow_has_open(c->follow));
+    world_write_entry(&w, LOG, "unread\\n");
+    world_run(&w, 5);
+    assert_int_equal(unlink(world_path(&w, LOG)), 0);
+    world_write_entry(&w, LOG, "last\\n");
+    world_unstall(&w);
+    for (int i = 0; !came_out("last\n") && i < 1000; i++) {
+        world_run(&w, 10);
+    }
+    assert_true(came_out("last\n"));
+    assert_true(came_out("unread\n") ? metrics.gaps == 0 : metrics.gaps == 1);
+    world_free(&w);
+}
+
 /* While the sink takes nothing, nobody wakes up to read what there is no room for. */
 static void test_rests_without_room(void **state)
 {
@@ -145,9 +198,8 @@ static void test_follows_anew_untold(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reads_what_it_is_not_told_of),
-        cmocka_unit_test(test_rotates_untold),
-        cmocka_unit_test(test_rests_without_room),
+        cmocka_unit_test(test_reads_what_it_is_not_told_of), cmocka_unit_test(test_rotates_untold),
+        cmocka_unit_test(test_tells_of_it_while_closed),     cmocka_unit_test(test_rests_without_room),
         cmocka_unit_test(test_follows_anew_untold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,11 +27,20 @@ bool steady_note(struct steady *s, struct turn *turn, bool found, int64_t wait)
         if (follow_set_untold(turn->follow, true)) {
             enter(s, turn, wait);
         }
-    } else if (turn->steady && turn->found == 0 && follow_set_untold(turn->follow, false)) {
-        steady_remove(s, turn);
-        return false;
+    } else if (turn->steady && turn->found == 0) {
+        return !steady_end(s, turn);
     }
     return true;
+}
+
+bool steady_end(struct steady *s, struct turn *turn)
+{
+    bool told = follow_set_untold(turn->follow, false);
+    if (told) {
+        steady_remove(s, turn);
+        turn->found = 0;
+    }
+    return told;
 }
 
 bool steady_due(struct steady *s, int64_t wait)

@@ -18,6 +18,9 @@ void steady_init(struct steady *s);
 /* It was read to its end; `found`: and something was new. `wait`: see config_read_wait. False: it is told of again from
  * now on, and has to be read once more: something may have come before that. */
 bool steady_note(struct steady *s, struct turn *turn, bool found, int64_t wait);
+/* For one of them, where it cannot be read so often: it is told of again, and has to be read once more, likewise. False:
+ * not so. */
+bool steady_end(struct steady *s, struct turn *turn);
 /* Are they due? Then they will be again in `wait`. */
 bool steady_due(struct steady *s, int64_t wait);
 /* In how many nanoseconds? */

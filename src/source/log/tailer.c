@@ -99,11 +99,8 @@ static void note_open(struct tailer *t, struct turn *turn)
     turn->open = open;
 }
 
-static bool shelve(struct tailer *t, struct turn *turn)
+static void note_closed(struct tailer *t, struct turn *turn)
 {
-    if (!follow_shelve(turn->follow)) {
-        return false;
-    }
     note_open(t, turn);
     metrics.closed_logs++;
     if (!t->closing_logged) {
@@ -112,7 +109,23 @@ static bool shelve(struct tailer *t, struct turn *turn)
                  KN("open_files", t->open.most), KV("hint", "raise the limit of open files (nofile)"));
         t->closing_logged = true;
     }
-    return true;
+}
+
+/* One that has something to read is opened again for that. */
+static bool shelve(struct tailer *t, struct turn *turn)
+{
+    bool due = turn->queued || turn->steady;
+    if (turn->steady && !steady_end(&t->steady, turn)) {
+        return false;
+    }
+    bool closed = follow_shelve(turn->follow);
+    if (closed) {
+        note_closed(t, turn);
+    }
+    if (due) {
+        follow_wake(turn->follow);
+    }
+    return closed;
 }
 
 /* Closes the file of the log that was read longest ago, of those that have nothing to read now; where `busy`, also of
