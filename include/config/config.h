@@ -147,6 +147,12 @@ struct config {
     struct override *overrides;     /* the same, taken apart by config_load */
     size_t override_count;
     bool borrows; /* of config_overridden: owns only what an override may set */
+    /* Likewise: how many of `drop` and `redact` stand before those of labels; whether labels join lines that the operator does not, and whether they
+     * gave expressions for that. */
+    struct {
+        bool any, joins, multiline;
+        size_t drop, redact;
+    } hinted;
 };
 
 /* Defaults, file (NULL: none, or SIDETAIL_CONFIG), environment. NULL on error: err says file:line:column,

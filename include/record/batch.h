@@ -48,7 +48,7 @@ struct batch {
 /* How the record is written. */
 static inline enum format_kind batch_format(const struct batch *b, const struct item *item)
 {
-    int format = b->marks[item->mark].tags->format;
+    int format = tags_chosen(b->marks[item->mark].tags)->format;
     return format < 0 ? b->format : (enum format_kind)format;
 }
 

@@ -31,6 +31,16 @@ struct identity {
 /* Bytes that may be read behind each piece below, so that it can be copied by blocks: what they are is no matter. */
 #define TAGS_PAD 32
 
+/* What the configuration's overrides, and then its hints, make of a container. */
+struct tags_choice {
+    uint64_t overrides; /* which of them fit (config.h) */
+    int format;         /* the enum format_kind that they set; -1: none does */
+    /* NUL-terminated, in the same block as the tags; NULL where there is none. */
+    const char *topic;      /* that they set */
+    const char *hints;      /* what its labels ask for (config/hints.h) */
+    const char *hint_fault; /* the first label that is wrong, and why */
+};
+
 struct tags {
     unsigned refs;
     /* NUL-terminated, in the same block; NULL where there is none, `service` and `host` are always there. */
@@ -38,13 +48,8 @@ struct tags {
         *namespace_, *pod;
     json_t *labels; /* the chosen ones; NULL: none */
 
-    /* What the configuration's overrides, and then its hints, make of it: which of them fit (config.h), the enum format_kind and the topic
-     * that they set: -1 and NULL where none does. */
-    uint64_t overrides;
-    int format;
-    const char *topic;      /* in the same block */
-    const char *hints;      /* likewise; what its labels ask for (config/hints.h); NULL: nothing */
-    const char *hint_fault; /* likewise; the first label that is wrong, and why; NULL: none is */
+    const struct tags_choice
+        *choice; /* in the same block; NULL: no override fits, and no label asks for anything */
 
     /* The pieces of a line (encode.h) around its time and text, made once. */
     struct slice json_head[STREAM_COUNT]; /* `","service":"web","stream":"stdout","log":"` */
@@ -56,6 +61,12 @@ struct tags {
 
     struct stats *stats; /* counters of this service (metrics.h), shared; not owned */
 };
+
+extern const struct tags_choice tags_choice_none;
+static inline const struct tags_choice *tags_chosen(const struct tags *tags)
+{
+    return tags->choice ? tags->choice : &tags_choice_none;
+}
 
 /* Tags with one reference; NULL when memory is out. The service is the first of who->service, the labels
  * sidetail.service, com.docker.swarm.service.name and com.docker.compose.service, the name, the short id,

@@ -57,6 +57,9 @@ bool shape_wanted(const struct config *cfg);
 struct shape *shape_new(const struct config *cfg, struct error *err);
 /* What its feeds hold is counted in *held, with what those of other shapes hold; called before shape_open. */
 void shape_share(struct shape *s, size_t *held);
+/* Bytes that the expressions take which labels gave; and whether they were too slow (regexp_budget). */
+size_t shape_hinted_size(const struct shape *s);
+bool shape_hints_slow(const struct shape *s);
 void shape_unref(struct shape *s); /* NULL is fine */
 
 /* Takes a reference of the shaper. NULL when memory is out. */

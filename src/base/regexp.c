@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 
 /* For every place where a match could begin, PCRE2 counts steps up to STEPS_MAX. Over the places of a long
  * text that would still add up, so a text over WHOLE bytes is searched WINDOW places at a time, with a look
@@ -20,11 +21,21 @@
 #define JIT_STACK_MIN 32768
 #define JIT_STACK_MAX (1024 * 1024)
 
+/* Of a budget: what a search may take for nothing, for itself and for each byte; the debt at which it is spent; and which
+ * part of the time that passes is forgiven. */
+#define FREE          (10 * NS_PER_US)
+#define FREE_PER_BYTE 10
+#define DEBT_MAX      (100 * NS_PER_MS)
+#define FORGIVEN      20
+#define WATCHED       1000
+
 struct regexp {
     pcre2_code *code,
         *windowed; /* the second knows offset limits, at some cost in speed; made when first needed */
     char *text;
     size_t window;
+    uint32_t options;
+    struct regexp_budget *budget; /* NULL: it may take its time */
 };
 
 /* What a search needs besides the expression; one for all of them, there while there are any. */
@@ -114,6 +125,20 @@ struct regexp *regexp_new(const char *text, const char *what, struct error *err)
     return re;
 }
 
+int regexp_see_lines(struct regexp *re)
+{
+    pcre2_code *code = compile(re->text, PCRE2_MULTILINE, "", NULL);
+    if (!code) {
+        return -1;
+    }
+    pcre2_code_free(re->code);
+    pcre2_code_free(re->windowed);
+    re->code = code;
+    re->windowed = NULL;
+    re->options = PCRE2_MULTILINE;
+    return 0;
+}
+
 void regexp_free(struct regexp *re)
 {
     if (re) {
@@ -123,6 +148,14 @@ void regexp_free(struct regexp *re)
         free(re);
         shared_leave();
     }
+}
+
+size_t regexp_size(const struct regexp *re)
+{
+    size_t code = 0, machine_code = 0;
+    pcre2_pattern_info(re->code, PCRE2_INFO_SIZE, &code);
+    pcre2_pattern_info(re->code, PCRE2_INFO_JITSIZE, &machine_code);
+    return 2 * (code + machine_code); /* with the one for long texts */
 }
 
 static enum regexp_result run(const pcre2_code *code, struct slice text, size_t from, bool cut,
@@ -159,7 +192,7 @@ static enum regexp_result run_windows(struct regexp *re, struct slice text, size
                                       struct span *found)
 {
     if (!re->windowed) {
-        re->windowed = compile(re->text, PCRE2_USE_OFFSET_LIMIT, "", NULL);
+        re->windowed = compile(re->text, PCRE2_USE_OFFSET_LIMIT | re->options, "", NULL);
     }
     enum regexp_result result = re->windowed ? REGEXP_NONE : REGEXP_LIMIT;
     int64_t began = time_used();
@@ -183,14 +216,81 @@ static enum regexp_result find(struct regexp *re, struct slice text, size_t from
                                     : run_windows(re, text, from, cut, found);
 }
 
+/* -- budgets ----------------------------------------------------------------------------------- */
+
+void regexp_pay_from(struct regexp *re, struct regexp_budget *budget)
+{
+    re->budget = budget;
+    budget->size += regexp_size(re);
+}
+
+/* May there be one more search? */
+static bool may_search(struct regexp_budget *b, int64_t now)
+{
+    int64_t forgiven = (now - b->at_ns) / FORGIVEN;
+    if (forgiven >= b->debt_ns) {
+        b->debt_ns = 0;
+        b->at_ns = now;
+        b->spent = false;
+    } else {
+        b->debt_ns -= forgiven;
+        b->at_ns += forgiven * FORGIVEN;
+    }
+    return !b->spent;
+}
+
+static void charge(const struct regexp *re, int64_t took)
+{
+    struct regexp_budget *b = re->budget;
+    b->debt_ns += took;
+    b->spent = b->debt_ns > DEBT_MAX;
+    if (b->spent && !b->said) {
+        log_warn("a pattern of a container's label takes too long: from time to time it is not looked for, "
+                 "as though it had hit its limit",
+                 KV("pattern", re->text));
+        b->said = true;
+    }
+}
+
+/* Processor time is asked for only where a search seems to take long: asking takes longer than most searches, and the
+ * other clock runs on while others have the processor. */
+static enum regexp_result find_paid(struct regexp *re, struct slice text, size_t from, bool cut,
+                                    struct span *found)
+{
+    struct regexp_budget *b = re->budget;
+    int64_t began = clock_monotonic(), free_ns = FREE + (int64_t)(text.len - from) * FREE_PER_BYTE;
+    if (!may_search(b, began)) {
+        return REGEXP_LIMIT;
+    }
+    int64_t used = b->watched > 0 ? time_used() : 0;
+    enum regexp_result result = find(re, text, from, cut, found);
+    if (b->watched > 0) {
+        int64_t took = time_used() - used;
+        b->watched--;
+        if (took > free_ns) {
+            b->watched = WATCHED;
+            charge(re, took);
+        }
+    } else if (clock_monotonic() - began > free_ns) {
+        b->watched = WATCHED;
+    }
+    return result;
+}
+
+static enum regexp_result search(struct regexp *re, struct slice text, size_t from, bool cut,
+                                 struct span *found)
+{
+    return re->budget ? find_paid(re, text, from, cut, found) : find(re, text, from, cut, found);
+}
+
 enum regexp_result regexp_find(struct regexp *re, struct slice text, size_t from, struct span *found)
 {
-    return find(re, text, from, false, found);
+    return search(re, text, from, false, found);
 }
 
 enum regexp_result regexp_find_cut(struct regexp *re, struct slice text, size_t from, struct span *found)
 {
-    enum regexp_result result = find(re, text, from, true, found);
+    enum regexp_result result = search(re, text, from, true, found);
     if (result == REGEXP_FOUND) {
         found->end = text.len;
     }

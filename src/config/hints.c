@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/distance.h"
 #include "base/regexp.h"
 #include "config/value.h"
@@ -15,7 +16,10 @@
 #define PREFIX       "sidetail."
 #define VALUE_MAX    2048 /* bytes of a label's value */
 #define PATTERNS_MAX 16   /* of one list */
-#define NEAR         2 /* edits that an unknown key may be away from a known one to be taken for a mistake */
+#define PATTERN_SIZE                                                                                         \
+    131072            /* bytes of one, compiled: some 10 times as many as those take that one comes across */
+#define LABELS_MAX 64 /* of one container, that may be meant */
+#define NEAR       2  /* edits that an unknown key may be away from a known one to be taken for a mistake */
 
 struct hints {
     const struct config *cfg;
@@ -71,6 +75,22 @@ static const struct key *meant_by(const char *name)
 
 /* -- values ------------------------------------------------------------------------------------ */
 
+static int check_pattern(const struct key *key, const char *text, struct error *why)
+{
+    struct regexp *re = regexp_new(text, key->path, why);
+    if (!re) {
+        return -1;
+    }
+    int result = strcmp(key->path, "redact") == 0 ? regexp_refuse_empty(re, text, key->path, why) : 0;
+    if (result == 0 && regexp_size(re) > PATTERN_SIZE) {
+        result =
+            error_set(why, "found a pattern that takes %zu bytes when it is compiled; expected %d at most",
+                      regexp_size(re), PATTERN_SIZE);
+    }
+    regexp_free(re);
+    return result;
+}
+
 /* The label's text as a value of the key: that of a list is one pattern, whatever commas it has. */
 static json_t *value_of(const struct key *key, const char *text, struct error *why)
 {
@@ -83,10 +103,8 @@ static json_t *value_of(const struct key *key, const char *text, struct error *w
     json_t *value = key->type == KEY_LIST ? json_pack("[s]", text) : config_value_from_text(key, text, why);
     int result = value ? config_value_set(key, &scratch, value, &element, why) : -1;
     config_value_clear(key, &scratch);
-    if (result == 0 && strcmp(key->path, "redact") == 0) {
-        struct regexp *re = regexp_new(text, key->path, why);
-        result = re ? regexp_refuse_empty(re, text, key->path, why) : -1;
-        regexp_free(re);
+    if (result == 0 && key->flags & KEY_REGEX) {
+        result = check_pattern(key, text, why);
     }
     if (result < 0) {
         json_decref(value);
@@ -119,6 +137,19 @@ static int add(struct hints *h, const struct key *key, json_t *value, struct err
     return result;
 }
 
+/* Says which keys may be set, as far as there is room for them. */
+static void refuse_key(const struct hints *h, struct error *why)
+{
+    const struct string_list *allow = &h->cfg->hints_allow;
+    struct buf names = {0};
+    for (size_t i = 0; i < allow->count; i++) {
+        buf_addf(&names, "%s%s", i > 0 ? ", " : "one of ", allow->items[i]);
+    }
+    error_set(why, "found a key that hints.allow does not let labels set; expected %.*s",
+              names.len > 0 ? (int)names.len : 4, names.len > 0 ? names.data : "none");
+    buf_free(&names);
+}
+
 static void take(struct hints *h, const char *label, const char *text)
 {
     struct error why = {.text = "out of memory"};
@@ -130,7 +161,7 @@ static void take(struct hints *h, const char *label, const char *text)
     if (meant) {
         error_set(&why, "found an unknown label; expected " PREFIX "%s", meant->path);
     } else if (!allowed(h->cfg, key)) {
-        error_set(&why, "found a key that hints.allow does not let labels set; expected one of those");
+        refuse_key(h, &why);
     } else {
         json_t *value = value_of(key, text, &why);
         if (value && add(h, key, value, &why) == 0) {
@@ -164,8 +195,13 @@ static void take_all(struct hints *h, const json_t *labels)
     if (n > 1) {
         qsort(names, n, sizeof(*names), compare);
     }
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && i < LABELS_MAX; i++) {
         take(h, names[i], json_string_value(json_object_get(labels, names[i])));
+    }
+    if (n > LABELS_MAX) {
+        struct error why;
+        error_set(&why, "found more than %d labels that begin with " PREFIX "; expected fewer", LABELS_MAX);
+        refuse(h, names[LABELS_MAX], "", &why);
     }
     free(names);
 }

@@ -114,7 +114,7 @@ const struct key config_keys[] = {
     DURATION(
         "rescan", rescan, "10s", SECOND, HOUR, KEY_RESTART,
         "How often source files looks through all directories for what is new, though nothing told of it, as "
-        "on network file systems. Where the kernel tells all, on local ones, each eighth time."),
+        "on network file systems."),
     MATCH("docker.host", docker_host, "", "^$|^(unix:///|tcp://).",
           "unix:///path or tcp://host:port, or \"\"", KEY_RESTART | KEY_ADDRESS,
           "The Engine's address, for source docker-api. Unset: DOCKER_HOST, else the docker context in use "

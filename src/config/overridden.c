@@ -152,6 +152,12 @@ static int apply_hints(struct config *cfg, const char *hints)
     json_t *members = json_loads(hints, 0, NULL);
     struct hinted h = {cfg, cfg->rate_limit, cfg->rate_burst > 0 ? cfg->rate_burst : cfg->rate_limit};
     cfg->rate_burst = h.burst; /* a lower limit leaves it */
+    cfg->hinted.any = true;
+    const json_t *multiline = json_object_get(members, "multiline");
+    cfg->hinted.joins = cfg->multiline_rule[0] == '\0' && json_object_get(multiline, "rule");
+    cfg->hinted.multiline = json_object_get(multiline, "first") || json_object_get(multiline, "next");
+    cfg->hinted.drop = cfg->drop.count;
+    cfg->hinted.redact = cfg->redact.count;
     int result = members && set_rule(cfg, members) == 0 ? config_override_each(members, set_hint, &h) : -1;
     json_decref(members);
     return result;

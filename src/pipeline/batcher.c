@@ -260,7 +260,7 @@ static int open_encoder(struct batcher_encoder *e, const struct config *cfg, int
 void batcher_tagged(struct batcher_feed *feed)
 {
     struct batcher *b = feed->stage;
-    int format = feed->tags->format;
+    int format = tags_chosen(feed->tags)->format;
     feed->encoder = format < 0 ? &b->encoder : &b->own[format];
     if (!feed->encoder->encoder && open_encoder(&b->own[format], b->cfg, format) < 0) {
         die_out_of_memory();

@@ -28,6 +28,7 @@ static bool describe(void *owner, struct status_log *log)
 {
     struct feed *feed = owner;
     const struct tags *tags = feed->batcher.tags;
+    const char *fault = tags_chosen(tags)->hint_fault;
     *log = (struct status_log){.service = tags->service,
                                .project = tags->project,
                                .container = tags->container,
@@ -35,7 +36,7 @@ static bool describe(void *owner, struct status_log *log)
                                .last_ns = feed_newest(feed),
                                .lines = feed->lines,
                                .rate = status_rate(&feed->rate, feed->lines),
-                               .problem = tags->hint_fault};
+                               .problem = fault ? fault : shaper_problem(&feed->shaper, tags)};
     bool told = !feed->describe || feed->describe(feed->describe_arg, log);
     int64_t behind = log->lag_bytes > 0 && log->last_ns > 0 ? clock_now() - log->last_ns : 0;
     log->lag_ns = behind > 0 ? behind : 0;

@@ -145,52 +145,74 @@ static int compile(struct shaper *s, const struct config *cfg, struct shaper_rul
     return 0;
 }
 
-static bool is_for(const struct shaper_rules *set, const struct tags *tags)
+static bool is_for(const struct shaper_rules *set, const struct tags_choice *choice)
 {
-    bool same = set->hints && tags->hints ? strcmp(set->hints, tags->hints) == 0 : set->hints == tags->hints;
-    return set->overrides == tags->overrides && same;
+    bool same =
+        set->hints && choice->hints ? strcmp(set->hints, choice->hints) == 0 : set->hints == choice->hints;
+    return set->overrides == choice->overrides && same;
 }
 
 /* Is there room for one more set of labels? When not, that is said once and counted. */
-static bool may_hint(struct shaper *s)
+static bool may_hint(struct shaper *s, size_t size)
 {
-    if (s->hinted < SHAPER_HINTED_MAX) {
-        s->hinted_said = false;
+    if (s->hinted < SHAPER_HINTED_MAX && s->hinted_size + size <= SHAPER_HINTED_SIZE) {
         return true;
     }
     metrics.refused_hints++;
     if (!s->hinted_said) {
         log_warn(
             "too many containers have labels of their own kind: the lines of others go on as without them",
-            KN("most", SHAPER_HINTED_MAX));
+            KN("kinds", s->hinted), KN("most", SHAPER_HINTED_MAX), KN("pattern_bytes", s->hinted_size),
+            KN("most_bytes", SHAPER_HINTED_SIZE));
     }
     s->hinted_said = true;
     return false;
 }
 
-/* The set for those tags, made where there is none. All was tried when the configuration and the labels were read: only
- * want of memory can be in the way. */
-static struct shaper_rules *set_for(struct shaper *s, const struct tags *tags)
+/* Compiled. All was tried when the configuration and the labels were read: only want of memory can be in the way. */
+static struct shaper_rules *new_set(struct shaper *s, const struct tags_choice *choice)
+{
+    struct shaper_rules *set = calloc(1, sizeof(*set));
+    if (!set || (choice->hints && !(set->hints = strdup(choice->hints)))) {
+        die_out_of_memory();
+    }
+    set->overrides = choice->overrides;
+    if (compile(s, s->cfg, set, NULL) < 0) {
+        die_out_of_memory();
+    }
+    set->size = set->shape ? shape_hinted_size(set->shape) : 0;
+    return set;
+}
+
+static void free_set(struct shaper_rules *set)
+{
+    shape_unref(set->shape);
+    free(set->hints);
+    free(set);
+}
+
+/* The set for that choice, made where there is none. */
+static struct shaper_rules *set_for(struct shaper *s, const struct tags_choice *choice)
 {
     struct shaper_rules *set;
     LIST_FOREACH(set, &s->sets, link)
     {
-        if (is_for(set, tags)) {
+        if (is_for(set, choice)) {
             return set;
         }
     }
-    if (tags->hints && !may_hint(s)) {
-        return set_for(s, &(struct tags){.overrides = tags->overrides});
+    set = choice->hints && !may_hint(s, 0) ? NULL : new_set(s, choice);
+    if (set && choice->hints && !may_hint(s, set->size)) {
+        free_set(set);
+        set = NULL;
     }
-    if (!(set = calloc(1, sizeof(*set))) || (tags->hints && !(set->hints = strdup(tags->hints)))) {
-        die_out_of_memory();
-    }
-    set->overrides = tags->overrides;
-    if (compile(s, s->cfg, set, NULL) < 0) {
-        die_out_of_memory();
+    if (!set) {
+        return set_for(s, &(struct tags_choice){.overrides = choice->overrides});
     }
     LIST_INSERT_HEAD(&s->sets, set, link);
     s->hinted += set->hints != NULL;
+    s->hinted_said &= !set->hints;
+    s->hinted_size += set->size;
     return set;
 }
 
@@ -204,22 +226,30 @@ static void leave_set(struct shaper_feed *f)
     if (set && --set->feeds == 0 && !is_base(set)) {
         LIST_REMOVE(set, link);
         f->stage->hinted -= set->hints != NULL;
-        shape_unref(set->shape);
-        free(set->hints);
-        free(set);
+        f->stage->hinted_size -= set->size;
+        free_set(set);
     }
 }
 
 void shaper_choose(struct shaper_feed *f, const struct tags *tags)
 {
-    if (f->set && is_for(f->set, tags)) {
+    if (f->set && is_for(f->set, tags_chosen(tags))) {
         return;
     }
     shaper_flush(f);
     leave_set(f);
-    f->set = set_for(f->stage, tags);
+    f->set = set_for(f->stage, tags_chosen(tags));
     f->set->feeds++;
     f->rules = f->set->shape;
+}
+
+const char *shaper_problem(const struct shaper_feed *f, const struct tags *tags)
+{
+    if (tags_chosen(tags)->hints && !f->set->hints) {
+        return "its labels are not heeded: too many containers have labels of their own kind";
+    }
+    bool slow = f->rules && shape_hints_slow(f->rules);
+    return slow ? "a pattern of its labels takes too long: at times it is not looked for" : NULL;
 }
 
 /* -- feeds ------------------------------------------------------------------------------------- */

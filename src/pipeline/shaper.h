@@ -17,16 +17,19 @@ struct shaper_rules {
     uint64_t overrides;  /* as in struct tags */
     char *hints;         /* likewise; owned; NULL: none */
     struct shape *shape; /* NULL: there are none */
+    size_t size;         /* bytes that the expressions of its hints take */
     unsigned feeds;      /* none: they go */
 };
 
 /* Whoever may start containers can have as many sets of labels as there are containers, and each set is compiled. */
-#define SHAPER_HINTED_MAX 256
+#define SHAPER_HINTED_MAX  256
+#define SHAPER_HINTED_SIZE (16 << 20) /* bytes that the expressions of all of them take */
 
 struct shaper {
     const struct config *cfg; /* borrowed */
     LIST_HEAD(shaper_sets, shaper_rules) sets;
     unsigned hinted;          /* sets with hints: SHAPER_HINTED_MAX at most */
+    size_t hinted_size;       /* of their expressions: SHAPER_HINTED_SIZE at most */
     bool hinted_said;         /* that there were more */
     struct shaper_rules base; /* of the feeds without either; always there */
     size_t held;              /* bytes held by all */
@@ -67,6 +70,8 @@ void shaper_open(struct shaper *s, struct shaper_feed *f, struct shaper_released
                  struct batcher_feed *next);
 /* Has the feed's records go by the rules for such tags, from now on; what is held by other ones goes on. */
 void shaper_choose(struct shaper_feed *f, const struct tags *tags);
+/* What is wrong with the rules that labels ask for; NULL: nothing. The tags are those of shaper_choose. */
+const char *shaper_problem(const struct shaper_feed *f, const struct tags *tags);
 void shaper_close(struct shaper_feed *f); /* what is held is dropped */
 void shaper_flush(struct shaper_feed *f); /* what is held goes on */
 

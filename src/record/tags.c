@@ -100,13 +100,21 @@ static struct tags tags_of(const struct identity *who, const struct config *cfg,
     };
 }
 
-/* A copy with the texts behind it, in one block: there may be thousands. NULL: memory. */
-static struct tags *copy_of(struct tags from)
+const struct tags_choice tags_choice_none = {.format = -1};
+
+static bool is_nothing(const struct tags_choice *choice)
 {
-    const char **texts[] = {&from.service,    &from.project, &from.container, &from.id,        &from.full_id,
-                            &from.image,      &from.task,    &from.node,      &from.host,      &from.pod,
-                            &from.namespace_, &from.topic,   &from.hints,     &from.hint_fault};
-    size_t count = sizeof(texts) / sizeof(texts[0]), size = 0;
+    return choice->overrides == 0 && !choice->hints && !choice->hint_fault;
+}
+
+/* A copy with what was chosen and the texts behind it, in one block: there may be thousands. NULL: memory. */
+static struct tags *copy_of(struct tags from, struct tags_choice choice)
+{
+    const char **texts[] = {&from.service, &from.project,     &from.container,  &from.id,
+                            &from.full_id, &from.image,       &from.task,       &from.node,
+                            &from.host,    &from.pod,         &from.namespace_, &choice.topic,
+                            &choice.hints, &choice.hint_fault};
+    size_t count = sizeof(texts) / sizeof(texts[0]), size = is_nothing(&choice) ? 0 : sizeof(choice);
     for (size_t i = 0; i < count; i++) {
         size += *texts[i] ? strlen(*texts[i]) + 1 : 0;
     }
@@ -115,6 +123,11 @@ static struct tags *copy_of(struct tags from)
         return NULL;
     }
     char *at = (char *)(tags + 1);
+    struct tags_choice *chosen = NULL;
+    if (!is_nothing(&choice)) {
+        chosen = (struct tags_choice *)(tags + 1);
+        at = (char *)(chosen + 1);
+    }
     for (size_t i = 0; i < count; i++) {
         if (*texts[i]) {
             char *text = at;
@@ -123,6 +136,10 @@ static struct tags *copy_of(struct tags from)
         }
     }
     *tags = from;
+    if (chosen) {
+        *chosen = choice;
+        tags->choice = chosen;
+    }
     return tags;
 }
 
@@ -163,17 +180,19 @@ static struct tags_refusal not_included(const struct tags *tags, const struct id
 }
 
 /* Later ones go over earlier ones. */
-static void choose_overrides(struct tags *tags, const struct identity *who, const struct config *cfg)
+static struct tags_choice choose_overrides(const struct tags *tags, const struct identity *who,
+                                           const struct config *cfg)
 {
-    tags->format = -1;
+    struct tags_choice choice = tags_choice_none;
     for (size_t i = 0; i < cfg->override_count; i++) {
         const struct override *o = &cfg->overrides[i];
         if (!not_included(tags, who, &o->match).by) {
-            tags->overrides |= UINT64_C(1) << i;
-            tags->format = o->format >= 0 ? o->format : tags->format;
-            tags->topic = o->topic ? o->topic : tags->topic;
+            choice.overrides |= UINT64_C(1) << i;
+            choice.format = o->format >= 0 ? o->format : choice.format;
+            choice.topic = o->topic ? o->topic : choice.topic;
         }
     }
+    return choice;
 }
 
 /* What labels ask for that cannot be had. */
@@ -199,23 +218,24 @@ static void on_refused(void *arg, const char *label, const char *value, const st
 
 /* Sets `hints`, which the caller frees, and what they say of format and topic; *set is what that lies in, *fault what is wrong
  * with them. */
-static char *choose_hints(struct tags *tags, const struct identity *who, const struct config *cfg,
-                          json_t **set, struct error *fault)
+static char *choose_hints(struct tags_choice *choice, const struct tags *tags, const struct identity *who,
+                          const struct config *cfg, json_t **set, struct error *fault)
 {
     struct refused_hints refused = {tags, fault};
     char *hints = NULL;
     *set = NULL;
     if (who->labels && cfg->hints_allow.count > 0) {
-        hints = config_hints(cfg, tags->overrides, who->labels, (struct hint_refused){on_refused, &refused});
+        hints =
+            config_hints(cfg, choice->overrides, who->labels, (struct hint_refused){on_refused, &refused});
     }
     if (hints && (*set = json_loads(hints, 0, NULL))) {
         struct override o;
         config_override_read(&o, *set);
-        tags->format = o.format >= 0 ? o.format : tags->format;
-        tags->topic = o.topic ? o.topic : tags->topic;
+        choice->format = o.format >= 0 ? o.format : choice->format;
+        choice->topic = o.topic ? o.topic : choice->topic;
     }
-    tags->hints = hints;
-    tags->hint_fault = fault->text[0] ? fault->text : NULL;
+    choice->hints = hints;
+    choice->hint_fault = fault->text[0] ? fault->text : NULL;
     return hints;
 }
 
@@ -223,11 +243,11 @@ struct tags *tags_new(const struct identity *who, const struct config *cfg)
 {
     char short_id[SHORT_ID + 1];
     struct tags from = tags_of(who, cfg, short_id);
-    choose_overrides(&from, who, cfg);
+    struct tags_choice choice = choose_overrides(&from, who, cfg);
     json_t *set;
     struct error fault = {0};
-    char *hints = choose_hints(&from, who, cfg, &set, &fault);
-    struct tags *tags = copy_of(from);
+    char *hints = choose_hints(&choice, &from, who, cfg, &set, &fault);
+    struct tags *tags = copy_of(from, choice);
     json_decref(set);
     free(hints);
     if (!tags) {
@@ -317,9 +337,14 @@ static bool same_text(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+static bool same_choice(const struct tags_choice *a, const struct tags_choice *b)
+{
+    return a->overrides == b->overrides && a->format == b->format && same_text(a->topic, b->topic) &&
+           same_text(a->hints, b->hints) && same_text(a->hint_fault, b->hint_fault);
+}
+
 bool tags_same(const struct tags *a, const struct tags *b)
 {
     return slice_eq(a->json_tail, b->json_tail) && slice_eq(a->json_head[0], b->json_head[0]) &&
-           a->overrides == b->overrides && a->format == b->format && same_text(a->topic, b->topic) &&
-           same_text(a->hints, b->hints) && same_text(a->hint_fault, b->hint_fault);
+           same_choice(tags_chosen(a), tags_chosen(b));
 }

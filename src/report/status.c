@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "answer.h"
+#include "base/address.h"
 #include "base/memory.h"
 #include "encode/terminal.h"
 #include "report/report.h"
@@ -71,6 +72,11 @@ int report_status(const char *listen, bool json)
     struct buf out = {0};
     struct error err = {0};
     int code = EXIT_UNREACHED;
+    struct address at;
+    if (address_parse(listen, &at, &err) < 0) {
+        fprintf(stderr, "sidetail status: %s\n", err.text);
+        return EXIT_CONFIG;
+    }
     if (ask(&a, listen, &err) < 0) {
         fprintf(stderr, "sidetail status: %s\n", err.text);
     } else {

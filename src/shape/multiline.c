@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "base/metrics.h"
-#include "base/regexp.h"
 #include "config/config.h"
 #include "multiline.h"
 
@@ -192,6 +191,16 @@ struct multiline *multiline_new(const struct config *cfg, struct error *err)
         return NULL;
     }
     return m;
+}
+
+void multiline_pay_from(struct multiline *m, struct regexp_budget *budget)
+{
+    if (m->first) {
+        regexp_pay_from(m->first, budget);
+    }
+    if (m->next) {
+        regexp_pay_from(m->next, budget);
+    }
 }
 
 void multiline_free(struct multiline *m)

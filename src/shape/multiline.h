@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/regexp.h"
 #include "base/slice.h"
 
 struct config;
@@ -14,6 +15,8 @@ struct multiline;
 
 /* NULL on error. */
 struct multiline *multiline_new(const struct config *cfg, struct error *err);
+/* The expressions of rule regex pay from the budget (base/regexp.h). */
+void multiline_pay_from(struct multiline *m, struct regexp_budget *budget);
 void multiline_free(struct multiline *m);
 
 /* Where a group stands: which rule it follows, and in which of its states. */

@@ -25,6 +25,22 @@ int regexps_new(struct regexps *list, const struct string_list *texts, const cha
     return 0;
 }
 
+int regexps_see_lines(struct regexps *list, size_t end)
+{
+    int result = 0;
+    for (size_t i = 0; i < end && i < list->count && result == 0; i++) {
+        result = regexp_see_lines(list->items[i]);
+    }
+    return result;
+}
+
+void regexps_pay_from(struct regexps *list, size_t first, struct regexp_budget *budget)
+{
+    for (size_t i = first; i < list->count; i++) {
+        regexp_pay_from(list->items[i], budget);
+    }
+}
+
 void regexps_free(struct regexps *list)
 {
     for (size_t i = 0; i < list->count; i++) {

@@ -10,6 +10,23 @@ bool shape_wanted(const struct config *cfg)
            cfg->drop.count || cfg->keep.count || cfg->rate_limit;
 }
 
+/* What whoever may start a container gave must not hold up the lines of others. */
+static void set_budget(struct shape *s, const struct config *cfg)
+{
+    regexps_pay_from(&s->drop, cfg->hinted.drop, &s->budget);
+    regexps_pay_from(&s->redactor.secrets, cfg->hinted.redact, &s->budget);
+    if (s->multiline && cfg->hinted.multiline) {
+        multiline_pay_from(s->multiline, &s->budget);
+    }
+}
+
+/* Where labels join lines, the operator's rules for lines hold within groups all the same. */
+static int see_lines(struct shape *s, const struct config *cfg)
+{
+    s->never_join = cfg->hinted.drop;
+    return regexps_see_lines(&s->redactor.secrets, cfg->hinted.redact);
+}
+
 static int set_up(struct shape *s, const struct config *cfg, struct error *err)
 {
     if (cfg->multiline_rule[0] && !(s->multiline = multiline_new(cfg, err))) {
@@ -23,6 +40,12 @@ static int set_up(struct shape *s, const struct config *cfg, struct error *err)
                                text_escape(&s->payload_key, slice_str(cfg->parse_json)) < 0 ||
                                buf_add(&s->payload_key, "\":", 2) < 0)) {
         return error_set(err, "out of memory");
+    }
+    if (cfg->hinted.joins && see_lines(s, cfg) < 0) {
+        return error_set(err, "out of memory");
+    }
+    if (cfg->hinted.any) {
+        set_budget(s, cfg);
     }
     s->wait_ns = cfg->multiline_wait;
     s->line_max = (size_t)cfg->line_max;
@@ -48,6 +71,16 @@ struct shape *shape_new(const struct config *cfg, struct error *err)
         return NULL;
     }
     return s;
+}
+
+size_t shape_hinted_size(const struct shape *s)
+{
+    return s->budget.size;
+}
+
+bool shape_hints_slow(const struct shape *s)
+{
+    return s->budget.said;
 }
 
 void shape_unref(struct shape *s)

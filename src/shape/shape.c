@@ -80,29 +80,29 @@ static int64_t time_of(const struct record *rec)
 
 /* -- a finished record ------------------------------------------------------------------------- */
 
-/* The place of the first that matches; their count when none does. */
-static size_t first_match(const struct regexps *list, struct slice raw)
+/* The place of the first of so many that matches; that number when none does. */
+static size_t first_match(const struct regexps *list, size_t count, struct slice raw)
 {
     struct span at;
-    for (size_t i = 0; i < list->count; i++) {
+    for (size_t i = 0; i < count; i++) {
         enum regexp_result result = regexp_find(list->items[i], raw, 0, &at);
         metrics.regex_limits += result == REGEXP_LIMIT;
         if (result == REGEXP_FOUND) {
             return i;
         }
     }
-    return list->count;
+    return count;
 }
 
 static bool unwanted(const struct shape *s, struct pieces *pieces, struct slice raw)
 {
-    size_t found = first_match(&s->drop, raw);
+    size_t found = first_match(&s->drop, s->drop.count, raw);
     if (found < s->drop.count) {
         pieces->why = "drop";
         pieces->rule = found;
         return true;
     }
-    if (s->keep.count > 0 && first_match(&s->keep, raw) == s->keep.count) {
+    if (s->keep.count > 0 && first_match(&s->keep, s->keep.count, raw) == s->keep.count) {
         pieces->why = "keep";
         return true;
     }
@@ -381,7 +381,7 @@ int shape_put(struct shape_state *st, const struct record *rec, struct shape_out
     }
     /* Behind a piece comes another one, unless the piece was the beginning of a group too long. */
     bool whole = !rec->partial && (!st->pieces[rec->stream].more || st->groups[rec->stream].lines > 0);
-    if (s->multiline && whole) {
+    if (s->multiline && whole && first_match(&s->drop, s->never_join, raw) == s->never_join) {
         return group_put(st, rec, raw, out);
     }
     if (group_end(st, rec->stream, false, out) < 0) {

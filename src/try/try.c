@@ -3,10 +3,13 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/memory.h"
 #include "encode/pretty/pretty.h"
+#include "encode/terminal.h"
 #include "expect.h"
 #include "input.h"
 #include "show.h"
@@ -23,6 +26,19 @@ struct run {
     size_t lines, records, dropped;
 };
 
+/* In which a terminal finds nothing to obey, as by --json of status. */
+static void print_json(const json_t *outcome)
+{
+    struct buf line = {0};
+    char *text = json_dumps(outcome, JSON_COMPACT);
+    if (!text || buf_addf(&line, "%s\n", text) < 0 || terminal_escape(&line, 0) < 0) {
+        die_out_of_memory();
+    }
+    fwrite(line.data, 1, line.len, stdout);
+    buf_free(&line);
+    free(text);
+}
+
 static void on_outcome(void *arg, const json_t *outcome, struct slice encoded)
 {
     struct run *r = arg;
@@ -32,8 +48,7 @@ static void on_outcome(void *arg, const json_t *outcome, struct slice encoded)
     if (r->options->expect) {
         expect_meet(&r->expect, outcome);
     } else if (r->options->json) {
-        json_dumpf(outcome, stdout, JSON_COMPACT);
-        putchar('\n');
+        print_json(outcome);
     } else {
         show_outcome(stdout, r->color, outcome, encoded);
     }

@@ -189,3 +189,17 @@ def sidetail(binary, tmp_path):
         one.close()
     for one in made:
         one.assert_no_sanitizer_fault()
+
+
+@pytest.fixture
+def files(sidetail, tmp_path):
+    """files(**config): a Sidetail that follows PATH/{service}/*.log; .logs is PATH."""
+
+    def make(**config):
+        logs = tmp_path / "logs"
+        (logs / "web").mkdir(parents=True, exist_ok=True)
+        collector = sidetail({"source": "files", "files": {"include": [f"{logs}/{{service}}/*.log"]}, **config})
+        collector.logs = logs
+        return collector
+
+    return make

@@ -13,30 +13,11 @@ import urllib.request
 
 import pytest
 import yaml
-from lib.system import REPO, free_port, run, wait_until
+from lib.system import REPO, append, free_port, run, wait_until
 from prometheus_client.parser import text_string_to_metric_families
 
 DASHBOARD = REPO / "deploy" / "grafana" / "sidetail.json"
 ALERTS = REPO / "deploy" / "prometheus" / "alerts.yaml"
-
-
-@pytest.fixture
-def files(sidetail, tmp_path):
-    """files(**config): a Sidetail that follows PATH/{service}/*.log; .logs is PATH."""
-
-    def make(**config):
-        logs = tmp_path / "logs"
-        (logs / "web").mkdir(parents=True, exist_ok=True)
-        collector = sidetail({"source": "files", "files": {"include": [f"{logs}/{{service}}/*.log"]}, **config})
-        collector.logs = logs
-        return collector
-
-    return make
-
-
-def append(path, text):
-    with open(path, "a") as out:
-        out.write(text)
 
 
 def fetch(collector, path, method="GET", data=None):

@@ -6,7 +6,7 @@ import signal
 import time
 
 import pytest
-from lib.system import REPO, run, wait_until
+from lib.system import REPO, append, run, wait_until
 
 TRACES = REPO / "tests" / "data" / "traces"
 
@@ -23,11 +23,6 @@ def files(sidetail, tmp_path):
         return collector
 
     return make
-
-
-def append(path, text):
-    with open(path, "a") as out:
-        out.write(text)
 
 
 def texts(collector):

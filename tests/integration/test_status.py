@@ -11,26 +11,7 @@ import time
 
 import pytest
 from lib.engine import LABEL
-from lib.system import free_port, run, wait_until
-
-@pytest.fixture
-def files(sidetail, tmp_path):
-    """files(**config): a Sidetail that follows PATH/{service}/*.log; .logs is PATH."""
-
-    def make(**config):
-        logs = tmp_path / "logs"
-        (logs / "web").mkdir(parents=True, exist_ok=True)
-        collector = sidetail({"source": "files", "files": {"include": [f"{logs}/{{service}}/*.log"]}, **config})
-        collector.logs = logs
-        return collector
-
-    return make
-
-
-def append(path, text):
-    with open(path, "a") as out:
-        out.write(text)
-
+from lib.system import append, free_port, run, wait_until
 
 def status(collector):
     return json.loads(collector.http("/status"))
@@ -389,7 +370,7 @@ def test_command(files, binary):
 def test_command_without_a_collector(binary, tmp_path):
     assert ask(binary, f"127.0.0.1:{free_port()}").returncode == 5
     assert ask(binary, env={"SIDETAIL_METRICS_LISTEN": ""}).returncode == 5
-    assert ask(binary, "not an address").returncode == 5
+    assert ask(binary, "not an address").returncode == 2
     assert ask(binary, "--wrong").returncode == 2
     assert ask(binary, "a:1", "b:2").returncode == 2
     assert ask(binary, "-c", tmp_path / "missing.json").returncode == 2

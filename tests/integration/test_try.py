@@ -248,6 +248,9 @@ def test_any_bytes_and_no_newline_at_the_end(outcomes, attempt):
     assert told[3]["encoded"]["log"] == "last"
     raw = attempt(b"\xff\x1b]0;title\x07\n", config={"format": "raw"})
     assert "\x1b" not in raw.stdout and "\x07" not in raw.stdout
+    programs = attempt("\x9b31m \u202e\n", "--json")
+    assert "\x9b" not in programs.stdout and "\u202e" not in programs.stdout
+    assert json.loads(programs.stdout)["encoded"]["log"] == "\x9b31m \u202e"
     assert attempt("").stdout == "0 lines: 0 records, 0 dropped\n"
 
 

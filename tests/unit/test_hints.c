@@ -89,7 +89,9 @@ static void test_wrong_ones(void **state)
     for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++) {
         char labels[128];
         snprintf(labels, sizeof(labels), "{\"sidetail.%s\":\"raw\"}", never[i]);
-        is_refused(cfg, labels, "found a key that hints.allow does not let labels set");
+        is_refused(cfg, labels,
+                   "found a key that hints.allow does not let labels set; expected one of multiline.*, "
+                   "parse_json, detect_level, drop, redact, rate_limit, rate_burst");
     }
     config_free(cfg);
 }
@@ -129,6 +131,15 @@ static void test_bounds(void **state)
     assert_non_null(strstr(refused.data, "found more than 16 patterns of drop"));
     json_decref(set);
     free(hints);
+    is_refused(cfg, "{\"sidetail.drop\":\"(?:(?:(?:a|\\\\pL\\\\d)?){1,50}){1,45}\"}",
+               "found a pattern that takes ");
+    labels.len = 0;
+    for (int i = 0; i < 10000; i++) {
+        buf_addf(&labels, "%s\"sidetail.drop.%d\":\"(\"", i ? "," : "{", i);
+    }
+    buf_add(&labels, "}", 2);
+    is_refused(cfg, labels.data, "found more than 64 labels");
+    assert_null(strstr(refused.data, "drop.9999"));
     buf_free(&labels);
     config_free(cfg);
 }

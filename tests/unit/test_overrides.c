@@ -36,7 +36,7 @@ static void fit(const struct config *cfg, const char *service, const char *conta
                 uint64_t want)
 {
     struct tags *tags = tags_for(cfg, service, container, label);
-    assert_int_equal(tags->overrides, want);
+    assert_int_equal(tags_chosen(tags)->overrides, want);
     tags_unref(tags);
 }
 
@@ -77,12 +77,12 @@ static void test_tags(void **state)
     config_free(cfg);
     config_free(other);
     config_free(none);
-    assert_string_equal(a->topic, "a");
-    assert_int_equal(a->format, FORMAT_RAW);
-    assert_string_equal(b->topic, "b");
-    assert_int_equal(b->format, FORMAT_RAW);
-    assert_null(plain->topic);
-    assert_int_equal(plain->format, -1);
+    assert_string_equal(tags_chosen(a)->topic, "a");
+    assert_int_equal(tags_chosen(a)->format, FORMAT_RAW);
+    assert_string_equal(tags_chosen(b)->topic, "b");
+    assert_int_equal(tags_chosen(b)->format, FORMAT_RAW);
+    assert_null(tags_chosen(plain)->topic);
+    assert_int_equal(tags_chosen(plain)->format, -1);
     assert_true(tags_same(a, again));
     assert_false(tags_same(a, b) || tags_same(a, c) || tags_same(a, logfmt) || tags_same(logfmt, plain));
     struct tags *all[] = {a, b, c, again, logfmt, plain};
@@ -296,6 +296,19 @@ static void test_reload(void **state)
     config_free(fresh);
 }
 
+/* What /status tells of the feed that was opened as that one. */
+static const char *problem_of(size_t index)
+{
+    struct status_walk walk;
+    struct status_log log;
+    status_walk_logs(&walk);
+    for (size_t i = 0; i <= index; i++) {
+        assert_true(status_next_log(&walk, &log));
+    }
+    status_walk_end(&walk);
+    return log.problem;
+}
+
 /* Containers that have the same labels share their rules; there is an end of different ones, and room again later. */
 static void test_many_hints(void **state)
 {
@@ -314,6 +327,8 @@ static void test_many_hints(void **state)
         put(feeds[i], text);
     }
     came("x256\nx257\n");
+    assert_null(problem_of(0));
+    assert_non_null(strstr(problem_of(256), "not heeded"));
     assert_int_equal(metrics.refused_hints, 2);
     feed_close(feeds[0]);
     json_t *labels = json_pack("{s:s}", "sidetail.drop", "new");
@@ -329,6 +344,37 @@ static void test_many_hints(void **state)
     config_free(cfg);
 }
 
+/* Patterns can be long, and take far more once they are compiled: the largest that a label may have, with other ends. */
+static void test_large_hints(void **state)
+{
+    (void)state;
+    struct config *cfg = load("{" BASE "\"detect_level\":false}");
+    struct feed *feeds[6];
+    size_t count = sizeof(feeds) / sizeof(feeds[0]);
+    begin(cfg);
+    for (size_t i = 0; i < count; i++) {
+        json_t *labels = json_object();
+        for (size_t j = 0; j < 32; j++) {
+            char label[32], text[64];
+            snprintf(label, sizeof(label), "sidetail.%s.%zu", j < 16 ? "drop" : "redact", j);
+            snprintf(text, sizeof(text), "x%zu(?:(?:(a|\\pL)?){1,50}){1,40}", i);
+            json_object_set_new(labels, label, json_string(text));
+        }
+        struct identity who = {.service = "web", .labels = labels};
+        feeds[i] = open_feed(tags_new(&who, cfg));
+        json_decref(labels);
+    }
+    assert_in_range(metrics.refused_hints, 1, 4);
+    put(feeds[0], "x0");
+    put(feeds[count - 1], "x5");
+    came("x5\n");
+    for (size_t i = 0; i < count; i++) {
+        feed_close(feeds[i]);
+    }
+    end();
+    config_free(cfg);
+}
+
 #define TEST(f) cmocka_unit_test_setup(f, clean_environment)
 
 int main(void)
@@ -336,6 +382,6 @@ int main(void)
     regexp_use_jit(!under_valgrind());
     const struct CMUnitTest tests[] = {TEST(test_match),      TEST(test_tags),         TEST(test_in_force),
                                        TEST(test_other_tags), TEST(test_what_is_held), TEST(test_reload),
-                                       TEST(test_many_hints)};
+                                       TEST(test_many_hints), TEST(test_large_hints)};
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }

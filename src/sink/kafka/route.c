@@ -226,8 +226,9 @@ static struct kafka_route *make_route(struct kafka_routes *routes, struct tags *
     }
     route->tags = tags_ref(tags);
     route->overhead = FRAMING;
+    const char *template = tags_chosen(tags)->topic;
     for (int s = 0; s < STREAM_COUNT; s++) {
-        kafka_topic_name(tags->topic ? tags->topic : routes->settings->topic, tags, (enum stream)s, name);
+        kafka_topic_name(template ? template : routes->settings->topic, tags, (enum stream)s, name);
         route->topics[s] = topic_for(routes, name);
         if (route->topics[s] && route->topics[s]->routes++ == 0) {
             routes->in_use += !route->topics[s]->overflow;

@@ -364,7 +364,6 @@ void dir_add(struct files *src, const char *path, const struct interest *why, co
             die_out_of_memory();
         }
         dir->source = src;
-        dir->number = src->added++;
         HASH_ADD_KEYPTR(hh, src->dirs, dir->path, strlen(dir->path), dir);
     }
     bool known = has_interest(dir, why);

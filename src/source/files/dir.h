@@ -35,7 +35,6 @@ struct dir {
     struct status_note *left_out;
     struct interest *interests;
     size_t count;
-    unsigned number; /* of those that were added */
     UT_hash_handle hh;
 };
 

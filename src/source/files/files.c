@@ -11,8 +11,6 @@
 #include "base/watch.h"
 #include "dir.h"
 
-#define TOLD_TURNS 8 /* see is_due */
-
 /* Was it said of this base, for another pattern? */
 static bool said_missing(const struct files *src, const char *base)
 {
@@ -105,26 +103,17 @@ static void take_standing(const struct files *src)
     }
 }
 
-/* Is it to be looked at where all are? Those that tell all that is new in them take turns. */
-static bool is_due(const struct files *src, const struct dir *dir)
-{
-    bool told = !dir->linked && !dir->undecided && watch_tells_all(dir->watch);
-    return !told || (src->rescans + dir->number) % TOLD_TURNS == 0;
-}
-
 /* Looks at directories again: at all of them, or those that do not tell what is new in them, or in which it is not
  * decided yet what a file is. */
 static void look_at_dirs(struct files *src, bool all)
 {
     struct dir *dir, *next;
-    src->rescans += all;
     HASH_ITER(hh, src->dirs, dir, next)
     {
-        bool due = all && is_due(src, dir);
-        bool moved = (due || dir->linked || !dir->watch) && dir_find(dir);
+        bool moved = (all || dir->linked || !dir->watch) && dir_find(dir);
         if (dir->verdict == TARGET_GONE) {
             dir_free(dir);
-        } else if (due || moved || !dir->watch || dir->undecided) {
+        } else if (all || moved || !dir->watch || dir->undecided) {
             dir_look(dir, false);
         }
     }

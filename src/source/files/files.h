@@ -21,8 +21,7 @@ struct files {
     bool *missing_logged; /* of each pattern: it was logged that its base is not there */
     bool too_deep_logged; /* that a directory is not looked into */
     enum files_look look;
-    struct dir *dirs; /* by path */
-    unsigned added, rescans;
+    struct dir *dirs;  /* by path */
     int64_t looked_ns; /* monotonic: when all directories were listed last */
     struct event *tick;
 };

@@ -1,7 +1,10 @@
 #include "unpacking.h"
 
+#include <stdlib.h>
+
 #include "base/clock.h"
 #include "base/loop.h"
+#include "base/memory.h"
 
 #define PIECE_NS (2 * LOOP_TURN_NS) /* the files are listed anew for each */
 
@@ -10,7 +13,8 @@ void unpacking_free(struct unpacking *u)
     while (u->count > 0) {
         segment_close(u->segs[--u->count]);
     }
-    u->due = false;
+    free(u->segs);
+    *u = (struct unpacking){0};
 }
 
 /* Puts what was unpacked of them into the listing. What has gone from there is closed. */
@@ -32,6 +36,9 @@ static void put_back(struct unpacking *u, struct listing *l)
 
 static void take_out(struct unpacking *u, struct listing *l)
 {
+    if (!u->segs && !(u->segs = calloc(UNPACKING_MOST, sizeof(struct segment *)))) {
+        die_out_of_memory();
+    }
     for (size_t i = 0; i < l->count && u->count < UNPACKING_MOST; i++) {
         if (l->files[i].seg && l->files[i].at.name.packed) {
             u->segs[u->count++] = l->files[i].seg;

@@ -9,7 +9,7 @@
 
 /* Only unpacking.c writes this. */
 struct unpacking {
-    struct segment *segs[UNPACKING_MOST]; /* owned, between two pieces */
+    struct segment **segs; /* between two pieces: UNPACKING_MOST of them at most; owned, as they are */
     unsigned count;
     bool due; /* it was put off once, so that nothing takes long where a log is only opened */
 };

@@ -94,3 +94,8 @@ def _is_free(port):
         except OSError:
             return False
         return True
+
+
+def append(path, text):
+    with open(path, "a") as out:
+        out.write(text)
