@@ -48,8 +48,8 @@ struct tags {
         *namespace_, *pod;
     json_t *labels; /* the chosen ones; NULL: none */
 
-    const struct tags_choice
-        *choice; /* in the same block; NULL: no override fits, and no label asks for anything */
+    /* In the same block; NULL: no override fits, and no label asks for anything. */
+    const struct tags_choice *choice;
 
     /* The pieces of a line (encode.h) around its time and text, made once. */
     struct slice json_head[STREAM_COUNT]; /* `","service":"web","stream":"stdout","log":"` */
