@@ -130,7 +130,7 @@ def test_driver_none(podman, collect):
 
 @pytest.fixture
 def tail(podman, tmp_path):
-    """`sidetail tail` as it runs; called with how many lines of writer a it is to show, it waits for them."""
+    """`sidetail tail`: a function that starts it, and one that waits until it has shown so many lines of each writer."""
     path = tmp_path / "tail.out"
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("SIDETAIL_", "DOCKER_"))}
     started = []
@@ -141,16 +141,17 @@ def tail(podman, tmp_path):
                 [BINARY, "tail", "--json"], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE,
                 env={**environment, "DOCKER_HOST": podman.host}))  # fmt: skip
 
-    def shown(total):
+    def shown(expected):
         found = Verifier()
-        found.expect("a", total=total)
+        for name, total in expected.items():
+            found.expect(name, total=total)
         found.add_records(parse_json_lines(path.read_bytes().rpartition(b"\n")[0].splitlines()))
         return found
 
-    def assert_shown(total):
-        wait_until(lambda: shown(total).complete(), 60, lambda: "\n".join(shown(total).faults()), every=0.5)
+    def assert_shown(**expected):
+        wait_until(lambda: shown(expected).complete(), 60, lambda: "\n".join(shown(expected).faults()), every=0.5)
         time.sleep(1)  # a line that comes twice would come by now
-        shown(total).assert_exactly_once()
+        shown(expected).assert_exactly_once()
 
     yield start, assert_shown
     started[0].terminate()
@@ -165,16 +166,17 @@ def test_tail(podman, tail):
     time.sleep(2.5)
     start()
     container.wait()
-    assert_shown(3000)
+    assert_shown(a=3000)
 
 
 def test_tail_of_one_that_ends_far_ahead(podman, tail):
     """Podman's follower drops lines once the container has ended, see test_ends_while_far_behind."""
     start, assert_shown = tail
     start()
-    time.sleep(0.5)
+    podman.write("before", count=1)
+    assert_shown(before=1)  # it follows what is new from now on
     podman.write("a", count=100000).wait()
-    assert_shown(100000)
+    assert_shown(before=1, a=100000)
 
 
 def test_files(podman, collect_files):
