@@ -114,7 +114,7 @@ def test_in_tmux(files, terminal, binary):
     assert services(shown) == ["api", "busy", "quiet"]
     screen.type("p")
     # How long the path is decides where the line is broken.
-    shown = screen.wait("^Left out:$", "noisy ", "excluded:", r"exclude\.services:", r"nois\*")
+    shown = screen.wait("^Left out:$", r"\bnoisy\b", "excluded:", r"exclude\.services:", r"nois\*")
     assert "busy" not in shown
     (collector.logs / "api" / "secret.log").symlink_to("/etc/shadow")
     screen.wait("^Problems:$", "/etc/shadow")
