@@ -78,12 +78,12 @@ extern struct metrics metrics;
 struct standing {
     /* Monotonic: since then batches wait and the sink has acknowledged none; 0: none waits. */
     int64_t sink_since_ns;
-    bool checkpoint_failing;    /* it could not be saved, and has not been since */
     int64_t logs_wait_since_ns; /* monotonic: since then logs wait for a file descriptor; 0: none does */
-    /* A directory to be followed, or the Engine, could not be read, and has not been since. */
-    bool source_failing;
 };
 extern struct standing standing;
+
+/* So many ns have batches waited while the sink has acknowledged none; 0: none waits. */
+int64_t standing_sink_waits(void);
 
 /* Prometheus text format 0.0.4, appended. 0 or -1 (memory; out is as it was). Names: all of the above behind
  * `sidetail_`, counters with `_total`; of each service sidetail_{lines,bytes}_{in,out}_total{service,stream},

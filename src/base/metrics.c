@@ -6,6 +6,7 @@
 #include <uthash.h>
 
 #include "base/clock.h"
+#include "base/status.h"
 #include "base/utf8.h"
 #include "process.h"
 
@@ -184,17 +185,22 @@ static void put_counters(struct page *p)
 #undef X
 }
 
+int64_t standing_sink_waits(void)
+{
+    return standing.sink_since_ns > 0 ? clock_monotonic() - standing.sink_since_ns : 0;
+}
+
 static void put_standing(struct page *p)
 {
-    int64_t waiting = standing.sink_since_ns > 0 ? clock_monotonic() - standing.sink_since_ns : 0;
+    int64_t waiting = standing_sink_waits();
     put_head(p, "sidetail_sink_waiting_seconds", "gauge",
              "How long the sink has acknowledged nothing while batches wait for it, else 0");
     put(p, "sidetail_sink_waiting_seconds %.3f\n", (double)waiting / NS_PER_S);
     put_head(p, "sidetail_checkpoint_failing", "gauge", "1 while the checkpoint cannot be saved");
-    put(p, "sidetail_checkpoint_failing %d\n", standing.checkpoint_failing);
+    put(p, "sidetail_checkpoint_failing %d\n", status.checkpoint.failing);
     put_head(p, "sidetail_source_failing", "gauge",
              "1 while a directory to be followed, or the Engine, cannot be read");
-    put(p, "sidetail_source_failing %d\n", standing.source_failing);
+    put(p, "sidetail_source_failing %d\n", status.source.failing);
 }
 
 static void put_process(struct page *p)

@@ -13,6 +13,7 @@
 #include "base/address.h"
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "base/status.h"
 #include "status_answer.h"
 
 #define HEADERS_MAX 8192
@@ -78,7 +79,7 @@ static void on_metrics(struct evhttp_request *req)
 /* Writes what keeps the collector from its work now. Returns the length of that; 0: nothing does. */
 static int find_fault(const struct monitor *m, char *why, size_t cap)
 {
-    int64_t waiting = standing.sink_since_ns > 0 ? clock_monotonic() - standing.sink_since_ns : 0;
+    int64_t waiting = standing_sink_waits();
     if (!m->ready) {
         return snprintf(why, cap, "%s", m->why);
     }
@@ -91,10 +92,10 @@ static int find_fault(const struct monitor *m, char *why, size_t cap)
         return snprintf(why, cap, "%llu logs wait to be read: there are not enough file descriptors",
                         (unsigned long long)metrics.waiting_logs);
     }
-    if (standing.source_failing) {
+    if (status.source.failing) {
         return snprintf(why, cap, "the source cannot be read");
     }
-    if (standing.checkpoint_failing) {
+    if (status.checkpoint.failing) {
         return snprintf(why, cap, "the checkpoint cannot be saved");
     }
     return 0;

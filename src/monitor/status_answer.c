@@ -75,7 +75,7 @@ static void put_part(struct answer *a, const char *key, const struct status_part
 static void put_head(struct answer *a, const char *fault)
 {
     double over = status_ask();
-    int64_t waiting = standing.sink_since_ns > 0 ? clock_monotonic() - standing.sink_since_ns : 0;
+    int64_t waiting = standing_sink_waits();
     put(a, "{\"version\":%d,\"sidetail\":\"" VERSION "\"", STATUS_VERSION);
     put_time(a, ",\"time\"", clock_now());
     put(a, ",\"ready\":%s", *fault ? "false" : "true");

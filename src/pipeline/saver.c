@@ -19,7 +19,7 @@ static void failed(struct saver *s, const struct error *err)
                 : "cannot save the checkpoint, trying again; after a kill, lines come twice",
             KV("error", err->text));
     }
-    s->failing = standing.checkpoint_failing = true;
+    s->failing = true;
     status_fails(&status.checkpoint, "%s", err->text);
     if (s->sink->ops->exact) {
         s->hold_back(s->arg, true);
@@ -34,7 +34,7 @@ static void succeeded(struct saver *s)
         return;
     }
     log_info("the checkpoint is saved again");
-    s->failing = standing.checkpoint_failing = false;
+    s->failing = false;
     status_works(&status.checkpoint);
     s->hold_back(s->arg, false);
 }

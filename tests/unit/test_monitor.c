@@ -16,6 +16,7 @@
 #include "base/address.h"
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "base/status.h"
 #include "monitor/client.h"
 #include "monitor/server.h"
 
@@ -109,7 +110,7 @@ static struct job ask(const char *path)
     return job;
 }
 
-static int status(const char *request)
+static int http_status(const char *request)
 {
     static struct job job;
     job = (struct job){.work = work_send, .text = request};
@@ -147,10 +148,10 @@ static void test_ready(void **state)
     job = ask("/readyz");
     assert_non_null(strstr(job.err.text, "acknowledged nothing for 12 s"));
     standing.sink_since_ns = 0;
-    standing.checkpoint_failing = true;
+    status.checkpoint.failing = true;
     job = ask("/readyz");
     assert_non_null(strstr(job.err.text, "checkpoint"));
-    standing.checkpoint_failing = false;
+    status.checkpoint.failing = false;
     standing.logs_wait_since_ns = clock_monotonic();
     assert_int_equal(ask("/readyz").result, 0);
     standing.logs_wait_since_ns -= 7 * NS_PER_S;
@@ -176,14 +177,15 @@ static void test_metrics(void **state)
 static void test_statuses(void **state)
 {
     (void)state;
-    assert_int_equal(status("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"), 200);
-    assert_int_equal(status("HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n"), 200);
-    assert_int_equal(status("GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"), 404);
-    assert_int_equal(status("GET /metrics/ HTTP/1.1\r\nHost: x\r\n\r\n"), 404);
-    assert_int_equal(status("POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"), 405);
-    assert_int_equal(status("DELETE /healthz HTTP/1.1\r\nHost: x\r\n\r\n"), 405);
-    assert_int_equal(status("POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n\r\n"), 413);
-    assert_int_equal(status("nonsense\r\n\r\n"), 400);
+    assert_int_equal(http_status("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"), 200);
+    assert_int_equal(http_status("HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n"), 200);
+    assert_int_equal(http_status("GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"), 404);
+    assert_int_equal(http_status("GET /metrics/ HTTP/1.1\r\nHost: x\r\n\r\n"), 404);
+    assert_int_equal(http_status("POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"), 405);
+    assert_int_equal(http_status("DELETE /healthz HTTP/1.1\r\nHost: x\r\n\r\n"), 405);
+    assert_int_equal(http_status("POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n\r\n"),
+                     413);
+    assert_int_equal(http_status("nonsense\r\n\r\n"), 400);
     assert_int_equal(ask("/healthz").result, 0);
 }
 
@@ -239,7 +241,7 @@ static void test_huge_header(void **state)
     static char request[40000];
     int len = snprintf(request, sizeof(request), "GET /metrics HTTP/1.1\r\nX: ");
     memset(request + len, 'x', sizeof(request) - (size_t)len - 1);
-    assert_int_not_equal(status(request), 200);
+    assert_int_not_equal(http_status(request), 200);
     assert_int_equal(ask("/healthz").result, 0);
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "base/status.h"
 #include "decode/decode.h"
 #include "world.h"
 
@@ -109,7 +110,7 @@ static void test_reading_waits_for_the_checkpoint(void **state)
     write_lines(10); /* nobody knows yet that it will not be saved */
     run_until_lines(20);
     world_run(&w, 100);
-    assert_true(standing.checkpoint_failing);
+    assert_true(status.checkpoint.failing);
     for (int i = 0; i < 20; i++) {
         write_lines(50);
         world_run(&w, 20);
@@ -120,7 +121,7 @@ static void test_reading_waits_for_the_checkpoint(void **state)
     allow_saving();
     run_until_lines(1020); /* by itself: nothing is written any more */
     world_run(&w, 50);
-    assert_false(standing.checkpoint_failing);
+    assert_false(status.checkpoint.failing);
     world_kill(&w);
     world_start(&w);
     expect_lines(1020);

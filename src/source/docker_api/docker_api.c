@@ -126,7 +126,6 @@ static void on_listed(void *arg)
 static void on_up(void *arg, bool up, const struct error *err)
 {
     struct docker_api *src = arg;
-    standing.source_failing = !up;
     if (!up) {
         status_fails(&status.source, "%s", err->text);
         queue_hold(&src->env.queue, HOLD_NO_ENGINE);
@@ -194,7 +193,7 @@ static struct source *docker_api_open(const struct source_env *env, struct error
         docker_api_close(&src->source);
         return NULL;
     }
-    standing.source_failing = status.source.failing = true; /* until the Engine answers */
+    status.source.failing = true; /* until the Engine answers */
     return &src->source;
 }
 

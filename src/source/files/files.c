@@ -95,7 +95,6 @@ static void take_standing(const struct files *src)
         failing = failed ? dir->path : NULL;
         why = failed ? dir->unlisted : why;
     }
-    standing.source_failing = failing;
     if (failing) {
         status_fails(&status.source, "%s: %s", failing, strerror(why));
     } else {

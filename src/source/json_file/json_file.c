@@ -36,7 +36,7 @@ static void root_lost(struct json_file *src, int why)
                              : why == ENOENT               ? "is the Engine's data there?"
                                                            : ""));
     }
-    src->root_logged = standing.source_failing = true;
+    src->root_logged = true;
     status_fails(&status.source, "%s: %s", src->cfg->json_file_path, strerror(why));
 }
 
@@ -48,7 +48,7 @@ static bool scan(struct json_file *src, bool first_look)
         root_lost(src, errno);
         return false;
     }
-    src->root_logged = standing.source_failing = false;
+    src->root_logged = false;
     status_works(&status.source);
     struct dirent *entry;
     while ((errno = 0, entry = readdir(dir))) {
