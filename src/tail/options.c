@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/option.h"
 #include "time.h"
 
 const char tail_usage[] =
@@ -85,19 +86,6 @@ static int add(struct tail_texts *list, const char *text, struct error *err)
     return 0;
 }
 
-/* The place of `text` in a list that ends with NULL, or -1 and err. */
-static int choose(const char *text, const char *const *names, const char *what, const char *wanted,
-                  struct error *err)
-{
-    char quoted[ERROR_QUOTE_MAX];
-    for (int i = 0; names[i]; i++) {
-        if (strcmp(names[i], text) == 0) {
-            return i;
-        }
-    }
-    return error_set(err, "%s: found %s; expected %s", what, error_quote(text, quoted), wanted);
-}
-
 static int parse_lines(const char *text, int64_t *lines, struct error *err)
 {
     char quoted[ERROR_QUOTE_MAX], *end;
@@ -139,7 +127,7 @@ static int parse_color(const char *text, enum color *color, struct error *err)
 {
     static const char *const names[] = {
         [COLOR_AUTO] = "auto", [COLOR_ALWAYS] = "always", [COLOR_NEVER] = "never", NULL};
-    int found = choose(text, names, "--color", "auto, always or never", err);
+    int found = option_choose(text, names, "--color", "auto, always or never", err);
     *color = found < 0 ? *color : (enum color)found;
     return found < 0 ? -1 : 0;
 }
@@ -147,7 +135,7 @@ static int parse_color(const char *text, enum color *color, struct error *err)
 static int parse_stream(const char *text, int *stream, struct error *err)
 {
     static const char *const names[] = {[STREAM_STDOUT] = "stdout", [STREAM_STDERR] = "stderr", NULL};
-    *stream = choose(text, names, "--stream", "stdout or stderr", err);
+    *stream = option_choose(text, names, "--stream", "stdout or stderr", err);
     return *stream < 0 ? -1 : 0;
 }
 
@@ -217,14 +205,6 @@ static int check(const struct tail_options *o, struct error *err)
     return 0;
 }
 
-static int bad_option(char **argv, struct error *err)
-{
-    char quoted[ERROR_QUOTE_MAX], letter[3] = {'-', (char)optopt, '\0'};
-    bool is_short = optopt > 0 && optopt < 256 && strncmp(argv[optind - 1], "--", 2) != 0;
-    return error_set(err, "the option %s is unknown, or lacks its value (sidetail tail --help)",
-                     error_quote(is_short ? letter : argv[optind - 1], quoted));
-}
-
 int tail_options_parse(int argc, char **argv, struct tail_options *out, struct error *err)
 {
     *out = (struct tail_options){.lines = -1, .stream = -1, .color = COLOR_AUTO};
@@ -233,7 +213,7 @@ int tail_options_parse(int argc, char **argv, struct tail_options *out, struct e
     int option, result = 0;
     while (result == 0 &&
            (option = getopt_long(argc, argv, "p:l:as:u:n:g:x:L:S:fFt::jrc:h", long_options, NULL)) != -1) {
-        result = option == '?' ? bad_option(argv, err) : set_option(out, option, optarg, err);
+        result = option == '?' ? option_unknown(argv, "tail", err) : set_option(out, option, optarg, err);
     }
     for (int i = optind; result == 0 && i < argc; i++) {
         result = add(&out->names, argv[i], err);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/option.h"
 #include "try/try.h"
 
 const char try_usage[] =
@@ -59,15 +60,9 @@ static int add_label(struct try_options *o, const char *text, struct error *err)
 
 static int set_format(struct try_options *o, const char *text, struct error *err)
 {
-    static const char *const formats[] = {"plain", "json-file", "cri"};
-    char quoted[ERROR_QUOTE_MAX];
-    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
-        if (strcmp(text, formats[i]) == 0) {
-            o->format = text;
-            return 0;
-        }
-    }
-    return error_set(err, "--format: found %s; expected plain, json-file or cri", error_quote(text, quoted));
+    static const char *const formats[] = {"plain", "json-file", "cri", NULL};
+    o->format = text;
+    return option_choose(text, formats, "--format", "plain, json-file or cri", err) < 0 ? -1 : 0;
 }
 
 static int set_time(struct try_options *o, const char *text, struct error *err)
@@ -109,14 +104,6 @@ static int set_option(struct try_options *o, int option, const char *text, struc
     }
 }
 
-static int bad_option(char **argv, struct error *err)
-{
-    char quoted[ERROR_QUOTE_MAX], letter[3] = {'-', (char)optopt, '\0'};
-    bool is_short = optopt > 0 && optopt < 256 && strncmp(argv[optind - 1], "--", 2) != 0;
-    return error_set(err, "the option %s is unknown, or lacks its value (sidetail try --help)",
-                     error_quote(is_short ? letter : argv[optind - 1], quoted));
-}
-
 int try_options_parse(int argc, char **argv, struct try_options *out, struct error *err)
 {
     char quoted[ERROR_QUOTE_MAX];
@@ -124,7 +111,7 @@ int try_options_parse(int argc, char **argv, struct try_options *out, struct err
     optind = 0; /* begins anew, permuting */
     opterr = 0;
     for (int option; (option = getopt_long(argc, argv, "c:s:n:l:f:t:je:h", long_options, NULL)) != -1;) {
-        if ((option == '?' ? bad_option(argv, err) : set_option(out, option, optarg, err)) < 0) {
+        if ((option == '?' ? option_unknown(argv, "try", err) : set_option(out, option, optarg, err)) < 0) {
             return -1;
         }
     }
