@@ -1,10 +1,8 @@
-#include <getopt.h>
 #include <stdio.h>
-#include <string.h>
 
+#include "asking.h"
 #include "base/error.h"
 #include "command/command.h"
-#include "config/config.h"
 #include "monitor/client.h"
 
 static const char usage[] =
@@ -16,38 +14,6 @@ static const char usage[] =
     "  -c, --config FILE  read this configuration (default: SIDETAIL_CONFIG, else none)\n"
     "  -r, --ready        ask for readiness: are source and sink open, and does no fault stand?\n"
     "  -h, --help         this text\n";
-
-struct arguments {
-    const char *config, *listen;
-    bool ready, help;
-};
-
-static int parse(int argc, char **argv, struct arguments *args)
-{
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                            {"ready", no_argument, NULL, 'r'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
-    int c;
-    optind = 1;
-    while ((c = getopt_long(argc, argv, "c:rh", options, NULL)) != -1) {
-        switch (c) {
-        case 'c':
-            args->config = optarg;
-            break;
-        case 'r':
-            args->ready = true;
-            break;
-        case 'h':
-            args->help = true;
-            break;
-        default:
-            return -1;
-        }
-    }
-    args->listen = optind < argc ? argv[optind++] : NULL;
-    return optind < argc ? -1 : 0;
-}
 
 static int ask(const char *listen, bool ready)
 {
@@ -66,25 +32,11 @@ static int ask(const char *listen, bool ready)
 
 int command_health(int argc, char **argv)
 {
-    struct arguments args = {0};
-    struct error err;
-    if (parse(argc, argv, &args) < 0) {
-        fputs(usage, stderr);
-        return EXIT_CONFIG;
+    struct asking a;
+    int code;
+    if (asking_parse(&a, argc, argv, "health", usage, "ready", &code)) {
+        code = ask(a.listen, a.flag);
+        asking_end(&a);
     }
-    if (args.help) {
-        fputs(usage, stdout);
-        return EXIT_OK;
-    }
-    if (args.listen) {
-        return ask(args.listen, args.ready);
-    }
-    struct config *cfg = config_load(args.config, &err);
-    if (!cfg) {
-        fprintf(stderr, "sidetail health: %s\n", err.text);
-        return EXIT_CONFIG;
-    }
-    int code = ask(cfg->metrics_listen, args.ready);
-    config_free(cfg);
     return code;
 }
