@@ -210,8 +210,8 @@ static bool is_local(const char *dir)
     static const unsigned long types[] = {EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, TMPFS_MAGIC,
                                           F2FS_SUPER_MAGIC};
     struct statfs fs;
-    bool local = false;
-    for (size_t i = 0; statfs(dir, &fs) == 0 && i < sizeof(types) / sizeof(types[0]) && !local; i++) {
+    bool local = false, known = statfs(dir, &fs) == 0;
+    for (size_t i = 0; known && i < sizeof(types) / sizeof(types[0]) && !local; i++) {
         local = (unsigned long)fs.f_type == types[i];
     }
     return local;
