@@ -12,14 +12,12 @@ TRACES = REPO / "tests" / "data" / "traces"
 
 
 @pytest.fixture
-def files(sidetail, tmp_path):
-    """files(**config): a Sidetail that follows PATH/{service}/*.log; .logs is PATH."""
+def files(files):
+    """As elsewhere; .log is PATH/web/a.log."""
 
     def make(**config):
-        logs = tmp_path / "logs"
-        (logs / "web").mkdir(parents=True, exist_ok=True)
-        collector = sidetail({"source": "files", "files": {"include": [f"{logs}/{{service}}/*.log"]}, **config})
-        collector.log = logs / "web" / "a.log"
+        collector = files(**config)
+        collector.log = collector.logs / "web" / "a.log"
         return collector
 
     return make
