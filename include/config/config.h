@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 
@@ -147,8 +148,8 @@ struct config {
     struct override *overrides;     /* the same, taken apart by config_load */
     size_t override_count;
     bool borrows; /* of config_overridden: owns only what an override may set */
-    /* Likewise: how many of `drop` and `redact` stand before those of labels; whether labels join lines that the operator does not, and whether they
-     * gave expressions for that. */
+    /* Likewise: how many of `drop` and `redact` stand before those of labels; whether labels join lines that the
+     * operator does not, and whether they gave expressions for that. */
     struct {
         bool any, joins, multiline;
         size_t drop, redact;
@@ -174,12 +175,14 @@ void config_override_read(struct override *o, const json_t *set);
  * 0, or -1 when memory is out or it cannot be written. */
 int config_overrides_tell(const struct config *cfg, FILE *out);
 
+#define CONFIG_READ_WAIT (160 * NS_PER_MS) /* at most */
+
 /* So many ns of batch.age are spent before a log file is read, the others in the batch. 0: it is read at once. */
 static inline int64_t config_read_wait(const struct config *cfg)
 {
-    bool waits = cfg->source != SOURCE_DOCKER_API && cfg->batch_age >= 8000000;
+    bool waits = cfg->source != SOURCE_DOCKER_API && cfg->batch_age >= 8 * NS_PER_MS;
     int64_t most = cfg->batch_age / 5 * 4;
-    return !waits ? 0 : most < 160000000 ? most : 160000000;
+    return !waits ? 0 : most < CONFIG_READ_WAIT ? most : CONFIG_READ_WAIT;
 }
 
 /* So many of those pass, at most, before it is known that it was written to. */
