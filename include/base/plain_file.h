@@ -8,8 +8,9 @@
 #include <stdbool.h>
 #include <sys/stat.h>
 
-/* Opens a regular file to read, and never waits. Where it may, reading leaves the time of access as it is. -1 (errno). ENOENT: it is not there, or is one that this
- * process writes itself; EINVAL: it is no regular file, or one of the kernel's file systems. */
+/* Opens a regular file to read, and never waits. Where it may, reading leaves the time of access as it is. -1
+ * (errno). ENOENT: it is not there, or is one that this process writes itself; EINVAL: it is no regular file, or one
+ * of the kernel's file systems. */
 int plain_file_open(const char *path);
 
 /* Is there a regular file? errno is ENOENT where something else is there, such as a link. */

@@ -12,8 +12,8 @@
 struct watcher;
 struct watch;
 
-/* Called for each event of a watched directory, at once, or within 3 ms (see watcher_set_pace) while much happens: mask as in inotify(7), name
- * of the entry ("" for the directory itself). It may close its own watch and any other. */
+/* Called for each event of a watched directory, at once, or within 3 ms (see watcher_set_pace) while much happens:
+ * mask as in inotify(7), name of the entry ("" for the directory itself). It may close its own watch and any other. */
 typedef void watch_fn(void *arg, uint32_t mask, const char *name);
 
 /* Where no inotify instance is left (fs.inotify.max_user_instances), that is logged, and each watch_open tries again.
@@ -24,8 +24,8 @@ struct watcher *watcher_new(struct event_base *base, void (*overflow)(void *arg)
 void watcher_set_pace(struct watcher *w, int64_t ns);
 void watcher_free(struct watcher *w);
 
-/* NULL: errno (EMFILE: there is no inotify instance, which was logged; ENOSPC: the user's limit of inotify watches, fs.inotify.max_user_watches). A directory is
- * watched once only; watching it again gives EEXIST. */
+/* NULL: errno (EMFILE: there is no inotify instance, which was logged; ENOSPC: the user's limit of inotify watches,
+ * fs.inotify.max_user_watches). A directory is watched once only; watching it again gives EEXIST. */
 struct watch *watch_open(struct watcher *w, const char *dir, uint32_t mask, watch_fn *fn, void *arg);
 /* Other events of it from now on. False: not so, for what lies at `dir` is another directory now, or nothing. */
 bool watch_change(struct watch *watch, const char *dir, uint32_t mask);

@@ -25,8 +25,9 @@ struct log_place {
     bool is_name; /* the path is the name */
 };
 
-/* Looks where the log called `name` lies now, which outlives that. True: elsewhere than before; then path and alias are new. Where it is
- * faulty, they stay, or are the name if there was none before. Memory that runs out ends the process. */
+/* Looks where the log called `name` lies now, which outlives that. True: elsewhere than before; then path and alias
+ * are new. Where it is faulty, they stay, or are the name if there was none before. Memory that runs out ends the
+ * process. */
 bool log_place_find(struct log_place *place, const char *name);
 /* The directory of the file, to be freed. */
 char *log_place_directory(const struct log_place *place);

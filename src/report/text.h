@@ -20,7 +20,8 @@ void put_safe(struct buf *out, const char *text);
 unsigned safe_columns(const char *text);
 
 enum side { LEFT, RIGHT };
-/* Likewise, in exactly so many columns: filled with spaces; cut where it is longer, which "…" shows, at the end that `keep` is not. */
+/* Likewise, in exactly so many columns: filled with spaces; cut where it is longer, which "…" shows, at the end that
+ * `keep` is not. */
 void put_column(struct buf *out, const char *text, unsigned columns, enum side keep, enum side align);
 
 /* Likewise, between words in lines of so many columns (0: in one), all but the first of which are indented. `used`: columns that

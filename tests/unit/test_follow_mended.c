@@ -149,18 +149,18 @@ static void test_directory_not_listed_for_a_moment(void **state)
     world_new_plain(&w);
     world_start(&w);
     world_settle(&w);
-    assert_false(standing.source_failing);
+    assert_false(status.source.failing);
     assert_int_equal(mkdir(world_path(&w, "db"), 0755), 0);
     world_write(&w, "db/b.log", "one\n");
     leave_descriptors(0);
-    for (int i = 0; i < 250 && !standing.source_failing; i++) {
+    for (int i = 0; i < 250 && !status.source.failing; i++) {
         world_run(&w, 20);
     }
-    assert_true(standing.source_failing);
+    assert_true(status.source.failing);
     world_expect(&w, "");
     assert_int_equal(all_descriptors(NULL), 0);
     expect_soon(&w, "one\n");
-    assert_false(standing.source_failing);
+    assert_false(status.source.failing);
     world_free(&w);
 }
 

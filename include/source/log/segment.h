@@ -127,8 +127,8 @@ bool segment_copies(struct segment *seg, struct segment *live);
 int segment_seek(struct segment *seg, uint64_t offset);
 
 #define SEGMENT_LITTLE 2097152 /* bytes that may be unpacked at once */
-/* Unpacks more of an archive, towards the offset, until `until_ns` (monotonic). Is there more to do than little, which segment_seek may do
- * at once? Not where it ends, or is damaged. */
+/* Unpacks more of an archive, towards the offset, until `until_ns` (monotonic). Is there more to do than little,
+ * which segment_seek may do at once? Not where it ends, or is damaged. */
 bool segment_unpack(struct segment *seg, uint64_t offset, int64_t until_ns);
 
 /* Reads up to `cap` bytes from the offset on, which does not move. Bytes read, 0 at the end (which is where a

@@ -38,8 +38,8 @@ struct dir {
     UT_hash_handle hh;
 };
 
-/* A pattern has met a directory, having captured this, or begins there: watches it, and looks at all that is in it; at one that is known, where
- * it is another one by now. `first_look`: it was there before we were. */
+/* A pattern has met a directory, having captured this, or begins there: watches it, and looks at all that is in it;
+ * at one that is known, where it is another one by now. `first_look`: it was there before we were. */
 void dir_add(struct files *src, const char *path, const struct interest *why, const struct captures *caps,
              bool first_look);
 /* Looks where the path leads. True: to another directory than before, or to none any more. */

@@ -74,9 +74,9 @@ struct file_set {
 void file_set_open(struct file_set *set, struct pipeline *pipeline);
 /* A name that file_set_add is to be given soon: see identity_note. */
 void file_set_note(struct file_set *set, const char *path, const char *base);
-/* A pattern of that base, which outlives the set, has found a name: follows the file, where it is wanted; looks at it
- * again, where it is followed. `first_look`: it was there before we were. False: it cannot be told yet whether it is one of a log's
- * rotated files; it is to be added again later. */
+/* A pattern of that base, which outlives the set, has found a name: follows the file, where it is wanted; looks at
+ * it again, where it is followed. `first_look`: it was there before we were. False: it cannot be told yet whether it
+ * is one of a log's rotated files; it is to be added again later. */
 bool file_set_add(struct file_set *set, const char *path, const char *base, const struct captures *caps,
                   bool first_look);
 /* An inotify event named a file: a log itself, or one that it has left behind. */

@@ -1,8 +1,8 @@
 /* Following one log file through its rotations, from where the checkpoint says.
  *
- * Promises: every byte that exists is put into the pipeline once and in order, across renames (several
- * between two looks, to any name that the source finds), compression, truncation in place, deletion and reuse of
- * inodes, while running and across restarts. What could not be read is counted in metrics.lost_bytes or metrics.gaps, and logged. */
+ * Promises: every byte that exists is put into the pipeline once and in order, across renames (several between two
+ * looks, to any name that the source finds), compression, truncation in place, deletion and reuse of inodes, while
+ * running and across restarts. What could not be read is counted in metrics.lost_bytes or metrics.gaps, and logged. */
 #ifndef SIDETAIL_SOURCE_LOG_FOLLOW_H
 #define SIDETAIL_SOURCE_LOG_FOLLOW_H
 
