@@ -99,13 +99,16 @@ def test_every_kind_of_container(collect, engine, tmp_path):
     }  # fmt: skip
     short = [engine.write(f"short{number}", count=3) for number in range(10)]
     for container in [*writers.values(), *short]:
-        container.wait()
+        assert container.wait() == 0
+    # What a container wrote last has two seconds to reach a busy Engine once it has ended (moby, daemon/monitor.go).
+    kept = [one.log_path.read_bytes().count(b"\n") for one in short]
+    assert kept.count(3) >= 8, f"the Engine itself has {kept} lines of ten containers that wrote three each"
     expected = {name: {"total": 0} for name in writers}
     for name, total in [("plain", 20000), ("fast", 300000), ("rotating", 6000), ("bytes", 5000), ("long", 300),
                         ("tty", 2000), ("torn", 300)]:  # fmt: skip
         expected[name]["total"] = total
     expected["plain"]["tags"] = {"service": "plain"}
-    expected.update({f"short{number}": {"total": 3} for number in range(10)})
+    expected.update({f"short{number}": {"total": count} for number, count in enumerate(kept) if count > 0})
     assert_collected(collector, **expected)
     collector.stop_cleanly()
 

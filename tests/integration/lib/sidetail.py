@@ -150,6 +150,17 @@ class Sidetail:
                 found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
         return found
 
+    def told(self, most=40):
+        """What it says of its logs, and of what is left out, beside the size of each file: for messages of what is missing."""
+        try:
+            told = json.loads(self.http("/status"))
+        except (OSError, ValueError) as fault:
+            return f"no answer: {fault}"
+        for log in told["logs"]:
+            path = log.get("file", "")
+            log["size"] = os.path.getsize(path) if os.path.exists(path) else None
+        return "\n".join(json.dumps(one) for one in [*told["logs"], *told["left_out"]][:most])
+
     def rss(self):
         """Resident memory in bytes."""
         return self._status("VmRSS")

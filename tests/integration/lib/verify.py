@@ -272,7 +272,7 @@ def assert_collected(collector, timeout=60, **expected):
     try:
         found[0].assert_exactly_once()
     except AssertionError as fault:
-        raise AssertionError(f"{fault}\nits log:\n{collector.stderr_end()}") from None
+        raise AssertionError(f"{fault}\nits log:\n{collector.stderr_end()}\nits logs:\n{collector.told()}") from None
     return found[0]
 
 
