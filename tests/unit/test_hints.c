@@ -109,6 +109,8 @@ static void test_the_others_stay(void **state)
     config_free(cfg);
 }
 
+static bool jit;
+
 static void test_bounds(void **state)
 {
     (void)state;
@@ -131,8 +133,10 @@ static void test_bounds(void **state)
     assert_non_null(strstr(refused.data, "found more than 16 patterns of drop"));
     json_decref(set);
     free(hints);
-    is_refused(cfg, "{\"sidetail.drop\":\"(?:(?:(?:a|\\\\pL\\\\d)?){1,50}){1,45}\"}",
-               "found a pattern that takes ");
+    if (jit) { /* only as machine code does one take so much */
+        is_refused(cfg, "{\"sidetail.drop\":\"(?:(?:(?:a|\\\\pL\\\\d)?){1,50}){1,45}\"}",
+                   "found a pattern that takes ");
+    }
     labels.len = 0;
     for (int i = 0; i < 10; i++) {
         buf_addf(&labels, "%s\"sidetail.redact.%d\":\"%01000d\"", i ? "," : "{", i, i);
@@ -209,7 +213,8 @@ static void test_nothing_is_taken_away(void **state)
 
 int main(void)
 {
-    regexp_use_jit(!under_valgrind());
+    jit = !under_valgrind(); /* asked before the environment is cleaned */
+    regexp_use_jit(jit);
     const struct CMUnitTest tests[] = {
         TEST(test_keys),   TEST(test_wrong_ones), TEST(test_the_others_stay),
         TEST(test_bounds), TEST(test_allow),      TEST(test_nothing_is_taken_away)};
