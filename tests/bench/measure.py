@@ -1,6 +1,7 @@
 """What several benches measure of a process, of the Engine, and of sidetail."""
 
 import os
+import re
 import subprocess
 import urllib.request
 
@@ -27,10 +28,15 @@ def docker(*command):
     return subprocess.run(["docker", *command], check=True, capture_output=True, text=True).stdout.strip()
 
 
-def lines_out(port):
-    """Lines that the sidetail has shipped whose metrics are served at this port; -1 where nobody answers."""
+def metric(port, name):
+    """The sum of a metric's series, of the sidetail whose metrics are served at this port; -1 where nobody answers."""
     try:
         text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).read().decode()
     except OSError:
         return -1
-    return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith("sidetail_lines_out_total{"))
+    return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if re.match(rf"{name}[ {{]", line))
+
+
+def lines_out(port):
+    """Lines that it has shipped."""
+    return metric(port, "sidetail_lines_out_total")
