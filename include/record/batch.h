@@ -6,8 +6,8 @@
 
 #include "base/buf.h"
 #include "config/config.h"
+#include "record/compact_position.h"
 #include "record/feed_key.h"
-#include "record/position.h"
 #include "record/tags.h"
 
 /* One record in a batch; kept only for sinks that send record by record (sink_ops.items). */
@@ -23,7 +23,7 @@ struct item {
 struct mark {
     struct feed_key *key; /* counted reference */
     struct tags *tags;    /* counted reference; the same feed has a further mark when its tags changed */
-    struct position pos;
+    struct compact_position pos;  /* cleared with the batch */
     bool moved;                   /* pos is set */
     uint32_t lines[STREAM_COUNT]; /* its records in the batch, and their encoded bytes */
     uint64_t bytes[STREAM_COUNT];

@@ -86,8 +86,8 @@ struct position {
      * on in a file whose end never reached the disk. */
     int64_t newest_ns;
     struct file_outline outline; /* File: of the tail of `at`; likewise */
-    struct file_tears tears;     /* File: the last ones up to `at`; likewise */
     union source_offset at, held[STREAM_COUNT];
+    struct file_tears tears; /* File: the last ones up to `at`; likewise. At the end, for few have any */
 };
 
 /* Do both say the same? */

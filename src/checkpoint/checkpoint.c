@@ -87,14 +87,14 @@ int checkpoint_set(struct checkpoint *c, const char *key, const struct position 
     struct position before = {0};
     struct entry *e = entries_find(&c->entries, key, len);
     if (e) {
-        entry_copy(e, &before);
+        compact_get(&e->pos, &before);
     } else if (!(e = entries_add(&c->entries, key, len))) {
         return -1;
     }
     e->in_use = true;
     if (!position_same(&before, pos)) {
         c->changed = true;
-        return entry_set(e, pos);
+        return compact_set(&e->pos, pos);
     }
     return 0;
 }
@@ -154,7 +154,7 @@ void checkpoint_each(struct checkpoint *c, void (*fn)(void *arg, const char *key
 {
     for (uint32_t i = 0; i < c->entries.count; i++) {
         struct position pos;
-        entry_copy(c->entries.all[i], &pos);
+        compact_get(&c->entries.all[i]->pos, &pos);
         fn(arg, c->entries.all[i]->key, &pos);
     }
 }

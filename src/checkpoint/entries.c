@@ -92,9 +92,7 @@ static void free_slot(struct entries *t, uint32_t slot)
 
 static void entry_free(struct entry *e)
 {
-    if (e->is_whole) {
-        free(e->whole);
-    }
+    compact_clear(&e->pos);
     free(e);
 }
 
@@ -133,77 +131,10 @@ void entries_clear(struct entries *t)
     *t = (struct entries){0};
 }
 
-/* -- positions --------------------------------------------------------------------------------- */
-
-void entry_copy(const struct entry *e, struct position *out)
-{
-    const struct plain_position *p = &e->plain;
-    if (e->is_whole) {
-        *out = *e->whole;
-        return;
-    }
-    *out = (struct position){
-        .kind = POSITION_FILE,
-        .newest_ns = p->newest_ns,
-        .outline = p->outline,
-        .at.file = {.file = {p->dev, p->ino, p->head_hash, p->head_len},
-                    .offset = p->offset,
-                    .mtime_ns = p->mtime_ns,
-                    .tail = {p->tail_hash, p->tail_len}},
-    };
-}
-
-static bool is_plain(const struct position *pos)
-{
-    bool held = false;
-    for (int s = 0; s < STREAM_COUNT; s++) {
-        held |= pos->held_set[s];
-    }
-    return pos->kind == POSITION_FILE && !held && !pos->mid_line && pos->tears.count == 0 &&
-           pos->at.file.file.head_len <= UINT16_MAX && pos->at.file.tail.len <= UINT16_MAX;
-}
-
-static int make_whole(struct entry *e, const struct position *pos)
-{
-    struct position *whole = e->is_whole ? e->whole : malloc(sizeof(*whole));
-    if (!whole) {
-        return -1;
-    }
-    *whole = *pos;
-    e->whole = whole;
-    e->is_whole = true;
-    return 0;
-}
-
 const struct position *entry_position(struct entries *entries, const struct entry *e)
 {
-    entry_copy(e, &entries->asked);
+    compact_get(&e->pos, &entries->asked);
     return &entries->asked;
-}
-
-int entry_set(struct entry *e, const struct position *pos)
-{
-    const struct file_pos *file = &pos->at.file;
-    if (!is_plain(pos)) {
-        return make_whole(e, pos);
-    }
-    if (e->is_whole) {
-        free(e->whole);
-        e->is_whole = false;
-    }
-    e->plain = (struct plain_position){
-        .dev = file->file.dev,
-        .ino = file->file.ino,
-        .head_hash = file->file.head_hash,
-        .head_len = (uint16_t)file->file.head_len,
-        .offset = file->offset,
-        .mtime_ns = file->mtime_ns,
-        .tail_hash = file->tail.hash,
-        .tail_len = (uint16_t)file->tail.len,
-        .newest_ns = pos->newest_ns,
-        .outline = pos->outline,
-    };
-    return 0;
 }
 
 void entry_set_seen(struct entry *e, int64_t seen)

@@ -2,26 +2,14 @@
 #ifndef SIDETAIL_CHECKPOINT_ENTRIES_H
 #define SIDETAIL_CHECKPOINT_ENTRIES_H
 
-#include "record/position.h"
-
-/* A file's position, with nothing held, no tear and not amid a line, in as little room as it can have. */
-struct plain_position {
-    uint64_t dev, ino, head_hash, offset, tail_hash;
-    int64_t mtime_ns, newest_ns;
-    uint16_t head_len, tail_len;
-    struct file_outline outline;
-};
+#include "record/compact_position.h"
 
 /* There may be 100,000 of them, most of logs that are gone. */
 struct entry {
-    union {
-        struct plain_position plain;
-        struct position *whole; /* where it is not plain; owned */
-    };
+    struct compact_position pos;
     uint32_t seen; /* unix seconds; when last in use; means nothing while in_use */
-    bool is_whole;
-    bool in_use; /* somebody asked for it in this process: it was seen just now */
-    char key[];  /* NUL-terminated */
+    bool in_use;   /* somebody asked for it in this process: it was seen just now */
+    char key[];    /* NUL-terminated */
 };
 
 /* Zero-initialised is empty. Whoever reads it goes through `all`; only entries.c writes it. */
@@ -39,11 +27,8 @@ struct entry *entries_find(const struct entries *entries, const char *key, size_
 /* The same; where there is none, a zeroed one is made. NULL: memory. */
 struct entry *entries_add(struct entries *entries, const char *key, size_t len);
 
-/* Its position. What entry_position points to is valid until the next call or change. */
-void entry_copy(const struct entry *e, struct position *out);
+/* Its position, which is valid until the next call or change. */
 const struct position *entry_position(struct entries *entries, const struct entry *e);
-/* 0 or -1 (memory). */
-int entry_set(struct entry *e, const struct position *pos);
 /* Unix seconds: see `seen`. */
 void entry_set_seen(struct entry *e, int64_t seen);
 

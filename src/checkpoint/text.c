@@ -54,7 +54,7 @@ static int add_entry(struct writer *w, const struct entry *e, bool first, int64_
 {
     struct buf *out = &w->piece;
     struct position pos;
-    entry_copy(e, &pos);
+    compact_get(&e->pos, &pos);
     w->version = pos.tears.count > 0 ? TEXT_VERSION : w->version;
     if (buf_add(out, first ? "\"" : ",\"", first ? 1 : 2) < 0 || position_key_write(out, e->key) < 0 ||
         buf_addf(out, "\":{\"seen\":%lld,\"at\":", (long long)(e->in_use ? now_s : e->seen)) < 0 ||
@@ -144,7 +144,7 @@ static int parse_position(json_t *json, struct entry *e)
         return -1;
     }
     entry_set_seen(e, seen);
-    return entry_set(e, &pos);
+    return compact_set(&e->pos, &pos);
 }
 
 /* "KEY":{…}. 0 or -1. */

@@ -133,7 +133,9 @@ void batcher_mark(struct batcher_feed *feed, const struct position *pos)
 {
     struct batcher *b = feed->stage;
     struct mark *mark = mark_of(current_batch(b), feed);
-    mark->pos = *pos;
+    if (compact_set(&mark->pos, pos) < 0) {
+        die_out_of_memory();
+    }
     mark->moved = true;
     if (batcher_full(b)) {
         submit(b);
@@ -153,14 +155,18 @@ void batcher_drain(struct batcher *b)
 
 static void move_checkpoint(struct batcher *b, const struct batch *batch)
 {
+    struct position pos;
     for (uint32_t i = 0; i < batch->nmarks; i++) {
         const struct mark *mark = &batch->marks[i];
         for (int s = 0; s < STREAM_COUNT; s++) {
             mark->tags->stats->lines_out[s] += mark->lines[s];
             mark->tags->stats->bytes_out[s] += mark->bytes[s];
         }
-        if (mark->moved && checkpoint_set(b->checkpoint, mark->key->text, &mark->pos) < 0) {
-            die_out_of_memory();
+        if (mark->moved) {
+            compact_get(&mark->pos, &pos);
+            if (checkpoint_set(b->checkpoint, mark->key->text, &pos) < 0) {
+                die_out_of_memory();
+            }
         }
     }
 }
@@ -180,18 +186,23 @@ void batcher_acked(void *batcher, struct batch *batch)
 
 /* -- what is on its way ------------------------------------------------------------------------ */
 
-const struct position *batcher_position(const struct batcher *b, const char *key)
+const struct position *batcher_position(struct batcher *b, const char *key)
 {
-    const struct position *pos = checkpoint_get(b->checkpoint, key);
+    const struct compact_position *last = NULL;
     uint64_t newest = 0;
     for (unsigned i = 0; i < b->pool.made; i++) {
         const struct batch *batch = b->pool.all[i];
         for (uint32_t m = 0; m < batch->nmarks && batch->seq >= newest; m++) {
             if (batch->marks[m].moved && strcmp(batch->marks[m].key->text, key) == 0) {
-                pos = &batch->marks[m].pos;
+                last = &batch->marks[m].pos;
                 newest = batch->seq;
             }
         }
+    }
+    const struct position *pos = checkpoint_get(b->checkpoint, key);
+    if (last) {
+        compact_get(last, &b->asked);
+        pos = &b->asked;
     }
     return pos && pos->kind != POSITION_NONE ? pos : NULL;
 }
@@ -202,7 +213,7 @@ static void note_forgotten(const struct batcher *b)
     for (unsigned i = 0; i < b->pool.made; i++) { /* what was acknowledged has no marks any more */
         for (uint32_t m = 0; m < b->pool.all[i]->nmarks; m++) {
             const struct mark *mark = &b->pool.all[i]->marks[m];
-            mark->key->forgotten |= mark->moved && mark->pos.kind == POSITION_NONE;
+            mark->key->forgotten |= mark->moved && compact_is_none(&mark->pos);
         }
     }
 }

@@ -39,6 +39,8 @@ struct batcher {
 
     bool held_back, draining; /* each for itself: there is no room */
     bool starved;             /* somebody was told so */
+
+    struct position asked; /* see batcher_position */
 };
 
 /* What the batcher keeps of one feed: whose records they are, and where its mark in the batch at hand is. */
@@ -63,13 +65,12 @@ void batcher_tagged(struct batcher_feed *feed);
  * (memory). */
 int batcher_configure(struct batcher *b, const struct config *cfg);
 
-/* The batch reached its limit of bytes or lines; or it is of so many feeds that their marks take as much. */
+/* The batch reached its limit of lines, or of bytes, among which its marks count: a batch may be of many feeds. */
 static inline bool batcher_full(const struct batcher *b)
 {
     const struct batch *batch = b->current;
-    return batch &&
-           (batch->out.len >= (size_t)b->cfg->batch_bytes || batch->lines >= (uint32_t)b->cfg->batch_lines ||
-            batch->nmarks * sizeof(struct mark) >= (size_t)b->cfg->batch_bytes);
+    return batch && (batch->out.len + batch->nmarks * sizeof(struct mark) >= (size_t)b->cfg->batch_bytes ||
+                     batch->lines >= (uint32_t)b->cfg->batch_lines);
 }
 
 /* May records be put now? When not, calls.room follows once they may. */
@@ -89,7 +90,7 @@ void batcher_acked(void *batcher, struct batch *batch);
 
 /* The last mark of that key, which is ahead of the checkpoint while its batch is not acknowledged; else the
  * checkpoint's position. NULL: nothing is known. Valid until the next call or change. */
-const struct position *batcher_position(const struct batcher *b, const char *key);
+const struct position *batcher_position(struct batcher *b, const char *key);
 
 /* At the end of the process: says what was taken from logs that are gone and was not acknowledged. */
 void batcher_say_lost(const struct batcher *b);

@@ -92,7 +92,7 @@ size_t pool_memory(const struct pool *p)
 {
     size_t total = 0;
     for (unsigned i = 0; i < p->made; i++) {
-        total += p->all[i]->out.cap;
+        total += p->all[i]->out.cap + p->all[i]->cap_marks * sizeof(struct mark);
     }
     return total;
 }

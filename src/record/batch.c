@@ -14,6 +14,7 @@ void batch_clear(struct batch *b, size_t keep_bytes)
     for (uint32_t i = 0; i < b->nmarks; i++) {
         feed_key_unref(b->marks[i].key);
         tags_unref(b->marks[i].tags);
+        compact_clear(&b->marks[i].pos);
     }
     if (b->out.cap > keep_bytes) {
         buf_free(&b->out); /* one huge line must not stay in memory for ever */

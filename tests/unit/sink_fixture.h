@@ -77,7 +77,9 @@ static inline void bench_on_acked(void *arg, struct batch *b)
 {
     (void)arg;
     assert_ptr_equal(b, bench.batches[bench.acked]); /* in order */
-    assert_int_equal(checkpoint_set(bench.checkpoint, "feed", &b->marks[0].pos), 0);
+    struct position pos;
+    compact_get(&b->marks[0].pos, &pos);
+    assert_int_equal(checkpoint_set(bench.checkpoint, "feed", &pos), 0);
     bench.acked++;
 }
 
@@ -159,8 +161,8 @@ static inline void bench_submit(uint32_t lines)
     b->marks = calloc(1, sizeof(*b->marks));
     b->nmarks = 1;
     b->marks[0].moved = true;
-    b->marks[0].pos.kind = POSITION_API;
-    b->marks[0].pos.at.api.time_ns = bench.next_line - 1;
+    struct position pos = {.kind = POSITION_API, .at.api.time_ns = bench.next_line - 1};
+    assert_int_equal(compact_set(&b->marks[0].pos, &pos), 0);
     b->seq = bench.submitted + 1;
     assert_true(bench.submitted < sizeof(bench.batches) / sizeof(bench.batches[0]));
     bench.batches[bench.submitted++] = b;

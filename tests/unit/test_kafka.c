@@ -263,8 +263,8 @@ static void the_last_position_of_a_key_counts(void **state)
             keys[i] = feed_key_new("/logs/a.log");
         }
         struct mark list[2] = {{.key = keys[older], .moved = true}, {.key = keys[63 - older], .moved = true}};
-        list[1].pos.kind = POSITION_FILE;
-        list[1].pos.at.file.offset = 7;
+        struct position pos = {.kind = POSITION_FILE, .at.file.offset = 7};
+        assert_int_equal(compact_set(&list[1].pos, &pos), 0);
         struct batch batch = {.marks = list, .nmarks = 2};
         assert_int_equal(kafka_marks_gather(marks, &batch, NULL, 1), 0);
         char *text = text_of(marks, &sent);

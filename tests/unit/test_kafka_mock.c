@@ -144,12 +144,10 @@ static struct kafka *open_sink(const struct sink_ops *ops)
 static void submit(void)
 {
     struct batch *batch = batch_new();
-    *batch_add_mark(batch) =
-        (struct mark){.key = w.key,
-                      .tags = w.tags,
-                      .moved = true,
-                      .pos = {.kind = POSITION_API, .at.api.time_ns = (int64_t)w.submitted},
-                      .lines = {LINES, 0}};
+    struct position pos = {.kind = POSITION_API, .at.api.time_ns = (int64_t)w.submitted};
+    struct mark *mark = batch_add_mark(batch);
+    *mark = (struct mark){.key = w.key, .tags = w.tags, .moved = true, .lines = {LINES, 0}};
+    assert_int_equal(compact_set(&mark->pos, &pos), 0);
     for (int i = 0; i < LINES; i++) {
         struct item *item = batch_add_item(batch);
         size_t offset = batch->out.len;

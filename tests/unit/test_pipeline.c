@@ -237,7 +237,7 @@ static void test_lower_memory(void **state)
     assert_true(pipeline_memory(w.pipeline) >= 30 << 20); /* spare ones */
     w.cfg->memory_max = 8 << 20;
     assert_int_equal(pipeline_reconfigure(w.pipeline, w.cfg, &err), 0);
-    assert_true(pipeline_memory(w.pipeline) <= 4 << 20);
+    assert_true(pipeline_memory(w.pipeline) <= (4 << 20) + 16384); /* and marks */
     w.cfg->memory_max = 64 << 20;
     assert_int_equal(pipeline_reconfigure(w.pipeline, w.cfg, &err), 0);
     w.stalled = true;
@@ -250,7 +250,7 @@ static void test_lower_memory(void **state)
     assert_int_equal(pipeline_reconfigure(w.pipeline, w.cfg, &err), 0);
     world_unstall(&w);
     run_until_lines(20000);
-    assert_true(pipeline_memory(w.pipeline) <= 4 << 20);
+    assert_true(pipeline_memory(w.pipeline) <= (4 << 20) + 16384); /* and marks */
 }
 
 #define MANY  200
@@ -349,6 +349,30 @@ static void test_malformed_between_pieces(void **state)
     assert_int_equal(metrics.malformed_lines, 1);
 }
 
+/* A batch is full of its text and its marks together: of many logs with a line each, these take more. */
+static void test_marks_fill_a_batch(void **state)
+{
+    (void)state;
+    char name[32];
+    unsigned batches = 0;
+    w.cfg->batch_bytes = 4096;
+    w.cfg->batch_age = 3600 * NS_PER_S;
+    w.stalled = true;
+    for (int i = 0; i < MANY; i++) {
+        snprintf(name, sizeof(name), "web/%d.log", i);
+        world_write(&w, name, "a line of one of them\n");
+    }
+    world_start(&w);
+    world_run(&w, 100);
+    for (struct batch *b = w.waiting; b; b = b->next, batches++) {
+        size_t marks = b->nmarks * sizeof(struct mark);
+        assert_in_range(b->out.len + marks, 4096, 4096 + sizeof(struct mark) + 32);
+    }
+    assert_in_range(batches, MANY * sizeof(struct mark) / 4096, MANY);
+    w.cfg->batch_age = NS_PER_MS;
+    world_unstall(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -359,6 +383,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_drain_without_the_checkpoint, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lower_memory, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_unfinished_lines, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_marks_fill_a_batch, setup, teardown),
         cmocka_unit_test_setup_teardown(test_room_of_joined_lines, setup, teardown),
         cmocka_unit_test_setup_teardown(test_malformed_between_pieces, setup, teardown),
     };

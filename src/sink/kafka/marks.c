@@ -11,7 +11,7 @@
 
 struct slot {
     const struct feed_key *key; /* NULL: free */
-    const struct position *pos;
+    const struct compact_position *pos;
 };
 
 /* One message in `text`: key, then value. */
@@ -210,6 +210,22 @@ static int add_forgotten(struct kafka_marks *marks)
     return 0;
 }
 
+static int add_noted(struct kafka_marks *marks)
+{
+    struct position pos;
+    for (size_t i = 0; i < marks->cap_slots; i++) {
+        const struct slot *slot = &marks->slots[i];
+        if (!slot->key) {
+            continue;
+        }
+        compact_get(slot->pos, &pos);
+        if (add_position(marks, slot->key->text, &pos) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
 int kafka_marks_gather(struct kafka_marks *marks, const struct batch *batches, struct checkpoint *all,
                        uint64_t number)
 {
@@ -232,13 +248,7 @@ int kafka_marks_gather(struct kafka_marks *marks, const struct batch *batches, s
             return -1;
         }
     }
-    for (size_t i = 0; i < marks->cap_slots; i++) {
-        const struct slot *slot = &marks->slots[i];
-        if (slot->key && add_position(marks, slot->key->text, slot->pos) < 0) {
-            return -1;
-        }
-    }
-    return add_head(marks, number);
+    return add_noted(marks) < 0 ? -1 : add_head(marks, number);
 }
 
 enum kafka_progress kafka_marks_produce(struct kafka_marks *marks, rd_kafka_t *rk, rd_kafka_topic_t *topic,
