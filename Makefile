@@ -28,7 +28,7 @@ endif
 override LDFLAGS += -pie
 
 SOURCES := $(filter-out src/docs/%,$(wildcard src/*/*.c src/*/*/*.c))
-OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
+OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/src/monitor/page.o
 UNITS   := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 HELPERS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
 
@@ -65,6 +65,15 @@ $(BUILD)/libsidetail.a: $(OBJECTS)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# The monitor's page, as C.
+PAGE := src/monitor/page
+$(BUILD)/src/monitor/page.c: $(PAGE)/embed.sh $(PAGE)/page.html $(PAGE)/page.css $(PAGE)/page.js
+	@mkdir -p $(@D)
+	$(PAGE)/embed.sh > $@.new && mv $@.new $@
+
+$(BUILD)/src/monitor/page.o: $(BUILD)/src/monitor/page.c
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(HELPERS) $(BUILD)/libsidetail.a

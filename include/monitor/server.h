@@ -1,4 +1,4 @@
-/* The HTTP server of /metrics, /healthz, /readyz and /status, on libevent's evhttp.
+/* The HTTP server of a page for people (/), /status, /metrics, /healthz and /readyz, on libevent's evhttp.
  *
  * /healthz answers 200 as long as the loop turns: that it answers is the proof. A sink that is down does not
  * make the process unhealthy, since a restart would not help. It makes it not ready: /readyz is 200 while
@@ -6,7 +6,9 @@
  * ten seconds or has nothing to acknowledge, and the checkpoint can be saved; else it is 503 and says why.
  * /status tells as JSON how source and sink do, each log that is followed, and what is left out and why; it is written in
  * pieces, between which the loop turns. deploy/README.md describes it.
- * There is no authentication: the server is meant for loopback or a trusted network. */
+ * / is a page that shows what /status tells, in a browser.
+ * There is no authentication: the server is meant for loopback or a trusted network. What a web page of others could have a
+ * browser send, under a name of its own, is answered with 421: on loopback all of it, else / and /status. */
 #ifndef SIDETAIL_MONITOR_SERVER_H
 #define SIDETAIL_MONITOR_SERVER_H
 

@@ -249,10 +249,10 @@ const struct key config_keys[] = {
     MAP("kafka.properties", kafka_properties, "", KEY_RESTART,
         "Further properties of librdkafka, by their own names. Checked at startup."),
 
-    MATCH(
-        "metrics.listen", metrics_listen, "127.0.0.1:9464", "^$|^([^:]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$",
-        "address:port such as 127.0.0.1:9464, [::1]:9464 or *:9464, or \"\" for none", KEY_RESTART,
-        "Where /metrics, /healthz, /readyz and /status are served; *:9464 is every address. Empty: nowhere."),
+    MATCH("metrics.listen", metrics_listen, "127.0.0.1:9464", "^$|^([^:]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$",
+          "address:port such as 127.0.0.1:9464, [::1]:9464 or *:9464, or \"\" for none", KEY_RESTART,
+          "Where the page (/), /status, /metrics, /healthz and /readyz are served; *:9464 is every address. "
+          "Empty: nowhere."),
     ENUM("log.level", log_level, "info", levels, 0,
          "The lowest level that the collector's own log shows. It goes to stderr."),
     ENUM("log.format", log_format, "logfmt", log_formats, 0, "The format of the collector's own log."),

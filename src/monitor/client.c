@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/address.h"
+#include "host.h"
 
 #define PATIENCE_S       2
 #define FETCH_PATIENCE_S 10
@@ -101,8 +102,10 @@ static int send_request(struct monitor_question *q, struct error *err)
     if (!http || evtimer_add(q->timer, &patience) < 0) {
         return error_set(err, "out of memory");
     }
-    evhttp_add_header(evhttp_request_get_output_headers(http), "Host", q->where);
-    evhttp_add_header(evhttp_request_get_output_headers(http), "Connection", "close");
+    struct evkeyvalq *headers = evhttp_request_get_output_headers(http);
+    evhttp_add_header(headers, "Host", q->where);
+    evhttp_add_header(headers, HOST_NO_BROWSER, "1");
+    evhttp_add_header(headers, "Connection", "close");
     if (evhttp_make_request(q->con, http, EVHTTP_REQ_GET, q->path) < 0) {
         return error_set(err, "cannot ask %s: %s", q->where, strerror(errno));
     }

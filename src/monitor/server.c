@@ -14,9 +14,12 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "base/status.h"
+#include "host.h"
+#include "page/page.h"
 #include "status_answer.h"
 
 #define HEADERS_MAX 8192
+#define MISDIRECTED 421
 #define BODY_MAX    1024 /* requests that are served have none */
 #define CLIENT_WAIT 5    /* seconds that a client may take for its next bytes */
 /* Connections that may wait to be accepted. Where these are used up a client tries again only after a second. */
@@ -28,6 +31,7 @@
 struct monitor {
     struct evhttp *http;
     unsigned port;
+    struct address where; /* metrics.listen */
     bool ready;
     char why[256];
 };
@@ -43,6 +47,9 @@ static void add_headers(struct evhttp_request *req, const char *type)
     evhttp_add_header(headers, "Content-Type", type);
     evhttp_add_header(headers, "Server", "sidetail/" VERSION);
     evhttp_add_header(headers, "Connection", "close"); /* idle clients must not hold descriptors */
+    /* Pages of others may neither take it for a script or an image nor have it in their process. */
+    evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
+    evhttp_add_header(headers, "Cross-Origin-Resource-Policy", "same-origin");
 }
 
 static void answer(struct evhttp_request *req, int code, const char *type, const char *text, size_t len)
@@ -57,7 +64,7 @@ static void answer(struct evhttp_request *req, int code, const char *type, const
     } else if (evbuffer_add(body, text, len) < 0) {
         code = HTTP_INTERNAL;
     }
-    evhttp_send_reply(req, code, NULL, NULL);
+    evhttp_send_reply(req, code, code == MISDIRECTED ? "Misdirected Request" : NULL, NULL);
 }
 
 static void answer_text(struct evhttp_request *req, int code, const char *text)
@@ -65,15 +72,33 @@ static void answer_text(struct evhttp_request *req, int code, const char *text)
     answer(req, code, "text/plain; charset=utf-8", text, strlen(text));
 }
 
-static void on_metrics(struct evhttp_request *req)
+static void on_page(struct evhttp_request *req, const struct monitor *m)
+{
+    struct evkeyvalq *headers = evhttp_request_get_output_headers(req);
+    (void)m;
+    evhttp_add_header(headers, "Content-Security-Policy", page_policy);
+    evhttp_add_header(headers, "X-Frame-Options", "DENY"); /* as its policy says, to older browsers */
+    evhttp_add_header(headers, "Referrer-Policy", "no-referrer");
+    evhttp_add_header(headers, "Cache-Control", "no-cache");
+    answer(req, HTTP_OK, "text/html; charset=utf-8", (const char *)page_html, page_len);
+}
+
+static void on_metrics(struct evhttp_request *req, const struct monitor *m)
 {
     struct buf page = {0};
+    (void)m;
     if (metrics_render(&page) < 0) {
         answer_text(req, HTTP_INTERNAL, "out of memory\n");
     } else {
         answer(req, HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", page.data, page.len);
     }
     buf_free(&page);
+}
+
+static void on_healthz(struct evhttp_request *req, const struct monitor *m)
+{
+    (void)m;
+    answer_text(req, HTTP_OK, "ok\n");
 }
 
 /* Writes what keeps the collector from its work now. Returns the length of that; 0: nothing does. */
@@ -129,27 +154,47 @@ static void on_status(struct evhttp_request *req, const struct monitor *m)
     }
 }
 
+struct route {
+    const char *path;
+    void (*serve)(struct evhttp_request *req, const struct monitor *m);
+    bool told; /* it tells names, states and errors */
+};
+
+static const struct route *find_route(const char *path)
+{
+    static const struct route routes[] = {{"/", on_page, true},
+                                          {"/status", on_status, true},
+                                          {"/metrics", on_metrics, false},
+                                          {"/healthz", on_healthz, false},
+                                          {"/readyz", on_readyz, false}};
+    for (size_t i = 0; path && i < sizeof(routes) / sizeof(routes[0]); i++) {
+        if (strcmp(path, routes[i].path) == 0) {
+            return &routes[i];
+        }
+    }
+    return NULL;
+}
+
+/* May a web page of others have sent it, to read what it may not? On a network, Prometheus goes by any name. */
+static bool is_misdirected(struct evhttp_request *req, const struct route *route, const struct monitor *m)
+{
+    return (route->told || host_is_loopback(m->where.host)) && !host_is_own(req, m->where.host);
+}
+
 static void on_request(struct evhttp_request *req, void *arg)
 {
     const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(req);
-    const char *path = uri ? evhttp_uri_get_path(uri) : NULL;
+    const struct route *route = find_route(uri ? evhttp_uri_get_path(uri) : NULL);
     enum evhttp_cmd_type method = evhttp_request_get_command(req);
-    bool read_only = method == EVHTTP_REQ_GET || method == EVHTTP_REQ_HEAD;
-    bool known = path && (!strcmp(path, "/metrics") || !strcmp(path, "/healthz") ||
-                          !strcmp(path, "/readyz") || !strcmp(path, "/status"));
-    if (!known) {
-        answer_text(req, HTTP_NOTFOUND, "there are /metrics, /healthz, /readyz and /status\n");
-    } else if (!read_only) {
+    if (!route) {
+        answer_text(req, HTTP_NOTFOUND, "there are /, /status, /metrics, /healthz and /readyz\n");
+    } else if (method != EVHTTP_REQ_GET && method != EVHTTP_REQ_HEAD) {
         evhttp_add_header(evhttp_request_get_output_headers(req), "Allow", "GET, HEAD");
         answer_text(req, HTTP_BADMETHOD, "only GET and HEAD\n");
-    } else if (!strcmp(path, "/metrics")) {
-        on_metrics(req);
-    } else if (!strcmp(path, "/readyz")) {
-        on_readyz(req, arg);
-    } else if (!strcmp(path, "/status")) {
-        on_status(req, arg);
+    } else if (is_misdirected(req, route, arg)) {
+        answer_text(req, MISDIRECTED, "not under this name: ask by an address, or as localhost\n");
     } else {
-        answer_text(req, HTTP_OK, "ok\n");
+        route->serve(req, arg);
     }
 }
 
@@ -167,14 +212,14 @@ static unsigned bound_port(evutil_socket_t fd)
     return ntohs(at.any.sa_family == AF_INET6 ? at.v6.sin6_port : at.v4.sin_port);
 }
 
-static struct evconnlistener *listen_at(struct event_base *base, const char *text, struct error *err)
+static struct evconnlistener *listen_at(struct event_base *base, const char *text, struct address *where,
+                                        struct error *err)
 {
-    struct address where;
-    if (address_parse(text, &where, err) < 0) {
+    if (address_parse(text, where, err) < 0) {
         return NULL;
     }
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *found;
-    int failed = getaddrinfo(where.host[0] ? where.host : NULL, where.port, &hints, &found);
+    int failed = getaddrinfo(where->host[0] ? where->host : NULL, where->port, &hints, &found);
     if (failed) {
         error_set(err, "cannot serve metrics on %s: %s", text, gai_strerror(failed));
         return NULL;
@@ -192,7 +237,8 @@ static struct evconnlistener *listen_at(struct event_base *base, const char *tex
 
 struct monitor *monitor_open(struct event_base *base, const char *listen, struct error *err)
 {
-    struct evconnlistener *listener = listen_at(base, listen, err);
+    struct address where;
+    struct evconnlistener *listener = listen_at(base, listen, &where, err);
     if (!listener) {
         return NULL;
     }
@@ -213,6 +259,7 @@ struct monitor *monitor_open(struct event_base *base, const char *listen, struct
     evhttp_set_allowed_methods(http, UINT16_MAX); /* on_request says 405; evhttp itself would say 501 */
     evhttp_set_gencb(http, on_request, m);
     m->http = http;
+    m->where = where;
     m->port = bound_port(evconnlistener_get_fd(listener));
     monitor_set_ready(m, false, "starting");
     return m;

@@ -85,7 +85,8 @@ def test_paths_and_methods(files):
     assert fetch(collector, "/healthz")[::2] == (200, "ok\n")
     assert fetch(collector, "/readyz")[::2] == (200, "ready\n")
     assert fetch(collector, "/healthz", "HEAD")[::2] == (200, "")
-    assert fetch(collector, "/")[0] == 404
+    assert fetch(collector, "/")[0] == 200
+    assert fetch(collector, "/page.js")[0] == 404
     assert fetch(collector, "/metrics/x")[0] == 404
     status, headers, _ = fetch(collector, "/metrics", "POST", b"")
     assert status == 405 and headers["Allow"] == "GET, HEAD"

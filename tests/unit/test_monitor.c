@@ -116,7 +116,7 @@ static int http_status(const char *request)
     job = (struct job){.work = work_send, .text = request};
     do_job(&job);
     int code = 0;
-    sscanf(job.reply, "HTTP/1.1 %d", &code);
+    sscanf(job.reply, "HTTP/%*d.%*d %d", &code);
     return code;
 }
 
@@ -177,14 +177,15 @@ static void test_metrics(void **state)
 static void test_statuses(void **state)
 {
     (void)state;
-    assert_int_equal(http_status("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"), 200);
-    assert_int_equal(http_status("HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n"), 200);
-    assert_int_equal(http_status("GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"), 404);
-    assert_int_equal(http_status("GET /metrics/ HTTP/1.1\r\nHost: x\r\n\r\n"), 404);
-    assert_int_equal(http_status("POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"), 405);
-    assert_int_equal(http_status("DELETE /healthz HTTP/1.1\r\nHost: x\r\n\r\n"), 405);
-    assert_int_equal(http_status("POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n\r\n"),
-                     413);
+    assert_int_equal(http_status("GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"), 200);
+    assert_int_equal(http_status("HEAD /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"), 200);
+    assert_int_equal(http_status("GET /nothing HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"), 404);
+    assert_int_equal(http_status("GET /metrics/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"), 404);
+    assert_int_equal(http_status("POST /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n"),
+                     405);
+    assert_int_equal(http_status("DELETE /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"), 405);
+    assert_int_equal(
+        http_status("POST /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5000000\r\n\r\n"), 413);
     assert_int_equal(http_status("nonsense\r\n\r\n"), 400);
     assert_int_equal(ask("/healthz").result, 0);
 }
@@ -193,12 +194,12 @@ static void test_statuses(void **state)
 static void test_head_has_no_body(void **state)
 {
     (void)state;
-    static const char *const paths[] = {"/metrics", "/healthz", "/readyz", "/nothing"};
+    static const char *const paths[] = {"/metrics", "/healthz", "/readyz", "/nothing", "/"};
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
         static struct job got, head;
         char get_request[64], head_request[64];
-        snprintf(get_request, sizeof(get_request), "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", paths[i]);
-        snprintf(head_request, sizeof(head_request), "HEAD %s HTTP/1.1\r\nHost: x\r\n\r\n", paths[i]);
+        snprintf(get_request, sizeof(get_request), "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", paths[i]);
+        snprintf(head_request, sizeof(head_request), "HEAD %s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", paths[i]);
         got = (struct job){.work = work_send, .text = get_request};
         head = (struct job){.work = work_send, .text = head_request};
         do_job(&got);
@@ -212,6 +213,91 @@ static void test_head_has_no_body(void **state)
             assert_int_equal(atoi(length + 16), strlen(strstr(got.reply, "\r\n\r\n") + 4));
         }
     }
+}
+
+/* What a web page of others can send is not answered: it is sent under a name of theirs. */
+static void test_hosts(void **state)
+{
+    (void)state;
+    static const char *const own[] = {"127.0.0.1", "127.0.0.1:9464", "10.1.2.3:80",   "[::1]:9464",
+                                      "[fe80::1]", "localhost",      "LocalHost:9464"};
+    static const char *const others[] = {"evil.example",
+                                         "evil.example:9464",
+                                         "127.0.0.1.evil.example",
+                                         "localhost.evil.example:9464",
+                                         "sidetail",
+                                         "127.0.0.1@evil.example",
+                                         "[::1].evil.example",
+                                         "",
+                                         "127.0.0.1:evil.example",
+                                         "[evil.example]:80",
+                                         "localhost:9464:9464",
+                                         "*"};
+    static const char *const paths[] = {"/", "/status", "/metrics", "/healthz", "/readyz"};
+    char request[256];
+    monitor_set_ready(monitor, true, NULL);
+    for (size_t p = 0; p < sizeof(paths) / sizeof(paths[0]); p++) {
+        for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+            snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", paths[p], own[i]);
+            assert_int_equal(http_status(request), 200);
+        }
+        for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+            snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", paths[p], others[i]);
+            assert_int_equal(http_status(request), 421);
+        }
+        snprintf(request, sizeof(request), "GET %s HTTP/1.0\r\n\r\n", paths[p]);
+        assert_int_equal(http_status(request), 200);
+        snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: node.example\r\nSec-Sidetail: 1\r\n\r\n",
+                 paths[p]);
+        assert_int_equal(http_status(request),
+                         200); /* our own client, which no script of a browser can pass for */
+    }
+    char name[3000];
+    memset(name, 'x', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    static char longer[4000];
+    snprintf(longer, sizeof(longer), "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", name);
+    assert_int_equal(http_status(longer), 421);
+}
+
+/* Where others are let in, Prometheus asks by names that nobody told us; people are told of by address alone. */
+static void test_hosts_on_a_network(void **state)
+{
+    (void)state;
+    struct error err;
+    struct monitor *own = monitor;
+    monitor = monitor_open(base, "*:0", &err);
+    assert_non_null(monitor);
+    monitor_set_ready(monitor, true, NULL);
+    assert_int_equal(http_status("GET /metrics HTTP/1.1\r\nHost: tasks.sidetail:9464\r\n\r\n"), 200);
+    assert_int_equal(http_status("GET /readyz HTTP/1.1\r\nHost: node.example:9464\r\n\r\n"), 200);
+    assert_int_equal(http_status("GET /status HTTP/1.1\r\nHost: node.example:9464\r\n\r\n"), 421);
+    assert_int_equal(http_status("GET / HTTP/1.1\r\nHost: node.example:9464\r\n\r\n"), 421);
+    assert_int_equal(http_status("GET / HTTP/1.1\r\nHost: 10.0.0.7:9464\r\n\r\n"), 200);
+    monitor_close(monitor);
+    monitor = own;
+}
+
+static void test_page(void **state)
+{
+    (void)state;
+    static const char *const headers[] = {"Content-Type: text/html; charset=utf-8\r\n",
+                                          "Content-Security-Policy: default-src 'none'; script-src 'sha256-",
+                                          "X-Content-Type-Options: nosniff\r\n",
+                                          "X-Frame-Options: DENY\r\n",
+                                          "Referrer-Policy: no-referrer\r\n",
+                                          "Cross-Origin-Resource-Policy: same-origin\r\n"};
+    static struct job job;
+    job = (struct job){.work = work_send, .text = "GET /?x HTTP/1.1\r\nHost: localhost\r\n\r\n"};
+    do_job(&job);
+    for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
+        assert_non_null(strstr(job.reply, headers[i]));
+    }
+    assert_null(strstr(job.reply, "unsafe"));
+    const char *page = strstr(job.reply, "\r\n\r\n") + 4;
+    assert_memory_equal(page, "<!doctype html>", 15);
+    assert_string_equal(page + strlen(page) - 8, "</html>\n");
+    assert_true(strlen(page) <= 40 * 1024);
 }
 
 /* `*` is every address, to listen at as to ask. */
@@ -378,6 +464,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_metrics, setup, teardown),
         cmocka_unit_test_setup_teardown(test_statuses, setup, teardown),
         cmocka_unit_test_setup_teardown(test_head_has_no_body, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_hosts, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_hosts_on_a_network, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_page, setup, teardown),
         cmocka_unit_test_setup_teardown(test_every_address, setup, teardown),
         cmocka_unit_test_setup_teardown(test_huge_header, setup, teardown),
         cmocka_unit_test_setup_teardown(test_slow_client, setup, teardown),
