@@ -155,7 +155,12 @@ function putParts(cell, parts) {
 }
 
 const what = { name: "Container or file", value: (row) => row.what,
-    fill: (cell, row) => putParts(cell, { what: row.what, sub: row.sub, problem: row.trouble }) };
+    fill: (cell, row) => {
+        putParts(cell, { what: row.what, sub: row.sub, problem: row.trouble });
+        if (cell.parts.what) {
+            put(cell.parts.what, row.what, safe(row.file));
+        }
+    } };
 const service = { name: "Service", value: (row) => row.service,
     fill: (cell, row) => putParts(cell, { service: row.service, sub: row.project }) };
 const plain = (name, key) => ({ name, value: (row) => row[key], fill: (cell, row) => putParts(cell, { [key]: row[key] }) });
@@ -205,13 +210,13 @@ function takeLog(log) {
         mine.splice(0, mine.length - POINTS);
     }
     const named = log.container ?? log.id;
-    return [key, { ...log, what: named ?? log.file ?? "", sub: named && log.file, driver: log.driver ?? "", unread: log.unread_files,
+    return [key, { ...log, what: named ?? log.file ?? "", sub: log.container && log.id, driver: log.driver ?? "", unread: log.unread_files,
         position: log.offset ?? timeOf(log.read_to), rate: log.lines_per_second, rates: mine, last: timeOf(log.last_line), trouble: log.problem }];
 }
 
 function takeLeft(entry) {
     const named = entry.container ?? entry.id;
-    return { ...entry, service: entry.service ?? "", what: named ?? entry.file ?? "", sub: named && entry.file, detail: entry.detail ?? "",
+    return { ...entry, service: entry.service ?? "", what: named ?? entry.file ?? "", sub: entry.container && entry.id, detail: entry.detail ?? "",
         kind: entry.problem ? "problem" : "chosen" };
 }
 
