@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -52,7 +51,7 @@ def test_metrics_count_what_went_through(files):
 
 
 def test_metrics_are_well_formed(files):
-    """By Prometheus' own parser, and by the rules of its naming guide which promtool checks."""
+    """By Prometheus' own parser, and by the names that it wants; promtool looks at them in test_prometheus.py."""
     collector = files().start()
     strange = 'a "strange"\\ näme'
     (collector.logs / strange).mkdir()
@@ -75,8 +74,6 @@ def test_metrics_are_well_formed(files):
     assert strange in {sample.labels.get("service") for family in families for sample in family.samples}
     series = [line.rsplit(" ", 1)[0] for line in text.splitlines() if not line.startswith("#")]
     assert len(series) == len(set(series))
-    if shutil.which("promtool"):
-        run("promtool", "check", "metrics", input=text)
 
 
 def test_paths_and_methods(files):
@@ -264,8 +261,6 @@ def test_dashboard_and_alerts_name_what_there_is(files):
 
 
 def test_alerts_are_whole():
-    if shutil.which("promtool"):
-        run("promtool", "check", "rules", ALERTS)
     rules = [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
     assert len({rule["alert"] for rule in rules}) == len(rules)
     for rule in rules:

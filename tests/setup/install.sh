@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs the packages of Debian 12 or 13 that building and testing need; does nothing when they are there.
-#   tests/setup/install.sh [build|lint|engine|engine-latest|kafka|browser|arm|power|test|all]...
+#   tests/setup/install.sh [build|lint|engine|engine-latest|kafka|monitor|arm|power|test|all]...
 #   tests/setup/install.sh --list GROUP     prints the packages of a group
 . "$(dirname "$0")/common.sh"
 
@@ -11,13 +11,13 @@ ENGINE="docker.io iptables docker-compose mmdebstrap iproute2 ca-certificates pr
 # For building the newest Engine, beside a Go that is newer than Debian's (tests/setup/engine_latest.sh).
 ENGINE_LATEST="build-essential pkg-config libseccomp-dev libsystemd-dev"
 KAFKA="maven kcat openssl"
-# Looks at the page of the metrics server; it brings a font along.
-BROWSER="chromium-headless-shell fontconfig-config"
+# Look at what the metrics server serves: its page, which wants a font, and the metrics.
+MONITOR="chromium-headless-shell fontconfig-config prometheus"
 # A cross compiler for 64-bit Arm, and what runs its programs (tests/setup/arm.sh).
 ARM="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static mmdebstrap make pkg-config"
 # Makes file systems, and shuts them down amid their work.
 POWER="e2fsprogs xfsprogs mount"
-# python3-prometheus-client parses metrics in the tests; promtool would bring all of Prometheus (96 MB).
+# python3-prometheus-client parses metrics in the tests.
 # systemd is there for its journald, which tests start beside an Engine of their own. podman has the same name on
 # Debian 13; of the runtimes that it may use, docker.io brings runc.
 TEST="libcmocka-dev python3 python3-pytest python3-pytest-timeout python3-pytest-xdist python3-pexpect python3-jsonschema python3-yaml
@@ -45,11 +45,11 @@ packages_of() {
         # Any Java from 17 on will do, so one that is there already is not joined by a second.
         command -v java >/dev/null 2>&1 || echo default-jre-headless
         ;;
-    browser) echo "$BROWSER" ;;
+    monitor) echo "$MONITOR" ;;
     arm) echo "$ARM" ;;
     power) echo "$BUILD $TEST $POWER" ;;
     test) echo "$BUILD $TEST" ;;
-    all) echo "$BUILD $LINT $ENGINE $TEST $BROWSER $(packages_of kafka)" ;;
+    all) echo "$BUILD $LINT $ENGINE $TEST $MONITOR $(packages_of kafka)" ;;
     *) return 1 ;;
     esac
 }
@@ -75,7 +75,7 @@ main() {
     command -v dpkg-query >/dev/null || die "this is for Debian 12 and 13; on another system install the like of: $BUILD"
     local group wanted="" lacking as_root=()
     for group in "$@"; do
-        packages_of "$group" >/dev/null || die "unknown group '$group'; expected build, lint, engine, engine-latest, kafka, browser, arm, power, test or all"
+        packages_of "$group" >/dev/null || die "unknown group '$group'; expected build, lint, engine, engine-latest, kafka, monitor, arm, power, test or all"
         wanted+=" $(packages_of "$group")"
     done
     # shellcheck disable=SC2086

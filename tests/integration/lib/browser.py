@@ -26,7 +26,7 @@ class Browser:
 
     def __init__(self, directory):
         if not shutil.which(PROGRAM):
-            unavailable(f"{PROGRAM} is missing: tests/setup/install.sh browser")
+            unavailable(f"{PROGRAM} is missing: tests/setup/install.sh monitor")
         ours, theirs = os.pipe(), os.pipe()
         high = [fcntl.fcntl(fd, fcntl.F_DUPFD, 20) for fd in (theirs[0], ours[1])]
         self.inbox, self.outbox = ours[0], theirs[1]
