@@ -109,8 +109,9 @@ def test_containers(engine, sidetail, look):
     assert row["Container or file"].split("\n") == [name("plain"), plain.id[:12]]
     assert page.run("document.querySelector('#logs .what').title") == str(plain.log_path)
     assert row["Driver"] == "json-file" and row["Lag"] == "0 B" and row["Behind"] == "0 s"
-    size = os.path.getsize(plain.log_path)
-    assert row["Position"] == f"{size} B" if size < 1000 else f"{size / 1000:.1f} kB"
+    assert re.fullmatch(r"[\d.]+ k?B", row["Position"])
+    position = page.run("document.querySelector('#logs td[data-name=Position] [title]').title")
+    assert position == f"offset {os.path.getsize(plain.log_path)}"
     assert re.fullmatch(r"\d+ (s|min) ago", row["Last line"]) and re.fullmatch(r"[\d.]+", row["Lines/s"])
     none, unwanted = left()[name("none")], left()[name("unwanted")]
     assert none["Service"] == "quiet" and none["Reason"] == "driver" and none["Kind"] == "chosen"
@@ -119,7 +120,7 @@ def test_containers(engine, sidetail, look):
     assert page.run("document.querySelector('#parts').innerText").split("\n") == [
         "Source", "json-file: ok", "Sink", "stdout: ok", "Checkpoint", "file: ok"]  # fmt: skip
     assert page.run("document.querySelector('#ready').textContent") == "ready"
-    assert re.search(r"^1 log, [\d.]+ lines/s, 0 B unread, 0 problems, [2-9]\d* left out$", page.text(), re.M)
+    assert re.search(r"^1 log, [\d.]+ lines/s, 0 B unread, \d+ problems?, \d+ left out$", page.text(), re.M)
     assert_well(page, collector)
 
 
@@ -204,16 +205,16 @@ def test_search_and_problems_only(files, look):
     collector = files(exclude={"services": ["nois*"]})
     (collector.logs / "web").mkdir(exist_ok=True)
     (collector.logs / "web" / "secret.log").symlink_to("/etc/shadow")
-    many(collector, ["web", "worker", "db", "noisy"])
+    many(collector, ["shop-web", "shop-worker", "db", "noisy"])
     page = look(collector)
     wait_until(lambda: len(rows(page)) == 3 and len(rows(page, "left")) == 2, 20, lambda: page.text())
     assert "3 of 3 logs shown" in page.text() and "2 of 2 things shown" in page.text()
     tab_to(page, "#search")
-    page.type("W")
+    page.type("SHOP-")
     page.wait("document.querySelectorAll('#logs tbody tr').length === 2")
-    page.type("O")
+    page.type("wo")
     page.wait("document.querySelectorAll('#logs tbody tr').length === 1")
-    assert column(page) == ["worker"] and "1 of 3 logs shown, 1 found" in page.text()
+    assert column(page) == ["shop-worker"] and "1 of 3 logs shown, 1 found" in page.text()
     page.type(" nothing")
     page.wait("document.querySelector('#logs').hidden && document.querySelector('#left').hidden")
     assert "0 of 3 logs shown, 0 found" in page.text()
@@ -369,7 +370,7 @@ def test_thousands_of_logs(files, look):
         folder = collector.logs / f"s{number // 100}"
         folder.mkdir(exist_ok=True)
         (folder / f"{number}.log").write_text("x\n")
-    start(collector)
+    collector.start()
     collector.wait_lines(10_000, timeout=60)
     page = look(collector)
     page.wait("document.querySelector('#logs-count').textContent === '200 of 10,000 logs shown'", 60)

@@ -85,6 +85,9 @@ class Page:
         self.call("Page.addScriptToEvaluateOnNewDocument", source="""
             window.violations = [];
             document.addEventListener("securitypolicyviolation", (e) => violations.push(`${e.violatedDirective} ${e.blockedURI}`));""")
+        # Keys go to the page whose turn it is; another one that is being closed may still have it.
+        self.call("Page.bringToFront")
+        self.call("Emulation.setFocusEmulationEnabled", enabled=True)
         self.resize(width, height)
         self.scheme(dark)
         said = self.call("Page.navigate", url=url)
