@@ -15,31 +15,33 @@
 /* O_NONBLOCK: a fifo in a volume must not stop the loop. */
 #define FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
 
-/* One directory after the other, none of them by a link. */
+/* One directory after the other, none of them by a link. The first one is named with its slash. */
 static int open_by_steps(const char *path)
 {
-    int dir = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    while (dir >= 0) {
-        char name[NAME_MAX + 1];
+    int dir = AT_FDCWD;
+    for (;;) {
+        char name[1 + NAME_MAX + 1] = "/";
         path += strspn(path, "/");
         size_t len = strcspn(path, "/");
-        bool last = path[len] == '\0';
+        bool first = dir == AT_FDCWD, last = path[len] == '\0';
         int next = -1, why = ENAMETOOLONG;
-        if (len < sizeof(name)) {
-            memcpy(name, path, len);
-            name[len] = '\0';
-            next = openat(dir, name, (last ? FLAGS : O_PATH | O_DIRECTORY | O_CLOEXEC) | O_NOFOLLOW);
+        if (len <= NAME_MAX) {
+            memcpy(name + 1, path, len);
+            name[1 + len] = '\0';
+            next = openat(dir, first ? name : name + 1,
+                          (last ? FLAGS : O_PATH | O_DIRECTORY | O_CLOEXEC) | O_NOFOLLOW);
             why = errno;
         }
-        close(dir);
+        if (!first) {
+            close(dir);
+        }
         errno = why;
-        if (last) {
+        if (last || next < 0) {
             return next;
         }
         dir = next;
         path += len;
     }
-    return -1;
 }
 
 /* openat2 came with Linux 5.6; filters of system calls that are older than it refuse it with EPERM. */
