@@ -239,7 +239,7 @@ static void turn_until(const unsigned *count, unsigned least)
 static void test_clients_that_leave(void **state)
 {
     (void)state;
-    static const char *const requests[] = {"GET /status HTTP/1.1\r\nHost: x\r\n\r\n",
+    static const char *const requests[] = {"GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n",
                                            "GET /status HTTP/1.0\r\n\r\n"};
     enter_many();
     for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
@@ -273,7 +273,7 @@ static void test_too_many_clients(void **state)
     size_t count = sizeof(fds) / sizeof(fds[0]);
     enter_many();
     for (size_t i = 0; i < count; i++) {
-        fds[i] = dial("GET /status HTTP/1.1\r\nHost: x\r\n\r\n");
+        fds[i] = dial("GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n");
     }
     for (size_t i = 0; i < count; i++) {
         struct pollfd replied = {.fd = fds[i], .events = POLLIN};
@@ -299,7 +299,7 @@ static void test_head(void **state)
 {
     (void)state;
     enter_many();
-    int fd = dial("HEAD /status HTTP/1.1\r\nHost: x\r\n\r\n");
+    int fd = dial("HEAD /status HTTP/1.1\r\nHost: localhost\r\n\r\n");
     char reply[4096];
     struct timeval limit = {5, 0};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
