@@ -52,15 +52,14 @@ static bool mount_of_open(const char *path, uint64_t *mount)
     return told;
 }
 
-/* Which mount is it in? False: that cannot be told. */
+/* Which mount is it in? False: that cannot be told. An emulator may say that it tells, and tell 0 of all. */
 static bool mount_of(const char *path, uint64_t *mount)
 {
     struct statx at;
-    if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_MNT_ID, &at) == 0 && at.stx_mask & STATX_MNT_ID) {
-        *mount = at.stx_mnt_id;
-        return true;
-    }
-    return mount_of_open(path, mount);
+    bool told = statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_MNT_ID, &at) == 0 &&
+                at.stx_mask & STATX_MNT_ID && at.stx_mnt_id > 0;
+    *mount = told ? at.stx_mnt_id : 0;
+    return told || mount_of_open(path, mount);
 }
 
 /* -- rights ------------------------------------------------------------------------------------ */
