@@ -13,8 +13,8 @@ import time
 from .system import unavailable, wait_until
 
 PROGRAM = "chromium-headless-shell"
-# Root has no sandbox; what the pages hold is the tests' own.
 REBOUND = "evil.example"  # a name that leads to this machine
+# Root has no sandbox; what the pages hold is the tests' own.
 OPTIONS = ("--no-sandbox", f"--host-resolver-rules=MAP {REBOUND} 127.0.0.1", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-extensions", "--hide-scrollbars",
            "--disable-background-networking", "--disable-component-update", "--remote-debugging-pipe")  # fmt: skip
 # By its name: the number and the text that a key event has.
@@ -140,7 +140,6 @@ class Page:
         return [event["params"]["request"]["url"] for event in self.browser.events
                 if event.get("sessionId") == self.session and event["method"] == "Network.requestWillBeSent"]  # fmt: skip
 
-    def picture(self, height=None):
+    def picture(self):
         """As PNG."""
-        clip = {"clip": {"x": 0, "y": 0, "width": self.run("innerWidth"), "height": height, "scale": 1}} if height else {}
-        return base64.b64decode(self.call("Page.captureScreenshot", format="png", **clip)["data"])
+        return base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"])
