@@ -21,4 +21,8 @@ uint64_t fd_room(void);
 int64_t fd_birth(int fd);
 int64_t file_birth(const char *path);
 
+/* Which mount it is in, of what openat(2) would name so; `flags` as statx(2) has them. 0: that is not told, as before
+ * Linux 5.8; an emulator may tell 0 of all. */
+uint64_t fd_mount(int dir, const char *path, int flags);
+
 #endif

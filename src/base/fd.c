@@ -65,3 +65,10 @@ int64_t file_birth(const char *path)
 {
     return birth(AT_FDCWD, path, 0);
 }
+
+uint64_t fd_mount(int dir, const char *path, int flags)
+{
+    struct statx st;
+    bool told = statx(dir, path, flags, STATX_MNT_ID, &st) == 0 && st.stx_mask & STATX_MNT_ID;
+    return told ? st.stx_mnt_id : 0;
+}

@@ -12,6 +12,7 @@
 #include <uthash.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/log.h"
 
 #define EVENT_ROOM 65536 /* bytes of events read at once */
@@ -196,14 +197,6 @@ void watcher_free(struct watcher *w)
     free(w);
 }
 
-/* 0: not known (before Linux 5.8). */
-static uint64_t mount_of(int fd, const char *path)
-{
-    struct statx st;
-    bool known = statx(fd, path, AT_EMPTY_PATH, STATX_MNT_ID, &st) == 0 && st.stx_mask & STATX_MNT_ID;
-    return known ? st.stx_mnt_id : 0;
-}
-
 /* Is it of a file system in which nothing happens but through this kernel, by the names that are seen here? */
 static bool is_local(const char *dir)
 {
@@ -234,7 +227,7 @@ struct watch *watch_open(struct watcher *w, const char *dir, uint32_t mask, watc
         return NULL;
     }
     *watch = (struct watch){.wd = wd, .mask = mask, .watcher = w, .fn = fn, .arg = arg};
-    watch->mount = is_local(dir) ? mount_of(AT_FDCWD, dir) : 0;
+    watch->mount = is_local(dir) ? fd_mount(AT_FDCWD, dir, 0) : 0;
     HASH_ADD_INT(w->by_wd, wd, watch);
     return watch;
 }
@@ -270,7 +263,7 @@ bool watch_tells_all(const struct watch *watch)
 
 bool watch_tells_of(const struct watch *watch, int fd)
 {
-    return watch_tells_all(watch) && mount_of(fd, "") == watch->mount;
+    return watch_tells_all(watch) && fd_mount(fd, "", AT_EMPTY_PATH) == watch->mount;
 }
 
 void watch_close(struct watch *watch)

@@ -10,9 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#ifndef STATX_MNT_ID
-#define STATX_MNT_ID 0x1000U
-#endif
+#include "base/fd.h"
 
 #define LINKS_MAX 40 /* as Linux has it: more of them are a circle */
 
@@ -52,14 +50,11 @@ static bool mount_of_open(const char *path, uint64_t *mount)
     return told;
 }
 
-/* Which mount is it in? False: that cannot be told. An emulator may say that it tells, and tell 0 of all. */
+/* Which mount is it in? False: that cannot be told. */
 static bool mount_of(const char *path, uint64_t *mount)
 {
-    struct statx at;
-    bool told = statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_MNT_ID, &at) == 0 &&
-                at.stx_mask & STATX_MNT_ID && at.stx_mnt_id > 0;
-    *mount = told ? at.stx_mnt_id : 0;
-    return told || mount_of_open(path, mount);
+    *mount = fd_mount(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW);
+    return *mount > 0 || mount_of_open(path, mount);
 }
 
 /* -- rights ------------------------------------------------------------------------------------ */
