@@ -25,7 +25,8 @@ const char try_usage[] =
     "  -e, --expect FILE     compares that with FILE, which holds such objects: exits with 0 when it is the "
     "same, with 1\n"
     "                        when not, and says what differs. A member that an object in FILE lacks is not "
-    "compared\n"
+    "compared,\n"
+    "                        and one that is null there must be absent\n"
     "  -h, --help            this text\n";
 
 static const struct option long_options[] = {{"config", required_argument, NULL, 'c'},

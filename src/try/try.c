@@ -126,6 +126,9 @@ int try_run(const struct try_options *o, struct config *cfg)
                   "sidetail.enable); its lines are tried all the same\n",
                   stderr);
         }
+        if (isatty(STDIN_FILENO)) {
+            fputs("sidetail try: type or paste lines; Ctrl-D ends\n", stderr);
+        }
         code = end(&r, read_all(&r, cfg));
     }
     trial_free(r.trial);

@@ -169,6 +169,15 @@ def test_expectation_that_is_not_met(attempt, tmp_path):
     assert done.stdout.splitlines()[4:] == ["0 of 3 as expected"]
 
 
+def test_expectation_that_nothing_is_there(attempt, tmp_path):
+    wanted = tmp_path / "wanted"
+    wanted.write_text('{"redacted":null,"dropped":null}\n' * 2)
+    done = attempt("plain\npw=1\n", "--expect", wanted, config={"redact": ["pw=\\d"]}, check=False)
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[0].startswith("line 2: redacted: expected null, found [{")
+    assert done.stdout.splitlines()[1:] == ["1 of 2 as expected"]
+
+
 def test_its_own_output_is_as_expected(attempt, tmp_path):
     """… and a rule that is missing is seen."""
     lines = "a pw=1\nDEBUG\n" + entry("x\n") + "c\n"
@@ -273,6 +282,18 @@ def test_colours_on_a_terminal_only(binary, attempt):
     assert b"\x1b[1m1" in on_terminal(binary, {**CLEAN, "TERM": "xterm"})
     assert b"\x1b" not in on_terminal(binary, {**CLEAN, "TERM": "xterm", "NO_COLOR": "1"})
     assert "\x1b" not in attempt("a\n").stdout
+
+
+def test_a_terminal_is_told_that_lines_are_waited_for(binary, attempt):
+    leader, follower = pty.openpty()
+    process = subprocess.Popen([binary, "try"], stdin=follower, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=CLEAN)
+    os.close(follower)
+    os.write(leader, b"a\n\x04")
+    shown, said = process.communicate(timeout=20)
+    os.close(leader)
+    assert said == b"sidetail try: type or paste lines; Ctrl-D ends\n"
+    assert shown.endswith(b"1 line: 1 record, 0 dropped\n")
+    assert attempt("a\n").stderr == ""
 
 
 def test_a_group_is_let_go_while_nothing_comes(binary, tmp_path):
