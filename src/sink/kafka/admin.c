@@ -10,10 +10,11 @@
 #define SETTLE_MAX 50
 
 /* What a topic of positions is made with. Small segments, so that reading it back stays short: only closed
- * ones are compacted. */
+ * ones are compacted. The broker stamps its messages: a machine whose clock is wrong has positions too. */
 static const char *const compact_configs[][2] = {
-    {"cleanup.policy", "compact"},        {"segment.bytes", "16777216"},       {"segment.ms", "3600000"},
-    {"min.cleanable.dirty.ratio", "0.1"}, {"delete.retention.ms", "86400000"},
+    {"cleanup.policy", "compact"},       {"segment.bytes", "16777216"},
+    {"segment.ms", "3600000"},           {"min.cleanable.dirty.ratio", "0.1"},
+    {"delete.retention.ms", "86400000"}, {"message.timestamp.type", "LogAppendTime"},
 };
 
 /* Waits for an admin request's answer. NULL: err says why. */

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#include "broker_clock.h"
 #include "transaction.h"
 
 #define TURN_NS (2 * NS_PER_MS) /* how long events may hold the loop up at once */
@@ -25,13 +26,15 @@ static bool on_delivery(struct kafka_events *e, rd_kafka_event_t *event)
         if (m->err) {
             kafka_refused(out, m);
             if (m->err != RD_KAFKA_RESP_ERR__PURGE_QUEUE) { /* that follows from another's failure */
-                error_set(&e->reason, "topic %s: %s", rd_kafka_topic_name(m->rkt), rd_kafka_err2str(m->err));
+                error_set(&e->reason, "topic %s: %s", rd_kafka_topic_name(m->rkt),
+                          kafka_delivery_words(m->err));
             }
             well = false;
         } else if (!well) {
             continue; /* all that counts now is where messages went */
         } else if (m->_private == e->calls.marks) {
             kafka_marks_head_delivered(e->calls.marks, m->offset);
+            out->ahead_ms = kafka_clock_ahead(m, out->ahead_ms);
         } else if (m->_private) {
             kafka_delivered(m->_private);
         }

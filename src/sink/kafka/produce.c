@@ -227,7 +227,7 @@ enum kafka_progress kafka_produce(struct kafka_out *out, struct batch *batch, st
                                   struct error *err)
 {
     out->now_ns = clock_monotonic();
-    out->now_ms = clock_now() / NS_PER_MS;
+    out->now_ms = clock_now() / NS_PER_MS - out->ahead_ms;
     if (batch->sent == 0 && out->pieces.count == 0) {
         out->route = NULL;
         enum kafka_progress prepared = prepare(out, batch, missing);

@@ -23,7 +23,8 @@ struct kafka_out {
     const struct kafka_route *route; /* of `mark` in the batch; NULL: to be found */
     uint32_t mark;
     uint32_t prepared;          /* marks of the batch whose topics are ready */
-    int64_t now_ns, now_ms;     /* when this turn began: monotonic, and unix time */
+    int64_t now_ns, now_ms;     /* when this turn began: monotonic, and unix time by the brokers' clock */
+    int64_t ahead_ms;           /* how far ours is ahead of it: see broker_clock.h */
     struct kafka_pieces pieces; /* of the item that batch->sent stands at; none: count 0 */
     size_t piece;               /* next of them */
     bool learned;               /* from a failure of this producer: see kafka_refused */

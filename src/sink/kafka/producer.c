@@ -46,6 +46,7 @@ void kafka_producer_take(struct kafka_producer *p)
     p->out.rk = ses->rk;
     ses->rk = NULL;
     ses->resumed = true;
+    p->out.ahead_ms = ses->ahead_ms;
     p->positions->handle = ses->topic;
     ses->topic = NULL;
     kafka_events_watch(&p->events);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 
 #include "admin.h"
+#include "broker_clock.h"
 #include "transaction.h"
 #include "trouble.h"
 
@@ -46,10 +47,11 @@ static void take_events(void *arg, int wait_ms)
         const rd_kafka_message_t *m;
         while (rd_kafka_event_type(event) == RD_KAFKA_EVENT_DR && (m = rd_kafka_event_message_next(event))) {
             kafka_doubt_note(&ses->doubt, m);
+            ses->ahead_ms = kafka_clock_ahead(m, ses->ahead_ms);
             if (m->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE) { /* that follows from another failure */
                 ses->purged = true;
             } else if (m->err) {
-                error_set(&ses->undelivered, "%s", rd_kafka_err2str(m->err));
+                error_set(&ses->undelivered, "%s", kafka_delivery_words(m->err));
             }
         }
         rd_kafka_event_destroy(event);

@@ -47,6 +47,7 @@ struct kafka_session {
     rd_kafka_topic_t *topic; /* of positions; a handle of rk, owned by who owns that */
     int32_t partition;       /* of positions */
     int64_t head_offset;     /* of a head of ours; in: from which on to look */
+    int64_t ahead_ms;        /* see broker_clock.h */
     json_t *positions;       /* as in kafka_past; NULL when resumed. Owned by who takes it */
     /* the job's own */
     struct error err;         /* what went wrong last */

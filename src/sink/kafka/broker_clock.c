@@ -1,0 +1,26 @@
+#include "broker_clock.h"
+
+#include "base/clock.h"
+
+#define MINUTE_MS 60000 /* a delivery takes a while, and clocks are never quite the same */
+
+int64_t kafka_clock_ahead(const rd_kafka_message_t *m, int64_t known_ms)
+{
+    rd_kafka_timestamp_type_t type;
+    int64_t broker_ms = rd_kafka_message_timestamp(m, &type);
+    if (m->err || type != RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME) {
+        return known_ms;
+    }
+    int64_t ahead_ms = clock_now() / NS_PER_MS - broker_ms;
+    return ahead_ms > MINUTE_MS || ahead_ms < -MINUTE_MS ? ahead_ms : 0;
+}
+
+const char *kafka_delivery_words(rd_kafka_resp_err_t code)
+{
+    if (code == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP) {
+        return "Broker: Invalid timestamp: this machine's clock, or the line's time, is further from the "
+               "broker's clock than "
+               "the topic allows; set the clock, or the topic's message.timestamp.type to LogAppendTime";
+    }
+    return rd_kafka_err2str(code);
+}
