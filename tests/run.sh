@@ -7,6 +7,8 @@
 #                                  tests, in some eight minutes; POWER_SEED=N repeats a run, POWER_CUTS=N makes it shorter
 #   tests/run.sh kafka-crash       kills brokers 30 times while lines flow, the only one and one of three, in some twenty
 #                                  minutes; KAFKA_KILLS=N makes it shorter
+#   tests/run.sh soak              half an hour of faults: 1,000 kills for each sink that promises exactly once; SOAK_SEED=N
+#                                  repeats a run, SOAK_KILLS=N makes it shorter
 #   tests/run.sh engine-latest     those of debian-13 with the newest Engine, which is built from its Go modules
 #   tests/run.sh quick      between two edits: builds, runs the unit tests, and lints what changed, in two minutes
 #
@@ -221,13 +223,13 @@ run_pytest() {
 
 stage_integration() {
     need make -s -j"$JOBS"
-    run_pytest "${AT_ONCE[@]}" -m "not swarm and not arm and not power and not crash" tests/integration
+    run_pytest "${AT_ONCE[@]}" -m "not swarm and not arm and not power and not crash and not soak" tests/integration
 }
 
 # Once more with the sanitizers' build, without what takes long and without what measures memory and time.
 stage_integration-asan() {
     need make_asan
-    TEST_BINARY=$PWD/$ASAN/sidetail run_pytest "${AT_ONCE[@]}" -m "not swarm and not slow and not figures and not image and not power and not crash" \
+    TEST_BINARY=$PWD/$ASAN/sidetail run_pytest "${AT_ONCE[@]}" -m "not swarm and not slow and not figures and not image and not power and not crash and not soak" \
         --ignore tests/integration/test_verify.py --ignore tests/integration/test_surroundings.py tests/integration
 }
 
@@ -260,6 +262,13 @@ stage_power() {
 stage_kafka-crash() {
     need make -s -j"$JOBS"
     run_pytest -m crash tests/integration/kafka
+}
+
+# The two sinks at once: they wait for disks, brokers and starts.
+stage_soak() {
+    need tests/setup/install.sh soak
+    need make -s -j"$JOBS"
+    run_pytest -n 2 -m soak -rP tests/integration/test_soak.py
 }
 
 stage_swarm() {
@@ -340,7 +349,7 @@ main() {
     fi
     for stage in "$@"; do
         [ "$(type -t "stage_$stage")" = function ] || {
-            echo "unknown stage '$stage'; there are: ${ALL[*]}, compile, integration-engine, unit-arm, image-arm, power, kafka-crash, engine-latest, and quick" >&2
+            echo "unknown stage '$stage'; there are: ${ALL[*]}, compile, integration-engine, unit-arm, image-arm, power, kafka-crash, soak, engine-latest, and quick" >&2
             exit 2
         }
     done

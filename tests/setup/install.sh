@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs the packages of Debian 12 or 13 that building and testing need; does nothing when they are there.
-#   tests/setup/install.sh [build|lint|engine|engine-latest|kafka|monitor|arm|power|test|all]...
+#   tests/setup/install.sh [build|lint|engine|engine-latest|kafka|monitor|arm|power|soak|test|all]...
 #   tests/setup/install.sh --list GROUP     prints the packages of a group
 . "$(dirname "$0")/common.sh"
 
@@ -48,6 +48,7 @@ packages_of() {
     monitor) echo "$MONITOR" ;;
     arm) echo "$ARM" ;;
     power) echo "$BUILD $TEST $POWER" ;;
+    soak) echo "$BUILD $TEST $POWER $(packages_of kafka)" ;;
     test) echo "$BUILD $TEST" ;;
     all) echo "$BUILD $LINT $ENGINE $TEST $MONITOR $(packages_of kafka)" ;;
     *) return 1 ;;
@@ -75,7 +76,7 @@ main() {
     command -v dpkg-query >/dev/null || die "this is for Debian 12 and 13; on another system install the like of: $BUILD"
     local group wanted="" lacking as_root=()
     for group in "$@"; do
-        packages_of "$group" >/dev/null || die "unknown group '$group'; expected build, lint, engine, engine-latest, kafka, monitor, arm, power, test or all"
+        packages_of "$group" >/dev/null || die "unknown group '$group'; expected build, lint, engine, engine-latest, kafka, monitor, arm, power, soak, test or all"
         wanted+=" $(packages_of "$group")"
     done
     # shellcheck disable=SC2086
