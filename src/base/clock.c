@@ -20,6 +20,11 @@ int64_t clock_monotonic(void)
     return read_clock(CLOCK_MONOTONIC);
 }
 
+int64_t clock_thread(void)
+{
+    return read_clock(CLOCK_THREAD_CPUTIME_ID);
+}
+
 /* Days since 1970-01-01 of a date in the proleptic Gregorian calendar; years are counted from March so that a
  * leap day is a year's last. */
 static int64_t days_of(int year, int month, int day)

@@ -1,6 +1,9 @@
 #include "base/loop.h"
 
 #include "base/clock.h"
+#include "base/metrics.h"
+
+static int64_t until_ns; /* monotonic: when this turn is to be over; 0: nobody counts turns */
 
 struct event_base *loop_new(void)
 {
@@ -21,4 +24,26 @@ void loop_arm_timer(struct event *timer, int64_t ns)
     ns = ns < 0 ? 0 : ns;
     const struct timeval tv = {ns / NS_PER_S, ns % NS_PER_S / NS_PER_US};
     evtimer_add(timer, &tv);
+}
+
+/* The time that this thread computed says what a turn took: of waiting there is one per turn, in libevent, which does not
+ * tell how long it was. */
+int loop_turn(struct event_base *base)
+{
+    static int64_t before_ns = -1; /* what came before the first turn is none */
+    before_ns = before_ns < 0 ? clock_thread() : before_ns;
+    until_ns = clock_monotonic() + LOOP_TURN_NS;
+    int result = event_base_loop(base, EVLOOP_ONCE);
+    int64_t now_ns = clock_thread();
+    metrics_turn(now_ns - before_ns);
+    before_ns = now_ns;
+    return result;
+}
+
+void loop_again(struct event *event)
+{
+    event_active(event, EV_TIMEOUT, 0);
+    if (until_ns > 0 && clock_monotonic() > until_ns) {
+        event_base_loopbreak(event_get_base(event));
+    }
 }

@@ -15,6 +15,7 @@
 
 struct metrics metrics;
 struct standing standing;
+struct loop_turns loop_turns;
 
 struct service {
     struct stats stats;
@@ -64,6 +65,17 @@ struct stats *metrics_service(const char *name)
     }
     others_used = true;
     return &others;
+}
+
+static const uint16_t turn_bounds[METRICS_TURN_COUNT] = METRICS_TURN_BOUNDS;
+
+void metrics_turn(int64_t ns)
+{
+    for (int i = METRICS_TURN_COUNT; i-- > 0 && ns <= turn_bounds[i] * NS_PER_MS;) {
+        loop_turns.within[i]++;
+    }
+    loop_turns.all++;
+    loop_turns.sum_ns += ns;
 }
 
 /* The text being rendered; remembers that memory ran out. */
@@ -203,6 +215,19 @@ static void put_standing(struct page *p)
     put(p, "sidetail_source_failing %d\n", status.source.failing);
 }
 
+static void put_turns(struct page *p)
+{
+    const char *name = "sidetail_loop_turn_seconds";
+    put_head(p, name, "histogram", "Processor time of each turn of the event loop");
+    for (int i = 0; i < METRICS_TURN_COUNT; i++) {
+        put(p, "%s_bucket{le=\"%g\"} %llu\n", name, turn_bounds[i] / 1e3,
+            (unsigned long long)loop_turns.within[i]);
+    }
+    put(p, "%s_bucket{le=\"+Inf\"} %llu\n", name, (unsigned long long)loop_turns.all);
+    put(p, "%s_sum %.6f\n%s_count %llu\n", name, (double)loop_turns.sum_ns / NS_PER_S, name,
+        (unsigned long long)loop_turns.all);
+}
+
 static void put_process(struct page *p)
 {
     struct process_usage use;
@@ -228,6 +253,7 @@ int metrics_render(struct buf *out)
     put_services(&p);
     put_counters(&p);
     put_standing(&p);
+    put_turns(&p);
     put_process(&p);
     if (p.failed) {
         out->len = before;

@@ -350,7 +350,7 @@ static int parse_arguments(int argc, char **argv, const char **config_path)
 
 static void turn_loop(struct app *app)
 {
-    while (!app->ended && event_base_loop(app->base, EVLOOP_ONCE) == 0) {
+    while (!app->ended && loop_turn(app->base) == 0) {
         metrics.loop_wakeups++;
     }
 }

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/loop.h"
 #include "decode/frame.h"
 #include "request.h"
 
@@ -385,7 +386,7 @@ void log_stream_resume(struct log_stream *s)
         return; /* out of memory: it stays paused, the owner tries again */
     }
     s->paused = false;
-    event_active(s->again, EV_TIMEOUT, 0);
+    loop_again(s->again);
 }
 
 void log_stream_close(struct log_stream *s)

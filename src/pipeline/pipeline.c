@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/loop.h"
 #include "saver.h"
 #include "stages.h"
 
@@ -30,7 +31,7 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
 static void on_room(void *arg)
 {
     struct pipeline *pl = arg;
-    event_active(pl->resume_event, EV_TIMEOUT, 0);
+    loop_again(pl->resume_event);
 }
 
 static void on_hold_back(void *arg, bool held_back)

@@ -64,7 +64,7 @@ def test_metrics_are_well_formed(files):
     seen = set()
     for family in families:
         assert re.fullmatch(r"(sidetail|process)_[a-z_]+", family.name)
-        assert family.type in ("counter", "gauge") and family.documentation
+        assert family.type in ("counter", "gauge", "histogram") and family.documentation
         assert family.name not in seen
         seen.add(family.name)
         assert family.samples, family.name
@@ -256,8 +256,9 @@ def test_dashboard_and_alerts_name_what_there_is(files):
     alerted = set().union(*(names_in(rule["expr"]) for rule in alerts))
     assert len(shown) > 30 and len(alerted) >= 8
     assert shown <= there and alerted <= there, (shown | alerted) - there
-    # And nothing that is counted goes unseen.
-    assert there - shown - {"process_start_time_seconds"} == set()
+    # And nothing that is counted goes unseen. Of a histogram the buckets tell.
+    unseen = {name for name in there - shown if not re.fullmatch(r"(\w+)_(sum|count)", name)}
+    assert unseen <= {"process_start_time_seconds"}
 
 
 def test_alerts_are_whole():

@@ -7,7 +7,9 @@
 // cmocka.h wants the above
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/loop.h"
+#include "base/metrics.h"
 
 static struct event *busy;
 static uint64_t turns;
@@ -48,8 +50,46 @@ static void test_others_have_their_turn(void **state)
     event_base_free(base);
 }
 
+static uint64_t pieces;
+static const uint64_t pieces_max = 5000;
+
+/* Work of many pieces, of which each takes as long as it takes to ask for the time some hundred times. */
+static void on_piece(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    for (int i = 0; i < 500; i++) {
+        clock_monotonic();
+    }
+    if (++pieces < pieces_max) {
+        loop_again(*(struct event **)arg);
+    }
+}
+
+static void test_turns_are_short_and_counted(void **state)
+{
+    (void)state;
+    struct event_base *base = loop_new();
+    struct event *work = event_new(base, -1, 0, on_piece, &work);
+    int64_t begin_ns = clock_thread();
+    loop_again(work); /* before the first turn */
+    uint64_t rounds = 0;
+    alarm(20);
+    for (; pieces < pieces_max; rounds++) {
+        assert_int_equal(loop_turn(base), 0);
+    }
+    alarm(0);
+    int64_t took_ns = clock_thread() - begin_ns;
+    assert_in_range(rounds, 2, pieces_max - 1);
+    assert_int_equal(loop_turns.all, rounds);
+    assert_in_range(loop_turns.sum_ns, took_ns / 2, took_ns);
+    assert_int_equal(loop_turn(base), 1); /* nothing is left */
+    event_free(work);
+    event_base_free(base);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_others_have_their_turn)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_others_have_their_turn),
+                                       cmocka_unit_test(test_turns_are_short_and_counted)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,6 +50,22 @@ static void test_counters(void **state)
     assert_int_equal(value_of(text, "sidetail_build_info{version=\"" VERSION "\"}"), 1);
 }
 
+static void test_turns_of_the_loop(void **state)
+{
+    (void)state;
+    metrics_turn(NS_PER_MS);
+    metrics_turn(NS_PER_MS + 1);
+    metrics_turn(2 * NS_PER_S);
+    const char *text = render();
+    assert_non_null(strstr(text, "\n# TYPE sidetail_loop_turn_seconds histogram\n"));
+    assert_int_equal(value_of(text, "sidetail_loop_turn_seconds_bucket{le=\"0.001\"}"), 1);
+    assert_int_equal(value_of(text, "sidetail_loop_turn_seconds_bucket{le=\"0.002\"}"), 2);
+    assert_int_equal(value_of(text, "sidetail_loop_turn_seconds_bucket{le=\"1\"}"), 2);
+    assert_int_equal(value_of(text, "sidetail_loop_turn_seconds_bucket{le=\"+Inf\"}"), 3);
+    assert_int_equal(value_of(text, "sidetail_loop_turn_seconds_count"), 3);
+    assert_true(value_of(text, "sidetail_loop_turn_seconds_sum") > 2.001);
+}
+
 static void test_services(void **state)
 {
     (void)state;
@@ -172,13 +188,10 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_counters),
-        cmocka_unit_test(test_services),
-        cmocka_unit_test(test_behind),
-        cmocka_unit_test(test_process),
-        cmocka_unit_test(test_long_names),
-        cmocka_unit_test(test_label_escapes),
-        cmocka_unit_test(test_series_are_distinct),
+        cmocka_unit_test(test_counters),      cmocka_unit_test(test_turns_of_the_loop),
+        cmocka_unit_test(test_services),      cmocka_unit_test(test_behind),
+        cmocka_unit_test(test_process),       cmocka_unit_test(test_long_names),
+        cmocka_unit_test(test_label_escapes), cmocka_unit_test(test_series_are_distinct),
         cmocka_unit_test(test_bound),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/loop.h"
 
 #include "broker_clock.h"
 #include "transaction.h"
@@ -93,7 +94,7 @@ static bool take_events(struct kafka_events *e)
         well = on_event(e, event) && well;
         rd_kafka_event_destroy(event);
         if (clock_monotonic() > until_ns) { /* librdkafka writes to the fd only when its queue was empty */
-            event_active(e->event, EV_READ, 0);
+            loop_again(e->event);
             break;
         }
     }

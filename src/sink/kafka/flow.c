@@ -121,7 +121,7 @@ static void wait_for(struct kafka_flow *f, enum kafka_progress progress, struct 
 {
     switch (progress) {
     case KAFKA_BUSY:
-        event_active(f->pump_event, EV_TIMEOUT, 0);
+        loop_again(f->pump_event);
         break;
     case KAFKA_FULL: /* deliveries will go on with it */
         metrics.kafka_queue_full++;

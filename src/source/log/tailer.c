@@ -19,7 +19,7 @@
 
 static void run_soon(struct tailer *t)
 {
-    event_active(t->run, EV_TIMEOUT, 0);
+    loop_again(t->run);
 }
 
 /* Where batches wait, reading may wait as well: more is read at once then. */

@@ -150,6 +150,12 @@ class Sidetail:
                 found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
         return found
 
+    def long_turns(self):
+        """How many turns of its loop kept the processor for more than 50 ms."""
+        metrics = self.metrics()
+        name = "sidetail_loop_turn_seconds"
+        return metrics[f"{name}_count"] - metrics[f'{name}_bucket{{le="0.05"}}']
+
     def told(self, most=40):
         """What it says of its logs, and of what is left out, beside the size of each file: for messages of what is missing."""
         try:
