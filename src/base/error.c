@@ -39,7 +39,9 @@ const char *error_quote(const char *text, char out[ERROR_QUOTE_MAX])
     out[0] = '"';
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)text[i];
-        out[n++] = c < 0x20 || c == 0x7F ? '?' : (char)c;
+        bool wide = c == 0xC2 && i + 1 < len && (unsigned char)text[i + 1] < 0xA0; /* U+0080 to U+009F */
+        out[n++] = c < 0x20 || c == 0x7F || wide ? '?' : (char)c;
+        i += wide;
     }
     snprintf(out + n, ERROR_QUOTE_MAX - n, "%s", cut ? ellipsis : "\"");
     return out;

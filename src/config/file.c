@@ -82,15 +82,18 @@ static const char *expected_instead(const char *said, struct slice found)
 /* What stands there. Strings that are not keys and words without quotes may be secrets, and are not shown. */
 static void describe(struct slice found, bool key, char out[ERROR_QUOTE_MAX])
 {
+    char name[51], quoted[ERROR_QUOTE_MAX];
     if (found.len == 0) {
         snprintf(out, ERROR_QUOTE_MAX, "the end of the file");
     } else if (key) {
-        snprintf(out, ERROR_QUOTE_MAX, "the key %.*s again", (int)(found.len < 50 ? found.len : 50),
-                 found.ptr);
+        size_t len = found.len - 2; /* without the quotes */
+        snprintf(name, sizeof(name), "%.*s", (int)(len < 50 ? len : 50), found.ptr + 1);
+        snprintf(out, ERROR_QUOTE_MAX, "the key %.56s again", error_quote(name, quoted));
     } else if (*found.ptr == '"') {
         snprintf(out, ERROR_QUOTE_MAX, "a string");
     } else if (found.len == 1) {
-        snprintf(out, ERROR_QUOTE_MAX, "'%c'", *found.ptr);
+        unsigned char c = (unsigned char)*found.ptr;
+        snprintf(out, ERROR_QUOTE_MAX, c > ' ' && c < 0x7f ? "'%c'" : "the byte 0x%02x", c);
     } else {
         snprintf(out, ERROR_QUOTE_MAX, "a word or number");
     }

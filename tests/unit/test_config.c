@@ -76,6 +76,11 @@ static void says_where_syntax_is_wrong(void **state)
                    "1:10: found a string with a fault: unexpected newline; expected valid JSON");
     assert_refused("{\"host\": \"a\\qb\"}",
                    "1:10: found a string with a fault: invalid escape; expected valid JSON");
+    assert_refused("{\"sink\"\033: 1}", "1:8: found the byte 0x1b; expected ':'");
+    assert_refused("{\"\302\233x\": 1, \"\302\233x\": 2}",
+                   "1:11: found the key \"?x\" again; expected each key only once");
+    assert_refused("{\"\302\233x\": 1}",
+                   "1:2: found unknown key \"?x\"; expected a known one, the nearest is \"log\"");
     assert_refused("// no comments\n{}", "1:1: found a word or number; expected '{'");
 }
 
