@@ -155,6 +155,9 @@ static int on_message_complete(http_parser *parser)
 {
     struct http_request *r = parser->data;
     r->whole = r->headed;
+    if (r->whole) {
+        http_parser_pause(parser, 1); /* what stands behind the answer is none of it */
+    }
     return 0;
 }
 

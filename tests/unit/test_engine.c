@@ -64,6 +64,22 @@ static void test_cancel(void **state)
     assert_int_equal(server->ends, 0);
 }
 
+/* One answer was asked for: another one that comes with it is no part of it. */
+static void test_second_answer(void **state)
+{
+    struct server *server = *state;
+    static const char length[] = "Content-Length: 9\r\n\r\n";
+    begin_answer(server, OK);
+    add_text(server, length);
+    add_text(server, "{\"a\":\"x\"}HTTP/1.1 404 Not Found\r\n");
+    add_text(server, length);
+    add_text(server, "{\"a\":\"y\"}");
+    ask(server, false);
+    assert_int_equal(server->status, 200);
+    assert_string_equal(server->err.text, "");
+    assert_string_equal(server->seen.data, "x");
+}
+
 /* -- addresses --------------------------------------------------------------------------------- */
 
 static void test_addresses(void **state)
@@ -141,7 +157,7 @@ static void test_denied(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_answers),   T(test_version),     T(test_cancel),
+        T(test_answers),   T(test_version),     T(test_cancel), T(test_second_answer),
         T(test_addresses), T(test_unreachable), T(test_denied),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
