@@ -235,10 +235,36 @@ static void test_start_amid_the_copying(void **state)
     }
 }
 
+/* Written anew beyond the offset, too: what stands there is no longer what was read. */
+static void test_renamed_before_the_next_look(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new_plain(&w);
+    world_write(&w, "web/a.log", "1\n");
+    world_start(&w);
+    world_settle(&w);
+    world_truncate_to(&w, "web/a.log", "longer than before\n");
+    world_rename(&w, "web/a.log", "web/a.log.1");
+    world_write(&w, "web/a.log", "2\n");
+    world_settle(&w);
+    world_expect(&w, "1\nlonger than before\n2\n");
+    world_write(&w, "web/a.log", "3\n");
+    world_rename(&w, "web/a.log.1", "web/a.log.3");
+    world_copy(&w, "web/a.log", "web/a.log.2");
+    world_truncate_to(&w, "web/a.log", "4\n");
+    world_rename(&w, "web/a.log", "web/a.log.1");
+    world_write(&w, "web/a.log", "5\n");
+    world_settle(&w);
+    world_expect(&w, "1\nlonger than before\n2\n3\n4\n5\n");
+    world_free(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_truncation),
+        cmocka_unit_test(test_renamed_before_the_next_look),
         cmocka_unit_test(test_copytruncate),
         WORLD_TEST_ARCHIVES(test_copied_by_pm2),
         cmocka_unit_test(test_copied_to_any_name),

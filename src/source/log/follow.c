@@ -184,7 +184,10 @@ static ssize_t read_chunk(struct follow *f, enum follow_state *state)
         return -1;
     }
     if (truncated) {
-        *state = went_on(f, truncation_follow(&f->truncation, &f->intake)) ? FOLLOW_MORE : FOLLOW_IDLE;
+        if (went_on(f, truncation_follow(&f->truncation, &f->intake))) {
+            newer_look(&f->intake); /* it may have been renamed since */
+            *state = FOLLOW_MORE;
+        }
         return -1;
     }
     truncation_none(&f->truncation);

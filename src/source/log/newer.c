@@ -107,6 +107,18 @@ size_t newer_take(struct intake *in)
     return taken;
 }
 
+/* Was the one file of the chain truncated before it was renamed? As long as it is the only one, that can be dealt with.
+ * What is noted of its size stays, for that tells what was lost. */
+static bool was_truncated(const struct chain *c)
+{
+    struct segment *tail = c->tail;
+    struct stat st;
+    if (!tail || tail != c->head || tail->archive || segment_shelved(tail) || fstat(tail->fd, &st) < 0) {
+        return false;
+    }
+    return (uint64_t)st.st_size < tail->offset || (tail->id.head_len > 0 && segment_intact(tail) == 0);
+}
+
 bool newer_look(struct intake *in)
 {
     struct segment *tail = in->chain->tail;
@@ -118,7 +130,7 @@ bool newer_look(struct intake *in)
         return segment_look(tail, &st);
     }
     if (there || in->behind) {
-        return newer_take(in) > 0;
+        return was_truncated(in->chain) || newer_take(in) > 0; /* reading finds that, and looks again */
     }
     if (tail) {
         segment_refresh(tail); /* deleted, which does not keep it from being written to */
