@@ -326,9 +326,41 @@ static void test_cut_by_a_power_failure(void **state)
     }
 }
 
+/* A copy is made later than the log that it was made of, which is written to and renamed after that. */
+static void test_copied_then_renamed(void **state)
+{
+    (void)state;
+    for (int stopped = 0; stopped < 2; stopped++) {
+        struct world w;
+        world_new_plain(&w);
+        world_write(&w, "web/a.log", "1\n");
+        world_start(&w);
+        world_settle(&w);
+        world_copy(&w, "web/a.log", "web/a.log.1");
+        world_truncate_to(&w, "web/a.log", "");
+        world_settle(&w);
+        world_save(&w);
+        if (stopped) {
+            world_kill(&w);
+        }
+        usleep(20000); /* a tick of the clock of files */
+        world_write(&w, "web/a.log", "2\n");
+        world_rename(&w, "web/a.log.1", "web/a.log.2");
+        world_rename(&w, "web/a.log", "web/a.log.1");
+        world_write(&w, "web/a.log", "3\n");
+        if (stopped) {
+            world_start(&w);
+        }
+        world_settle(&w);
+        world_expect(&w, "1\n2\n3\n");
+        world_free(&w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_copied_then_renamed),
         cmocka_unit_test(test_times_tell_nothing_while_running),
         WORLD_TEST_ARCHIVES(test_clock_set_back_while_stopped),
         cmocka_unit_test(test_numbers_count_up),

@@ -63,6 +63,10 @@ static const struct order_case cases[] = {
     {"rising, copied", {{"a.1", 20, 20}, {"a.2", 30, 30}}, "a.2 a.1", false},
     {"falling, mtimes touched", {{"a.1", 20, 29}, {"a.2", 10, 90}}, "a.1 a.2", false},
     {"rising, mtimes touched", {{"a.1", 10, 90}, {"a.2", 20, 29}}, "a.2 a.1", false},
+    {"falling, copied from what was truncated and renamed then",
+     {{"a.1", 10, 40}, {"a.2", 30, 31}},
+     "a.1 a.2",
+     true},
     {"dated", {{"a-20261124", 90, 95}, {"a-20261125", 10, 19}}, "a-20261125 a-20261124", false},
 
     {"falling, packed with their times",

@@ -28,6 +28,8 @@ struct memory_sink {
 
 static struct memory_sink the_sink;
 
+const char *world_parent = "/tmp";
+
 static void submit(struct sink *sink, struct batch *batch)
 {
     struct memory_sink *m = (struct memory_sink *)sink;
@@ -73,7 +75,7 @@ static void resume(void *arg)
 void world_new(struct world *w)
 {
     *w = (struct world){0};
-    strcpy(w->dir, "/tmp/sidetail-test-XXXXXX");
+    snprintf(w->dir, sizeof(w->dir), "%s/sidetail-test-XXXXXX", world_parent);
     assert_non_null(mkdtemp(w->dir));
     snprintf(w->checkpoint, sizeof(w->checkpoint), "%s/checkpoint", w->dir);
     w->cfg = config_defaults();

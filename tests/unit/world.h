@@ -22,6 +22,7 @@ struct world {
     struct batch *waiting;
 };
 
+extern const char *world_parent; /* where the next one's directory is made; /tmp */
 void world_new(struct world *w); /* aborts the test on any failure, as all of these */
 /* Follows the files SERVICE/NAME.log below its directory; the directory web is there. */
 void world_new_plain(struct world *w);

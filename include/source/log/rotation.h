@@ -4,7 +4,8 @@
  * that they count up (Log4j 2, scripts): most of the pairs of neighbours, and the pair of the lowest and the highest,
  * tell so. Those behind the log's name and those inside it are told apart. Of two files the newer is
  * 1. where both are plain, and no older than their mtime: that which was made later, renamed or copied. It holds
- *    whatever somebody set their mtimes to;
+ *    whatever somebody set their mtimes to. But that which was made later tells nothing where it was written within
+ *    seconds, and the other one after that: it may be copied from the other, which was truncated then;
  * 2. else that which was last written to later: by the mtime of a plain file, and of an archive or a restored file that
  *    kept it (mtime before birth); else by the time that a .gz names (MTIME of RFC 1952), if that is before its
  *    packing;

@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "source/log/archive.h"
 
+#define COPYING_FOR (5 * NS_PER_S) /* a copy is made within that */
+
 /* Numbers from the lowest, then dates from the last; of the same age the plain file before its archive. */
 static int compare(const void *a, const void *b)
 {
@@ -66,12 +68,21 @@ static int compare_packing(const struct generation *high, const struct generatio
     return later > 0 && named ? 0 : later;
 }
 
+/* May the file, which was made later, be a copy of what the other one held before that was truncated in place, and written
+ * to since? Then it is the older one. */
+static bool may_be_copied(const struct generation *made_later, const struct generation *other)
+{
+    return made_later->mtime_ns < other->mtime_ns &&
+           made_later->mtime_ns - made_later->birth_ns < COPYING_FOR;
+}
+
 /* Is the file of the higher number newer than that of the lower? 1, -1; 0: it cannot be told. *by_packing: by the
  * order of packing alone. */
 static int is_newer(const struct generation *high, const struct generation *low, bool *by_packing)
 {
     if (has_made_time(high) && has_made_time(low) && high->birth_ns != low->birth_ns) {
-        return sign(high->birth_ns - low->birth_ns, 1);
+        bool later = high->birth_ns > low->birth_ns;
+        return !later ? -1 : may_be_copied(high, low) ? 0 : 1;
     }
     struct last h = last_written(high), l = last_written(low);
     if (h.ns > 0 && l.ns > 0) {
