@@ -367,9 +367,33 @@ static void test_container_removed(void **state)
     world_free(&w);
 }
 
+/* The file before it is still waited for, as its writers may be: it is no newer one. */
+static void test_deleted_and_made_anew_while_empty(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new_plain(&w);
+    world_write(&w, "web/a.log", "1\n");
+    world_start(&w);
+    world_settle(&w);
+    world_rename(&w, "web/a.log", "web/a.log.1");
+    world_write(&w, "web/a.log", "2\n");
+    world_settle(&w);
+    world_rename(&w, "web/a.log.1", "web/a.log.2");
+    world_rename(&w, "web/a.log", "web/a.log.1");
+    world_write(&w, "web/a.log", "");
+    world_settle(&w);
+    assert_int_equal(unlink(world_path(&w, "web/a.log")), 0);
+    world_write(&w, "web/a.log", "3\n");
+    world_settle(&w);
+    world_expect(&w, "1\n2\n3\n");
+    world_free(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_deleted_and_made_anew_while_empty),
         cmocka_unit_test(test_new_lines),
         cmocka_unit_test(test_from_end),
         WORLD_TEST_ARCHIVES(test_several_rotations_between_two_looks),

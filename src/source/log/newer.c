@@ -4,7 +4,7 @@
 #include "base/metrics.h"
 #include "base/plain_file.h"
 
-/* How many of the files are newer than what the chain ends with, and what was read before. `reached`: that
+/* How many of the files are newer than what the chain holds, and what was read before. `reached`: that
  * was met among them. */
 static size_t count_newer(const struct chain *c, struct listing *l, bool *reached)
 {
@@ -13,7 +13,7 @@ static size_t count_newer(const struct chain *c, struct listing *l, bool *reache
         const struct generation *at = &l->files[i].at;
         bool open =
             c->tail && !segment_shelved(c->tail); /* else it is gone, and its inode may be used again */
-        *reached = open && !at->name.packed && same_inode(&c->tail->id, at->dev, at->ino);
+        *reached = open && !at->name.packed && chain_holds(c, at->dev, at->ino);
         if (!*reached) {
             struct segment *seg = listing_open(l, i);
             *reached = seg && chain_knows(c, seg);
