@@ -105,9 +105,11 @@ fuzz: ## runs each fuzzer for its share of FUZZ_SECONDS
 ifdef FUZZ_BUILD
 # Nothing added to NULL is no fault: C2y says so, and no compiler made anything else of it.
 override CFLAGS += -fno-sanitize=pointer-overflow
+$(BUILD)/run/follow: $(BUILD)/tests/unit/world.o
+$(BUILD)/run/follow: LDLIBS += -lcmocka
 $(BUILD)/run/%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/libsidetail.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS)
 endif
 
 test: ## runs all tests, as root: tests/run.sh, which has its stages
