@@ -2,9 +2,11 @@
  * linked, by a collector that is killed in between. The input says what happens and in which order. Each line that was
  * written comes out once, whole, and in its order.
  *
- * What the model lets pass, for no collector could do better:
+ * What the model lets pass:
  *   - Lines that stood in a file when it was truncated in place or deleted, unless they had been read and a checkpoint
  *     was saved then: they may be missing. (A kill takes back what came after the last checkpoint.)
+ *   - Lines in rotated files, that were not in a saved checkpoint when the live file got a second name: a start may find it
+ *     by that one, which has no rotated files.
  *   - The order of lines in different files, once one of them got a name of its own (a hard link, another log's name):
  *     each is a log then.
  * And what it leaves out: a line that is unfinished when its writer goes over to another file, or when the log is copied
@@ -292,6 +294,9 @@ static void link_log(struct model *m, bool hard)
     const char *alias = world_path(&m->w, hard ? "web/hard.log" : "web/soft.log");
     if (unlink(alias) < 0 && is_there(m)) {
         CHECK(hard ? link(world_path(&m->w, LOG), alias) == 0 : symlink("app.log", alias) == 0);
+        for (unsigned i = m->safe; hard && i < m->count; i++) {
+            m->lines[i].may_lack |= m->lines[i].file != m->file;
+        }
         m->ordered &= !hard;
     }
 }
