@@ -397,6 +397,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc, (void)argv;
     world_parent = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : world_parent;
+    log_setup(LEVEL_ERROR + 1, LOG_LOGFMT);
     return setenv("CMOCKA_TEST_ABORT", "1", 1);
 }
 
