@@ -11,7 +11,8 @@
  *     each is a log then.
  * And what it leaves out: a line that is unfinished when its writer goes over to another file, or when the log is copied
  * and truncated; a loss of a line's second half alone, to which the first one waits for ever; and a log that is copied and
- * truncated, and whose files get names of their own as well, for a copy of less than 1 KiB is not known as one.
+ * truncated, and whose files get names of their own as well, for a copy of less than 1 KiB is not known as one, or is
+ * renamed before the next look.
  *
  * Nothing waits: the monotonic clock, by which all timers go, is set forward instead. */
 #include <errno.h>
@@ -39,7 +40,8 @@ struct line {
 struct model {
     struct world w;
     bool cri, down, ordered, copied, deleted;
-    int fd; /* the writer's */
+    bool copied_unseen; /* since the collector settled */
+    int fd;             /* the writer's */
     unsigned file, rotated, moved;
     struct line lines[LINES_MAX];
     unsigned count, safe; /* lines before `safe` are in a saved checkpoint */
@@ -88,6 +90,7 @@ static void settle(struct model *m)
         pass(m, 8, NS_PER_MS);
         pass(m, 30, 100 * NS_PER_MS);
     } while (m->w.out.len != before);
+    m->copied_unseen &= m->down;
 }
 
 /* Two files that are made or written to one after the other have times that tell so. */
@@ -227,7 +230,7 @@ static bool shift(struct model *m)
 
 static void rotate(struct model *m)
 {
-    if (shift(m)) {
+    if (!m->copied_unseen && shift(m)) {
         world_rename(&m->w, LOG, rotated_name(1));
     }
 }
@@ -247,7 +250,7 @@ static void copy_and_truncate(struct model *m)
 {
     if (m->ordered && !m->deleted && !m->parted && shift(m)) {
         finish_line(m);
-        m->copied = true;
+        m->copied = m->copied_unseen = true;
         copy(world_path(&m->w, LOG), world_path(&m->w, rotated_name(1)));
         CHECK(truncate(world_path(&m->w, LOG), 0) == 0);
         tick();
