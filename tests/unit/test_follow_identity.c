@@ -391,6 +391,24 @@ static void test_random_names(void **state)
     }
 }
 
+/* Nobody holds the file while it is away, but it was read as a log that the checkpoint knows. */
+static void test_moved_away_and_back(void **state)
+{
+    (void)state;
+    struct world w;
+    start(&w);
+    world_save(&w);
+    world_kill(&w);
+    world_rename(&w, "web/a.log", "away");
+    world_start(&w);
+    world_settle(&w);
+    world_rename(&w, "away", "old/z.log");
+    world_run(&w, 300);
+    world_write(&w, "old/z.log", "3\n");
+    expect_for_good(&w, "1\n2\n3\n");
+    world_free(&w);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -399,6 +417,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_only_the_renamed_is_there),
         cmocka_unit_test(test_the_same_name_again),
         cmocka_unit_test(test_renamed_once_more),
+        cmocka_unit_test(test_moved_away_and_back),
         cmocka_unit_test(test_directory_renamed),
         cmocka_unit_test(test_moved_over_another),
         cmocka_unit_test(test_two_names),

@@ -206,6 +206,23 @@ static void dir_self_lost(struct dir *dir)
     free(self);
 }
 
+/* `moved`: it was something before it had this name. No log may hold it, though one was read in it: it was moved while the
+ * first look went on, or away and back. */
+static void visit_all(struct dir *dir, const char *name, bool moved)
+{
+    struct identities *ids = &dir->source->set.identities;
+    if (moved) {
+        identity_begin_look(ids);
+    }
+    for (size_t i = 0; i < dir->count; i++) {
+        struct interest why = dir->interests[i]; /* the list may grow meanwhile */
+        visit(dir, &why, name, false);
+    }
+    if (moved) {
+        identity_end_look(ids);
+    }
+}
+
 static void on_dir_event(void *arg, uint32_t mask, const char *name)
 {
     struct dir *dir = arg;
@@ -222,10 +239,7 @@ static void on_dir_event(void *arg, uint32_t mask, const char *name)
         file_set_event(&src->set, path, mask);
     }
     if (mask & (IN_CREATE | IN_MOVED_TO) || (mask & IN_MODIFY && file_set_undecided(&src->set, path))) {
-        for (size_t i = 0; i < dir->count; i++) {
-            struct interest why = dir->interests[i]; /* the list may grow meanwhile */
-            visit(dir, &why, name, false);
-        }
+        visit_all(dir, name, mask & IN_MOVED_TO);
     }
     free(path);
 }
