@@ -156,8 +156,8 @@ def new_kafka():
 
 
 @pytest.fixture(scope="session")
-def swarm():
-    """Three nodes."""
+def swarm(session_engine):
+    """Three nodes, which get their images from this machine's Engine."""
     try:
         started = engines.Swarm()
     except (AssertionError, OSError) as fault:
