@@ -3,7 +3,8 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 
-static int64_t until_ns; /* monotonic: when this turn is to be over; 0: nobody counts turns */
+static int64_t
+    until_ns; /* monotonic: when this turn is to be over; -1: nothing was done again in it; 0: nobody counts turns */
 
 struct event_base *loop_new(void)
 {
@@ -32,7 +33,7 @@ int loop_turn(struct event_base *base)
 {
     static int64_t before_ns = -1; /* what came before the first turn is none */
     before_ns = before_ns < 0 ? clock_thread() : before_ns;
-    until_ns = clock_monotonic() + LOOP_TURN_NS;
+    until_ns = -1; /* it waits first, nobody knows for how long */
     int result = event_base_loop(base, EVLOOP_ONCE);
     int64_t now_ns = clock_thread();
     metrics_turn(now_ns - before_ns);
@@ -43,7 +44,10 @@ int loop_turn(struct event_base *base)
 void loop_again(struct event *event)
 {
     event_active(event, EV_TIMEOUT, 0);
-    if (until_ns > 0 && clock_monotonic() > until_ns) {
+    int64_t now_ns = until_ns ? clock_monotonic() : 0;
+    if (until_ns < 0) {
+        until_ns = now_ns + LOOP_TURN_NS;
+    } else if (now_ns > until_ns) {
         event_base_loopbreak(event_get_base(event));
     }
 }

@@ -5,7 +5,8 @@
  * tell so. Those behind the log's name and those inside it are told apart. Of two files the newer is
  * 1. where both are plain, and no older than their mtime: that which was made later, renamed or copied. It holds
  *    whatever somebody set their mtimes to. But that which was made later tells nothing where it was written within
- *    seconds, and the other one after that: it may be copied from the other, which was truncated then;
+ *    seconds, the other one after that, and where both were renamed since, the one that was made later first, as those
+ *    who count down do: it may be copied from the other, which was truncated then;
  * 2. else that which was last written to later: by the mtime of a plain file, and of an archive or a restored file that
  *    kept it (mtime before birth); else by the time that a .gz names (MTIME of RFC 1952), if that is before its
  *    packing;
@@ -34,6 +35,7 @@ struct generation {
     dev_t dev;
     ino_t ino;
     int64_t mtime_ns;
+    int64_t ctime_ns;         /* when it was last renamed, written to or the like; 0: not known */
     int64_t birth_ns;         /* 0: not known. Of an archive or a copy, that of its making */
     bool unsure;              /* its age among those with numbers is not sure */
     struct rotated_name name; /* points into path */

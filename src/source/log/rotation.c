@@ -45,6 +45,7 @@ static int add(struct generation **list, size_t *count, const char *dir, int dir
                                             .dev = st.st_dev,
                                             .ino = st.st_ino,
                                             .mtime_ns = clock_of_timespec(st.st_mtim),
+                                            .ctime_ns = clock_of_timespec(st.st_ctim),
                                             .birth_ns = file_birth(path)};
     rotation_parse(path + dir_len + 1, &grown[*count - 1].name);
     return 0;
