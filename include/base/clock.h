@@ -19,10 +19,10 @@ static inline int64_t clock_of_timespec(struct timespec t)
     return t.tv_sec * NS_PER_S + t.tv_nsec;
 }
 
-int64_t clock_now(void); /* wall clock */
-int64_t clock_monotonic(void);
+int64_t clock_now(void);       /* wall clock */
+int64_t clock_monotonic(void); /* for measuring spans */
 /* How long this thread has computed, ns. A system call. */
-int64_t clock_thread(void); /* for measuring spans */
+int64_t clock_thread(void);
 
 /* Writes `2026-11-24T05:00:39.668510088Z` (fraction without its trailing zeros, as Go's RFC3339Nano does).
  * Returns the length without the NUL. */

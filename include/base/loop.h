@@ -15,8 +15,8 @@ struct event_base *loop_new(void);
  * that was set before no longer counts. */
 void loop_arm_timer(struct event *timer, int64_t ns);
 
-/* Waits until something happens, and has one turn deal with it: the callbacks that are due, and those that loop_again
- * adds, for LOOP_TURN_NS and one callback more at the most. How long the turn kept the processor goes into `loop_turns`
+/* Waits until something happens, and has one turn deal with it: the callbacks that are due, and what they have done again
+ * by loop_again, which ends the turn once that went on for LOOP_TURN_NS. How long the turn kept the processor goes into `loop_turns`
  * (base/metrics.h). 0; 1: there is nothing to wait for; -1: libevent's error. */
 int loop_turn(struct event_base *base);
 

@@ -3,8 +3,8 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 
-static int64_t
-    until_ns; /* monotonic: when this turn is to be over; -1: nothing was done again in it; 0: nobody counts turns */
+/* Monotonic: when this turn is to be over; -1: nothing was done again in it; 0: nobody counts turns. */
+static int64_t until_ns;
 
 struct event_base *loop_new(void)
 {
