@@ -23,6 +23,18 @@ static void hide_controls(char *text)
     *to = '\0';
 }
 
+/* Many others end their texts with a newline. */
+static void make_one_line(char *text)
+{
+    size_t len = strlen(text);
+    while (len > 0 && strchr("\r\n", text[len - 1])) {
+        text[--len] = '\0';
+    }
+    for (; *text; text++) {
+        *text = strchr("\r\n\t", *text) ? ' ' : *text;
+    }
+}
+
 int error_set(struct error *err, const char *format, ...)
 {
     if (err) {
@@ -30,6 +42,7 @@ int error_set(struct error *err, const char *format, ...)
         va_start(args, format);
         vsnprintf(err->text, sizeof(err->text), format, args);
         va_end(args);
+        make_one_line(err->text);
         hide_controls(err->text);
         err->exit_code = 0;
     }

@@ -12,6 +12,11 @@ int64_t kafka_clock_ahead(const rd_kafka_message_t *m, int64_t known_ms)
         return known_ms;
     }
     int64_t ahead_ms = clock_now() / NS_PER_MS - broker_ms;
+    int64_t slow_ms =
+        rd_kafka_message_latency(m) / 1000; /* the report may be long under way, or looked at late */
+    if (ahead_ms > 0) {
+        ahead_ms = ahead_ms > slow_ms ? ahead_ms - slow_ms : 0;
+    }
     return ahead_ms > MINUTE_MS || ahead_ms < -MINUTE_MS ? ahead_ms : 0;
 }
 
