@@ -409,6 +409,30 @@ static void test_moved_away_and_back(void **state)
     world_free(&w);
 }
 
+/* It is away when the log begins, which has another file by then, and comes back by another name. */
+static void test_away_while_its_log_begins(void **state)
+{
+    (void)state;
+    for (int settled = 0; settled < 2; settled++) {
+        struct world w;
+        start(&w);
+        world_save(&w);
+        world_kill(&w);
+        world_rename(&w, "web/a.log", "away");
+        world_write(&w, "web/a.log", "x\n");
+        world_start(&w);
+        if (settled) {
+            world_await(&w, "1\n2\nx\n");
+            world_save(&w);
+        }
+        world_rename(&w, "away", "old/z.log");
+        world_run(&w, 1500);
+        world_write(&w, "old/z.log", "3\n");
+        expect_for_good(&w, "1\n2\nx\n3\n");
+        world_free(&w);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -418,6 +442,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_the_same_name_again),
         cmocka_unit_test(test_renamed_once_more),
         cmocka_unit_test(test_moved_away_and_back),
+        cmocka_unit_test(test_away_while_its_log_begins),
         cmocka_unit_test(test_directory_renamed),
         cmocka_unit_test(test_moved_over_another),
         cmocka_unit_test(test_two_names),

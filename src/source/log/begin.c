@@ -230,12 +230,16 @@ static enum intake_result locate(struct begin *b, struct intake *in, struct list
 
 /* -- beginning at a position ------------------------------------------------------------------- */
 
-static void report_lost(const struct intake *in, const struct listing *l, const struct position *pos)
+/* Is the log in the file of the position still? An inode may be used again at once: then the file was made since. */
+static bool is_in_place(const struct listing *l, const struct position *pos)
 {
     const struct generation *live = &l->files[0].at;
-    /* An inode may be used again at once: then the file was made since. */
-    bool in_place =
-        same_inode(&pos->at.file.file, live->dev, live->ino) && live->birth_ns <= pos->at.file.mtime_ns;
+    return l->count > 0 && same_inode(&pos->at.file.file, live->dev, live->ino) &&
+           live->birth_ns <= pos->at.file.mtime_ns;
+}
+
+static void report_lost(const struct intake *in, bool in_place, const struct position *pos)
+{
     if (in_place) {
         metrics.truncations++;
     } else {
@@ -332,9 +336,11 @@ static enum intake_result begin_once(struct begin *b, struct intake *in, struct 
         return INTAKE_DONE;
     }
     bool missed = pos && pos->at.file.file.head_len > 0; /* else it was empty, and nothing is missed */
+    bool in_place = missed && is_in_place(l, pos);
     if (missed && !(b->complete && start.count <= 1)) {
-        report_lost(in, l, pos);
+        report_lost(in, in_place, pos);
     }
+    out->gone = missed && !in_place;
     b->complete = false;
     intake_take(in, l, start.count);
     return INTAKE_DONE;

@@ -27,6 +27,7 @@ struct begin {
 struct begun {
     struct replay replay;
     bool cut;      /* it begins in a file that was cut off: the position is to be marked at once */
+    bool gone;     /* the log has the position's file no more, which may be another log's by now */
     bool mid_line; /* as of struct position, and so are these */
     struct file_tears tears;
 };
