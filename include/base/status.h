@@ -64,8 +64,8 @@ void status_leave(struct status_entry *entry);
 /* What a rate is made of; `since_ns` is set when counting begins. */
 struct status_rate {
     int64_t since_ns; /* monotonic */
-    uint64_t lines;
-    double rate;
+    uint32_t lines;   /* modulo 2^32 */
+    float rate;
 };
 /* Lines per second since that was asked last. Within a second of that: what was told then. */
 double status_rate(struct status_rate *rate, uint64_t lines);

@@ -54,8 +54,8 @@ double status_rate(struct status_rate *rate, uint64_t lines)
 {
     int64_t now = clock_monotonic(), span = now - rate->since_ns;
     if (span >= NS_PER_S) {
-        rate->rate = (double)(lines - rate->lines) * NS_PER_S / (double)span;
-        rate->lines = lines;
+        rate->rate = (float)((double)((uint32_t)lines - rate->lines) * NS_PER_S / (double)span);
+        rate->lines = (uint32_t)lines;
         rate->since_ns = now;
     }
     return rate->rate;

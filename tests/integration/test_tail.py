@@ -195,7 +195,7 @@ def test_nor_can_what_an_engine_says(binary, tmp_path):
 
         threading.Thread(target=answer, daemon=True).start()
         done = tail(env={"DOCKER_HOST": f"unix://{tmp_path}/docker.sock"})
-    assert done.returncode == 1 and "answered 500: evil" in done.stderr and done.stderr.endswith("evil^[]0;title^G\n")
+    assert done.returncode == 1 and "answered 500: evil" in done.stderr and done.stderr.endswith("evil?]0;title?\n")
 
 
 def test_a_driver_that_keeps_nothing(engine, terminal):

@@ -27,13 +27,13 @@ struct segment {
     uint64_t order;          /* grows from older to newer within one log */
     struct chain *chain;     /* NULL: none */
     UT_hash_handle open;     /* see struct open_files */
-    bool inside;             /* its name has a number or date before its ending */
-    bool damaged;            /* archives only: it could not be unpacked to its end */
-    int fd;                  /* -1: closed for now, see segment_shelve */
     struct archive *archive; /* NULL: a plain file. It owns fd then */
     /* Archives only: the bytes unpacked. The last ones consumed, and from `carried` on those not consumed yet. */
     struct buf carry;
-    size_t carried;
+    uint32_t carried : 30;
+    bool inside : 1;   /* its name has a number or date before its ending */
+    bool damaged : 1;  /* archives only: it could not be unpacked to its end */
+    int fd;            /* -1: closed for now, see segment_shelve */
     struct file_id id; /* head_len grows with the file, up to FILE_ID_HEAD */
     uint64_t offset;   /* of the next unread byte (of what an archive holds) */
     uint64_t size;     /* as last seen; of an archive: what was unpacked so far */

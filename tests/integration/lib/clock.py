@@ -1,5 +1,7 @@
 """A wall clock that can be stepped for one program (tests/integration/app/clock.c): the machine's own is everybody's."""
 
+import os
+
 from .system import REPO, run
 
 
@@ -10,7 +12,9 @@ class SteppedClock:
         library, self.path = directory / "clock.so", directory / "clock"
         run("make", "-s", "-C", REPO / "tests" / "integration" / "app", f"CLOCK={library}", library)
         self.path.write_bytes(bytes(8))
-        self.env = {"LD_PRELOAD": library, "STEPPED_CLOCK": self.path}
+        # A build with sanitizers wants their library to be the first, unless told otherwise.
+        sanitizer = f"{os.environ.get('ASAN_OPTIONS', '')}:verify_asan_link_order=0"
+        self.env = {"LD_PRELOAD": library, "STEPPED_CLOCK": self.path, "ASAN_OPTIONS": sanitizer}
 
     def step(self, seconds):
         with open(self.path, "r+b") as file:
