@@ -44,7 +44,7 @@ static void try_to_begin(struct follow *f)
     int64_t newest = known && known->kind == POSITION_FILE ? known->newest_ns : 0;
     begin_try(&f->begin, &f->intake, known, &begun);
     if (begun.gone) { /* while the position is still in it */
-        f->env->others.left(f->env->others.arg, &at.at.file, follow_key(f));
+        f->env->others.left(f->env->others.arg, &at.at.file, feed_key(f->progress.feed));
     }
     struct segment *head = f->chain.head;
     if (f->begin.done) {
