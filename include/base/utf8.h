@@ -39,6 +39,14 @@ static inline size_t utf8_length(const char *p, const char *end)
     return left < 4 || !utf8_continues(p[3]) || overlong || too_high ? 0 : 4;
 }
 
+/* Is the character of `len` bytes (utf8_length) at p a control character, C0 or C1? It could steer the terminal of who
+ * reads it. */
+static inline bool utf8_is_control(const char *p, size_t len)
+{
+    unsigned char c = (unsigned char)p[0];
+    return len == 1 ? c < 0x20 || c == 0x7F : len == 2 && c == 0xC2 && (unsigned char)p[1] < 0xA0;
+}
+
 /* How many of max bytes to cut from a text (which is longer) so that no character is torn; max where none
  * begins near there. */
 static inline size_t utf8_cut(const char *text, size_t max)

@@ -5,20 +5,17 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A control character of UTF-8, at most two bytes (U+0080 to U+009F), which a terminal may take for a command. Its
- * length; 0: there is none. */
-static size_t control_length(const char *text)
-{
-    unsigned char c = (unsigned char)text[0], next = c ? (unsigned char)text[1] : 0;
-    return (c > 0 && c < 0x20) || c == 0x7F ? 1 : c == 0xC2 && next >= 0x80 && next < 0xA0 ? 2 : 0;
-}
+#include "base/utf8.h"
 
 static void hide_controls(char *text)
 {
     char *to = text;
-    for (size_t len; *text; text += len ? len : 1) {
-        len = control_length(text);
-        *to++ = len ? '?' : *text;
+    const char *end = text + strlen(text);
+    while (text < end) {
+        size_t len = utf8_length(text, end);
+        bool control = utf8_is_control(text, len);
+        *to++ = control ? '?' : *text;
+        text += control ? len : 1;
     }
     *to = '\0';
 }

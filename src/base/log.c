@@ -115,13 +115,6 @@ static void put_str(struct line *l, const char *s)
     put(l, s, strlen(s));
 }
 
-/* Control characters, C0 and C1: they could steer the terminal of who reads the log. */
-static bool is_control(const char *p, size_t len)
-{
-    unsigned char c = (unsigned char)p[0];
-    return len == 1 ? c < 0x20 || c == 0x7F : len == 2 && c == 0xC2 && (unsigned char)p[1] < 0xA0;
-}
-
 /* One character inside quotes, in an escaped form that logfmt readers and JSON share. */
 static void put_escaped(struct line *l, const char *p, size_t len)
 {
@@ -134,7 +127,7 @@ static void put_escaped(struct line *l, const char *p, size_t len)
         put_str(l, "\\n");
     } else if (*p == '\t') {
         put_str(l, "\\t");
-    } else if (is_control(p, len)) {
+    } else if (utf8_is_control(p, len)) {
         snprintf(text, sizeof(text), "\\u%04x", (unsigned char)p[len - 1]);
         put_str(l, text);
     } else {
