@@ -34,17 +34,14 @@ class Round:
         self.directory, self.dice, self.done = directory, dice, done
         self.logs = [Log(directory / "containers", name, order, KEPT) for order, name in enumerate(NAMES)]
         self.clock = SteppedClock(directory)
-        self.collector = self.writer = None
+        self.collector = None
 
     def sources(self):
         return {"source": "json-file", "json_file": {"path": str(self.directory / "containers")}}
 
-    def start(self):
-        self.collector.start()
-
     def run(self, kills):
-        self.start()
-        self.writer = Writer(self.logs, self.dice.choice([1, 5, 20]), 0.005, ROTATED_AT)
+        self.collector.start()
+        writer = Writer(self.logs, self.dice.choice([1, 5, 20]), 0.005, ROTATED_AT)
         try:
             for _ in range(kills):
                 self.wait(self.dice.random() ** 2)
@@ -55,7 +52,7 @@ class Round:
                 self.kill()
                 self.done["kill"] += 1
         finally:
-            self.writer.stop()
+            writer.stop()
         self.end()
 
     def wait(self, seconds):
@@ -66,12 +63,12 @@ class Round:
 
     def kill(self):
         self.collector.kill()
-        self.start()
+        self.collector.start()
 
     def end_it(self):
         """In order, also amid its start."""
         self.collector.stop_cleanly(timeout=30)
-        self.start()
+        self.collector.start()
 
     def reload(self):
         if self.collector.catches_signals():
@@ -87,10 +84,7 @@ class Round:
             log.append(1)
         wait_until(self.has_all, 120, lambda: f"the last lines\n{self.collector.stderr_end()}", every=0.3)
         self.collector.stop_cleanly(timeout=30)
-        found = Delivered(self.delivered())
-        for log in self.logs:
-            found.compare(log.name, range(1, log.number + 1), log.number)
-        assert not found.strange, f"{len(found.strange)} lines that nobody wrote: {found.strange[:3]}"
+        Delivered(self.delivered()).compare_all(self.logs)
         self.done["line"] += sum(log.number for log in self.logs)
 
     def close(self):
@@ -125,7 +119,7 @@ class FileRound(Round):
         self.collector.kill()
         self.disk.unmount()
         self.disk.mount()
-        self.start()
+        self.collector.start()
 
     def fill_disk(self):
         filler = self.disk.path / "filler"

@@ -113,3 +113,9 @@ class Delivered:
         lost = sorted(set(wanted) - set(numbers))
         assert not lost, f"{name}: lost {len(lost)} of {len(wanted)}: {lost[:20]}"
         assert not numbers or numbers[-1] <= written
+
+    def compare_all(self, logs):
+        """All that was written to the logs is there, and nothing else."""
+        for log in logs:
+            self.compare(log.name, range(1, log.number + 1), log.number)
+        assert not self.strange, f"{len(self.strange)} lines that nobody wrote: {self.strange[:3]}"
