@@ -15,9 +15,9 @@ struct event_base *loop_new(void);
  * that was set before no longer counts. */
 void loop_arm_timer(struct event *timer, int64_t ns);
 
-/* Waits until something happens, and has one turn deal with it: the callbacks that are due, and what they have done again
- * by loop_again, which ends the turn once that went on for LOOP_TURN_NS. How long the turn kept the processor goes into `loop_turns`
- * (base/metrics.h). 0; 1: there is nothing to wait for; -1: libevent's error. */
+/* Waits until something happens, and has one turn deal with it: the callbacks that are due, and what they have
+ * done again by loop_again, which ends the turn once that went on for LOOP_TURN_NS. How long the turn kept the
+ * processor goes into `loop_turns` (base/metrics.h). 0; 1: there is nothing to wait for; -1: libevent's error. */
 int loop_turn(struct event_base *base);
 
 /* Has the event's callback called again: in this turn while it is short, else in the next one, when all others had

@@ -75,10 +75,6 @@ struct metrics {
 extern struct metrics metrics;
 
 /* How long the turns of the loop kept the processor: so many within each bound, and with that in those above. */
-#define METRICS_TURN_BOUNDS                                                                                  \
-    {                                                                                                        \
-        1, 2, 5, 10, 20, 50, 100, 200, 500, 1000                                                             \
-    } /* ms */
 #define METRICS_TURN_COUNT 10
 struct loop_turns {
     uint64_t within[METRICS_TURN_COUNT], all;
@@ -100,8 +96,8 @@ int64_t standing_sink_waits(void);
 
 /* Prometheus text format 0.0.4, appended. 0 or -1 (memory; out is as it was). Names: all of the above behind
  * `sidetail_`, counters with `_total`; of each service sidetail_{lines,bytes}_{in,out}_total{service,stream},
- * sidetail_service_lag_bytes and sidetail_behind_seconds{service}; sidetail_sink_waiting_seconds; sidetail_loop_turn_seconds;
- * sidetail_build_info; and of the process what client libraries give: process_…. */
+ * sidetail_service_lag_bytes and sidetail_behind_seconds{service}; sidetail_sink_waiting_seconds;
+ * sidetail_loop_turn_seconds; sidetail_build_info; and of the process what client libraries give: process_…. */
 int metrics_render(struct buf *out);
 
 #endif

@@ -67,7 +67,7 @@ struct stats *metrics_service(const char *name)
     return &others;
 }
 
-static const uint16_t turn_bounds[METRICS_TURN_COUNT] = METRICS_TURN_BOUNDS;
+static const uint16_t turn_bounds[METRICS_TURN_COUNT] = {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000}; /* ms */
 
 void metrics_turn(int64_t ns)
 {

@@ -12,8 +12,8 @@ int64_t kafka_clock_ahead(const rd_kafka_message_t *m, int64_t known_ms)
         return known_ms;
     }
     int64_t ahead_ms = clock_now() / NS_PER_MS - broker_ms;
-    int64_t slow_ms =
-        rd_kafka_message_latency(m) / 1000; /* the report may be long under way, or looked at late */
+    /* The report may have been long under way, or is looked at late. */
+    int64_t slow_ms = rd_kafka_message_latency(m) / 1000;
     if (ahead_ms > 0) {
         ahead_ms = ahead_ms > slow_ms ? ahead_ms - slow_ms : 0;
     }
@@ -24,8 +24,8 @@ const char *kafka_delivery_words(rd_kafka_resp_err_t code)
 {
     if (code == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP) {
         return "Broker: Invalid timestamp: this machine's clock, or the line's time, is further from the "
-               "broker's clock than "
-               "the topic allows; set the clock, or the topic's message.timestamp.type to LogAppendTime";
+               "broker's clock than the topic allows; set the clock, or the topic's message.timestamp.type "
+               "to LogAppendTime";
     }
     return rd_kafka_err2str(code);
 }
