@@ -25,11 +25,20 @@ struct identity {
     const char *pod;
 };
 
-/* How each json_head and each json_tail ends. */
+/* How JSON's heads and its tail end. */
 #define TAGS_JSON_LOG ",\"log\":\""
 #define TAGS_JSON_END "}\n"
 /* Bytes that may be read behind each piece below, so that it can be copied by blocks: what they are is no matter. */
 #define TAGS_PAD 32
+
+/* What is the same in each of a container's lines (encode.h), around the time and the text. */
+struct tags_pieces {
+    /* JSON: `","service":"web","stream":"stdout","log":"`. logfmt has one for both streams, the first:
+     * ` service=web stream=`. */
+    struct slice head[STREAM_COUNT];
+    struct slice tail; /* JSON: `","project":"shop",…}` + newline; logfmt: `" project=shop …` */
+    char text[];       /* what they point into */
+};
 
 /* What the configuration's overrides, and then its hints, make of a container. */
 struct tags_choice {
@@ -51,13 +60,7 @@ struct tags {
     /* In the same block; NULL: no override fits, and no label asks for anything. */
     const struct tags_choice *choice;
 
-    /* The pieces of a line (encode.h) around its time and text, made once. */
-    struct slice json_head[STREAM_COUNT]; /* `","service":"web","stream":"stdout","log":"` */
-    struct slice json_tail;               /* `","project":"shop",…}` + newline */
-    /* Likewise of logfmt; empty until tags_render_logfmt, for few collectors write that. */
-    struct slice logfmt_head; /* ` service=web stream=` */
-    struct slice logfmt_tail; /* `" project=shop …` */
-    char *json, *logfmt;      /* what they point into; owned */
+    struct tags_pieces *json, *logfmt; /* owned; NULL until a line is written so (tags_json, tags_logfmt) */
 
     struct stats *stats; /* counters of this service (metrics.h), shared; not owned */
 };
@@ -78,9 +81,19 @@ void tags_unref(struct tags *tags); /* NULL is fine */
 /* Do lines look alike, and go the same way, under both? */
 bool tags_same(const struct tags *a, const struct tags *b);
 
-/* Fills in logfmt_head and logfmt_tail. That changes no tag, so whoever holds the tags may do it. 0 or -1
- * (memory). */
-int tags_render_logfmt(const struct tags *tags);
+/* Makes tags->json, tags->logfmt. That changes no tag, so whoever holds the tags may do it. NULL: no memory. */
+const struct tags_pieces *tags_render_json(const struct tags *tags);
+const struct tags_pieces *tags_render_logfmt(const struct tags *tags);
+
+/* The same, once. */
+static inline const struct tags_pieces *tags_json(const struct tags *tags)
+{
+    return tags->json ? tags->json : tags_render_json(tags);
+}
+static inline const struct tags_pieces *tags_logfmt(const struct tags *tags)
+{
+    return tags->logfmt ? tags->logfmt : tags_render_logfmt(tags);
+}
 
 /* May this container be collected? Not when its label sidetail.enable says false, 0, no or off, when anything
  * of `exclude` fits, when it is the collector's own (`self`: its id, or NULL), or when `include` has globs

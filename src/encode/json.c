@@ -1,4 +1,4 @@
-/* Around a record's time and text everything is known once per container (tags->json_head, json_tail): a line
+/* Around a record's time and text everything is known once per container (tags_json): a line
  * is five pieces copied one behind the other. */
 #include <stdlib.h>
 #include <unistd.h>
@@ -65,7 +65,11 @@ static int encode(void *state, const struct tags *tags, const struct record *rec
     struct json *json = state;
     const size_t before = out->len;
     struct slice time = rec->time.len > 0 ? rec->time : now_text(&json->now);
-    const struct slice *head = &tags->json_head[rec->stream], *tail = &tags->json_tail;
+    const struct tags_pieces *pieces = tags_json(tags);
+    if (!pieces) {
+        return -1;
+    }
+    const struct slice *head = &pieces->head[rec->stream], *tail = &pieces->tail;
     size_t around = time.len + head->len + tail->len + rec->extra.len + EXTRA;
     size_t need = around + (rec->escaped ? rec->text.len : 0);
     if (out->cap - out->len < need && buf_reserve(out, need) < 0) {

@@ -1,5 +1,5 @@
 /* logfmt: `time=… service=… stream=… level=… msg="…"` and the other tags. What is the same in each line of a
- * container is rendered into its tags by the first one (logfmt_head, logfmt_tail); the rest is copied around it. */
+ * container is rendered into its tags by the first one (tags_logfmt); the rest is copied around it. */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -48,10 +48,11 @@ static void close_state(void *state)
 /* All before the text, with the quote that opens it. */
 static int add_head(struct buf *out, const struct tags *tags, const struct record *rec, struct slice time)
 {
-    const struct slice *head = &tags->logfmt_head;
-    if (tags->logfmt_tail.len == 0 && tags_render_logfmt(tags) < 0) {
+    const struct tags_pieces *pieces = tags_logfmt(tags);
+    if (!pieces) {
         return -1;
     }
+    const struct slice *head = &pieces->head[0];
     if (buf_reserve(out, time.len + head->len + HEAD_EXTRA) < 0) {
         return -1;
     }
@@ -72,7 +73,7 @@ static int add_head(struct buf *out, const struct tags *tags, const struct recor
 /* All behind the text, from the quote that closes it. */
 static int add_tail(struct buf *out, const struct tags *tags, const struct record *rec)
 {
-    const struct slice *tail = &tags->logfmt_tail;
+    const struct slice *tail = &tags->logfmt->tail;
     if (buf_reserve(out, tail->len + TAIL_EXTRA) < 0) {
         return -1;
     }

@@ -11,7 +11,7 @@
 #include "config/config.h"
 #include "config/hints.h"
 #include "hint_said.h"
-#include "tags_json.h"
+#include "tags_fields.h"
 
 #define SHORT_ID 12
 
@@ -256,7 +256,7 @@ struct tags *tags_new(const struct identity *who, const struct config *cfg)
         return NULL;
     }
     tags->refs = 1;
-    if (!choose_labels(tags, who->labels, cfg) || tags_render_json(tags) < 0) {
+    if (!choose_labels(tags, who->labels, cfg)) {
         tags_unref(tags);
         return NULL;
     }
@@ -347,6 +347,15 @@ static bool same_choice(const struct tags_choice *a, const struct tags_choice *b
 
 bool tags_same(const struct tags *a, const struct tags *b)
 {
-    return slice_eq(a->json_tail, b->json_tail) && slice_eq(a->json_head[0], b->json_head[0]) &&
+    struct tag_field of_a[TAG_FIELDS], of_b[TAG_FIELDS];
+    tags_fields(a, of_a);
+    tags_fields(b, of_b);
+    for (size_t i = 0; i < TAG_FIELDS; i++) {
+        if (!same_text(of_a[i].value, of_b[i].value)) {
+            return false;
+        }
+    }
+    return same_text(a->service, b->service) &&
+           (a->labels == b->labels || json_equal(a->labels, b->labels)) &&
            same_choice(tags_chosen(a), tags_chosen(b));
 }

@@ -1,5 +1,7 @@
 #include "tags_fields.h"
 
+#include <stdlib.h>
+
 void tags_fields(const struct tags *tags, struct tag_field fields[TAG_FIELDS])
 {
     const struct tag_field all[TAG_FIELDS] = {
@@ -16,12 +18,19 @@ void tags_fields(const struct tags *tags, struct tag_field fields[TAG_FIELDS])
     memcpy(fields, all, sizeof(all));
 }
 
-char *tags_pad(struct buf *pieces)
+struct tags_pieces *tags_keep(struct buf *text, const size_t ends[STREAM_COUNT])
 {
-    if (buf_reserve(pieces, TAGS_PAD) < 0) {
-        return NULL;
+    struct tags_pieces *pieces = malloc(sizeof(*pieces) + text->len + TAGS_PAD);
+    if (pieces) {
+        memcpy(pieces->text, text->data, text->len);
+        memset(pieces->text + text->len, 0, TAGS_PAD);
+        size_t at = 0;
+        for (int s = 0; s < STREAM_COUNT; s++) {
+            pieces->head[s] = slice_of(pieces->text + at, ends[s] - at);
+            at = ends[s];
+        }
+        pieces->tail = slice_of(pieces->text + at, text->len - at);
     }
-    memset(pieces->data + pieces->len, 0, TAGS_PAD);
-    buf_fit(pieces, TAGS_PAD); /* there may be thousands */
-    return pieces->data;
+    buf_free(text);
+    return pieces;
 }

@@ -13,7 +13,8 @@ struct tag_field {
 
 void tags_fields(const struct tags *tags, struct tag_field fields[TAG_FIELDS]);
 
-/* The bytes of all pieces of a format, with TAGS_PAD behind them (tags.h), as they are to be kept. NULL: memory. */
-char *tags_pad(struct buf *pieces);
+/* The pieces of a format as they are to be kept: heads that end there, then the tail. Frees `text`. NULL: no
+ * memory. */
+struct tags_pieces *tags_keep(struct buf *text, const size_t ends[STREAM_COUNT]);
 
 #endif

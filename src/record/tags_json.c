@@ -1,9 +1,8 @@
 /* The pieces of a container's JSON lines that are the same in each of them. */
-#include "tags_json.h"
-
 #include <stdlib.h>
 
 #include "base/text.h"
+
 #include "tags_fields.h"
 
 /* `,"key":"value"`; nothing when there is no value. */
@@ -28,7 +27,7 @@ static int add_labels(struct buf *out, const json_t *labels)
     return result;
 }
 
-static int prepare_head(struct buf *head, const char *service, const char *stream)
+static int add_head(struct buf *head, const char *service, const char *stream)
 {
     if (buf_add(head, "\"", 1) < 0 || add_field(head, "service", service) < 0 ||
         add_field(head, "stream", stream) < 0 ||
@@ -38,7 +37,7 @@ static int prepare_head(struct buf *head, const char *service, const char *strea
     return 0;
 }
 
-static int prepare_tail(struct buf *tail, const struct tags *tags)
+static int add_tail(struct buf *tail, const struct tags *tags)
 {
     struct tag_field fields[TAG_FIELDS];
     tags_fields(tags, fields);
@@ -53,25 +52,22 @@ static int prepare_tail(struct buf *tail, const struct tags *tags)
     return add_labels(tail, tags->labels) < 0 ? -1 : buf_add(tail, TAGS_JSON_END, sizeof(TAGS_JSON_END) - 1);
 }
 
-int tags_render_json(struct tags *tags)
+const struct tags_pieces *tags_render_json(const struct tags *shared)
 {
     static const char *const streams[] = {[STREAM_STDOUT] = "stdout", [STREAM_STDERR] = "stderr"};
-    struct buf pieces = {0};
-    size_t end[STREAM_COUNT];
-    int failed = 0;
-    for (int s = 0; s < STREAM_COUNT && !failed; s++) {
-        failed = prepare_head(&pieces, tags->service, streams[s]);
-        end[s] = pieces.len;
-    }
-    if (failed || prepare_tail(&pieces, tags) < 0 || !(tags->json = tags_pad(&pieces))) {
-        buf_free(&pieces);
-        return -1;
-    }
-    size_t at = 0;
+    struct tags *tags = (struct tags *)shared; /* no tag changes: what is filled in is a copy of them */
+    struct buf text = {0};
+    size_t ends[STREAM_COUNT];
     for (int s = 0; s < STREAM_COUNT; s++) {
-        tags->json_head[s] = slice_of(tags->json + at, end[s] - at);
-        at = end[s];
+        if (add_head(&text, tags->service, streams[s]) < 0) {
+            buf_free(&text);
+            return NULL;
+        }
+        ends[s] = text.len;
     }
-    tags->json_tail = slice_of(tags->json + at, pieces.len - at);
-    return 0;
+    if (add_tail(&text, tags) < 0) {
+        buf_free(&text);
+        return NULL;
+    }
+    return tags->json = tags_keep(&text, ends);
 }

@@ -14,7 +14,7 @@ static int add_pair(struct buf *out, const char *prefix, const char *key, const 
                : 0;
 }
 
-static int render_head(struct buf *head, const char *service)
+static int add_head(struct buf *head, const char *service)
 {
     static const char stream[] = " stream=";
     return add_pair(head, "", "service", service) < 0 ? -1 : buf_add(head, stream, sizeof(stream) - 1);
@@ -34,7 +34,7 @@ static int add_labels(struct buf *out, const json_t *labels)
     return 0;
 }
 
-static int render_tail(struct buf *tail, const struct tags *tags)
+static int add_tail(struct buf *tail, const struct tags *tags)
 {
     struct tag_field fields[TAG_FIELDS];
     tags_fields(tags, fields);
@@ -49,20 +49,21 @@ static int render_tail(struct buf *tail, const struct tags *tags)
     return add_labels(tail, tags->labels);
 }
 
-int tags_render_logfmt(const struct tags *shared)
+const struct tags_pieces *tags_render_logfmt(const struct tags *shared)
 {
     struct tags *tags = (struct tags *)shared; /* no tag changes: what is filled in is a copy of them */
-    struct buf pieces = {0};
-    if (render_head(&pieces, tags->service) < 0) {
-        buf_free(&pieces);
-        return -1;
+    struct buf text = {0};
+    size_t ends[STREAM_COUNT];
+    if (add_head(&text, tags->service) < 0) {
+        buf_free(&text);
+        return NULL;
     }
-    size_t end = pieces.len;
-    if (render_tail(&pieces, tags) < 0 || !(tags->logfmt = tags_pad(&pieces))) {
-        buf_free(&pieces);
-        return -1;
+    for (int s = 0; s < STREAM_COUNT; s++) {
+        ends[s] = text.len;
     }
-    tags->logfmt_head = slice_of(tags->logfmt, end);
-    tags->logfmt_tail = slice_of(tags->logfmt + end, pieces.len - end);
-    return 0;
+    if (add_tail(&text, tags) < 0) {
+        buf_free(&text);
+        return NULL;
+    }
+    return tags->logfmt = tags_keep(&text, ends);
 }
