@@ -5,8 +5,8 @@
 #   tests/run.sh image-arm         the image for 64-bit Arm, cross-compiled too, and run emulated
 #   tests/run.sh power             cuts the power of disks while the collector writes to them, 300 times for each of four
 #                                  tests, in some eight minutes; POWER_SEED=N repeats a run, POWER_CUTS=N makes it shorter
-#   tests/run.sh kafka-crash       kills brokers 30 times while lines flow, the only one and one of three, in some twenty
-#                                  minutes; KAFKA_KILLS=N makes it shorter
+#   tests/run.sh kafka-crash       kills brokers 30 times while lines flow, the only one, with the collector too, and one of
+#                                  three, in half an hour; KAFKA_KILLS=N makes it shorter
 #   tests/run.sh soak              half an hour of faults: 1,000 kills for each sink that promises exactly once; SOAK_SEED=N
 #                                  repeats a run, SOAK_KILLS=N makes it shorter
 #   tests/run.sh engine-latest     those of debian-13 with the newest Engine, which is built from its Go modules

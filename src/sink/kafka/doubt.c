@@ -13,6 +13,7 @@
 #include "transaction.h"
 
 #define HEAR_MS     100
+#define NO_ANSWER   "ending what a failed transaction left: the brokers do not answer"
 #define HEAR_OUT_NS (2 * NS_PER_S) /* the longest that a producer given up is heard out */
 
 /* Where, as a key of the hash: compared byte by byte. */
@@ -26,14 +27,11 @@ struct kafka_doubt_partition {
     struct place place;
 };
 
-void kafka_doubt_note(struct kafka_doubt *d, const rd_kafka_message_t *m)
+void kafka_doubt_add(struct kafka_doubt *d, const char *topic, int32_t partition)
 {
-    if ((m->rkt == d->topic && m->partition == d->partition) || !m->rkt || m->partition < 0) {
-        return; /* messages are told of in rows of the same partition; a negative one went nowhere */
-    }
-    struct place place = {.partition = m->partition};
+    struct place place = {.partition = partition};
     struct kafka_doubt_partition *found;
-    snprintf(place.topic, sizeof(place.topic), "%s", rd_kafka_topic_name(m->rkt));
+    snprintf(place.topic, sizeof(place.topic), "%s", topic);
     HASH_FIND(hh, d->partitions, &place, sizeof(place), found);
     if (!found) {
         found = calloc(1, sizeof(*found));
@@ -43,6 +41,14 @@ void kafka_doubt_note(struct kafka_doubt *d, const rd_kafka_message_t *m)
         found->place = place;
         HASH_ADD(hh, d->partitions, place, sizeof(place), found);
     }
+}
+
+void kafka_doubt_note(struct kafka_doubt *d, const rd_kafka_message_t *m)
+{
+    if ((m->rkt == d->topic && m->partition == d->partition) || !m->rkt || m->partition < 0) {
+        return; /* messages are told of in rows of the same partition; a negative one went nowhere */
+    }
+    kafka_doubt_add(d, rd_kafka_topic_name(m->rkt), m->partition);
     d->topic = m->rkt;
     d->partition = m->partition;
 }
@@ -84,8 +90,8 @@ static int touch(rd_kafka_t *rk, const char *topic, int32_t partition, const str
     return code ? error_set(err, "topic %s: %s", topic, rd_kafka_err2str(code)) : 0;
 }
 
-/* In a topic that was deleted nothing is left. */
-static bool is_gone(rd_kafka_t *rk, const char *name)
+/* In a topic that was deleted nothing is left. 0; -1: nobody answers. */
+static int look_whether_gone(rd_kafka_t *rk, const char *name, bool *gone, struct error *err)
 {
     rd_kafka_topic_t *topic = rd_kafka_topic_new(rk, name, NULL);
     int partitions;
@@ -93,7 +99,9 @@ static bool is_gone(rd_kafka_t *rk, const char *name)
     if (topic) {
         rd_kafka_topic_destroy(topic);
     }
-    return code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
+    *gone = code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
+    bool answered = code != RD_KAFKA_RESP_ERR__TIMED_OUT && code != RD_KAFKA_RESP_ERR__TRANSPORT;
+    return answered ? 0 : error_set(err, NO_ANSWER);
 }
 
 static int touch_all(const struct kafka_doubt *d, rd_kafka_t *rk, const struct kafka_settings *s,
@@ -108,7 +116,9 @@ static int touch_all(const struct kafka_doubt *d, rd_kafka_t *rk, const struct k
     for (; p; p = p->hh.next) {
         if (strcmp(p->place.topic, asked) != 0) {
             asked = p->place.topic;
-            gone = is_gone(rk, asked);
+            if (look_whether_gone(rk, asked, &gone, err) < 0) {
+                return -1;
+            }
         } else if (asked == s->positions_topic) {
             continue;
         }
@@ -148,7 +158,7 @@ static int await(const struct kafka_doubt *d, rd_kafka_t *rk, const struct kafka
     while (rd_kafka_outq_len(rk) > 0 && !*calls->undelivered->text) {
         calls->hear(calls->arg, HEAR_MS);
         if (clock_monotonic() > until_ns || worker_ending(worker)) {
-            return error_set(err, "ending what a failed transaction left: the brokers do not answer");
+            return error_set(err, NO_ANSWER);
         }
     }
     if (*calls->undelivered->text) {
@@ -167,7 +177,7 @@ int kafka_doubt_end(const struct kafka_doubt *d, rd_kafka_t *rk, const struct ka
     int result = -1;
     if (kafka_positions_key(&key, s->identity, "") < 0) {
         error_set(err, "out of memory");
-    } else if (kafka_begin(rk, err) == 0 && touch_all(d, rk, s, positions_partition, &key, err) == 0 &&
+    } else if (touch_all(d, rk, s, positions_partition, &key, err) == 0 &&
                await(d, rk, s, calls, worker, err) == 0) {
         result = kafka_insist(rk, &abort, s->timeout_ms, worker, err);
     }

@@ -21,6 +21,8 @@ struct kafka_doubt {
 
 /* A message was sent there, or may have been. */
 void kafka_doubt_note(struct kafka_doubt *d, const rd_kafka_message_t *m);
+/* An earlier process may have sent one there. */
+void kafka_doubt_add(struct kafka_doubt *d, const char *topic, int32_t partition);
 /* What was sent is committed, or ended. */
 void kafka_doubt_clear(struct kafka_doubt *d);
 /* The topics' handles are about to go. */
@@ -40,7 +42,7 @@ struct kafka_doubt_calls {
 void kafka_doubt_hear_out(rd_kafka_t *rk, const struct kafka_doubt_calls *calls);
 
 /* Ends what a transaction before may have left open, by one that reaches the same partitions, and the
- * identity's own, and is aborted. The producer has registered, so a transaction that the brokers know of is
+ * identity's own, and is aborted: the one that has just begun. The producer has registered, so a transaction that the brokers know of is
  * ended already. But a coordinator of Kafka 4.3 takes a partition that has no leader for deleted
  * (KAFKA-20734), and leaves what lies in it without a marker: the next marker of the same producer would
  * commit it. Blocks. 0; -1: err says why not. */

@@ -43,6 +43,12 @@ static void reopen(struct kafka_flow *f, uint64_t in_doubt, bool fenced)
                            fenced && backoff < KAFKA_FENCED_MS ? KAFKA_FENCED_MS : backoff);
 }
 
+/* It is to be waited for: it tells how it went, and then it goes on. */
+static bool is_with_worker(const struct kafka_flow *f)
+{
+    return f->state == KAFKA_COMMITTING || f->state == KAFKA_PROVING;
+}
+
 /* The producer, or what it was given, failed: it is thrown away. */
 static void fail(struct kafka_flow *f, const char *reason)
 {
@@ -57,7 +63,7 @@ static void fail(struct kafka_flow *f, const char *reason)
     } else {
         log_info("beginning anew with Kafka", KV("reason", reason));
     }
-    if (f->state != KAFKA_COMMITTING) { /* else the worker has it, and commit_done goes on */
+    if (!is_with_worker(f)) {
         metrics.commit_errors += f->exactly && f->batches.open.head;
         kafka_backoff_commit_less(&f->backoff);
         reopen(f, 0, rd_kafka_fatal_error(f->producer.out.rk, NULL, 0) != RD_KAFKA_RESP_ERR_NO_ERROR);
@@ -115,6 +121,22 @@ static void batch_produced(struct kafka_flow *f)
     acknowledge(f);
 }
 
+/* Has topics proven. What is in the transaction is committed first. */
+static void prove(struct kafka_flow *f)
+{
+    if (f->batches.open.head) {
+        f->due = true;
+        loop_again(f->pump_event);
+        return;
+    }
+    struct kafka_producer *p = &f->producer;
+    f->state = KAFKA_PROVING;
+    f->proof.rk = p->out.rk;
+    f->proof.positions_partition = p->session.partition;
+    kafka_proof_gather(&f->proof, p->out.routes);
+    worker_post(f->worker, &f->proof.job);
+}
+
 /* Sees to it that there will be a further turn. */
 static void wait_for(struct kafka_flow *f, enum kafka_progress progress, struct kafka_topic *missing,
                      const struct error *err)
@@ -133,6 +155,9 @@ static void wait_for(struct kafka_flow *f, enum kafka_progress progress, struct 
         if (!evtimer_pending(f->retry_timer, NULL)) {
             kafka_producer_prepare(&f->producer, missing);
         }
+        break;
+    case KAFKA_NEEDS_PROOF:
+        prove(f);
         break;
     case KAFKA_BROKEN:
         fail(f, err->text);
@@ -235,10 +260,10 @@ void kafka_flow_drain(struct kafka_flow *f)
 /* -- what the worker and the producer tell ------------------------------------------------------ */
 
 /* Of a right that is missing, what the producer said when it was heard out names the topic too. */
-static const char *commit_reason(const struct kafka_flow *f)
+static const char *reason(const struct kafka_flow *f, const struct error *err)
 {
     const char *said = f->producer.events.reason.text;
-    return *said && kafka_lacks_right(f->commit.err.text) ? said : f->commit.err.text;
+    return *said && kafka_lacks_right(err->text) ? said : err->text;
 }
 
 static void commit_done(struct job *job)
@@ -250,7 +275,7 @@ static void commit_done(struct job *job)
         kafka_backoff_failed(&f->backoff);
         kafka_backoff_commit_less(&f->backoff);
         reopen(f, f->number, c->fenced);
-        kafka_trouble_say(&f->trouble, commit_reason(f));
+        kafka_trouble_say(&f->trouble, reason(f, &c->err));
         return;
     }
     metrics.commits++;
@@ -271,6 +296,25 @@ static void commit_done(struct job *job)
         return;
     }
     pump(f);
+}
+
+static void proof_done(struct job *job)
+{
+    struct kafka_flow *f = (struct kafka_flow *)((char *)job - offsetof(struct kafka_flow, proof.job));
+    const struct kafka_proof *proof = &f->proof;
+    bool given = proof->given && !f->broken;
+    kafka_proof_conclude(&f->proof, f->producer.out.routes, given);
+    if (given) {
+        kafka_producer_proven(&f->producer);
+        f->state = KAFKA_PRODUCING;
+        pump(f);
+        return;
+    }
+    if (!f->broken) {
+        kafka_backoff_failed(&f->backoff);
+        kafka_trouble_say(&f->trouble, reason(f, &proof->err));
+    }
+    reopen(f, 0, proof->fenced);
 }
 
 /* What was produced and not committed is to be produced again. */
@@ -396,6 +440,8 @@ static int set_up(struct kafka_flow *f)
     f->commit = (struct kafka_commit){.job = {.run = kafka_commit_run, .done = commit_done},
                                       .worker = f->worker,
                                       .timeout_ms = f->settings->timeout_ms};
+    f->proof = (struct kafka_proof){
+        .job = {.run = kafka_proof_run, .done = proof_done}, .worker = f->worker, .settings = f->settings};
     const struct kafka_producer_env env = {.base = base,
                                            .settings = f->settings,
                                            .worker = f->worker,
@@ -433,6 +479,7 @@ void kafka_flow_free(struct kafka_flow *f)
 {
     f->settings->ending = true;
     worker_free(f->worker);
+    kafka_doubt_clear(&f->proof.places);
     kafka_producer_free(&f->producer);
     kafka_marks_free(f->marks);
     kafka_expiry_free(&f->expiry);

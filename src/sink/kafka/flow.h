@@ -17,6 +17,7 @@
 #include "expiry.h"
 #include "marks.h"
 #include "producer.h"
+#include "proof.h"
 #include "settings.h"
 #include "transaction.h"
 #include "trouble.h"
@@ -26,6 +27,7 @@ enum kafka_state {
     KAFKA_PRODUCING,  /* in a transaction (or needing none) */
     KAFKA_SEALING,    /* the positions of the transaction are being produced */
     KAFKA_COMMITTING, /* the producer and `commit` are the worker's */
+    KAFKA_PROVING,    /* the producer and `proof` are */
     KAFKA_CLOSED,     /* fenced off, or out of memory */
 };
 
@@ -40,6 +42,7 @@ struct kafka_flow {
     struct kafka_batches batches;
     struct kafka_marks *marks;
     struct kafka_commit commit;
+    struct kafka_proof proof;
     struct kafka_backoff backoff;
     struct kafka_trouble trouble;
     struct kafka_expiry expiry;

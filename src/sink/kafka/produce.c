@@ -200,7 +200,7 @@ static rd_kafka_resp_err_t send_item(struct kafka_out *out, struct batch *batch,
     return code;
 }
 
-/* Are all topics ready that the batch's records go to? */
+/* Are all topics ready, and proven, that the batch's records go to? */
 static enum kafka_progress prepare(struct kafka_out *out, struct batch *batch, struct kafka_topic **missing)
 {
     for (; out->prepared < batch->nmarks; out->prepared++) {
@@ -211,6 +211,7 @@ static enum kafka_progress prepare(struct kafka_out *out, struct batch *batch, s
                 *missing = route ? route->topics[s] : NULL;
                 return route ? KAFKA_NEEDS_TOPIC : KAFKA_FULL;
             }
+            out->unproven |= mark->lines[s] > 0 && !route->topics[s]->proven;
         }
         if (out->prepared % TURN_MARKS == TURN_MARKS - 1 && clock_monotonic() > out->now_ns + TURN_NS) {
             return KAFKA_BUSY;
@@ -218,9 +219,12 @@ static enum kafka_progress prepare(struct kafka_out *out, struct batch *batch, s
     }
     if (out->settings->oversize == KAFKA_DEAD_LETTER) {
         *missing = dead_letters(out);
-        return !*missing ? KAFKA_FULL : (*missing)->ready ? KAFKA_ALL : KAFKA_NEEDS_TOPIC;
+        if (!*missing || !(*missing)->ready) {
+            return *missing ? KAFKA_NEEDS_TOPIC : KAFKA_FULL;
+        }
+        out->unproven |= !(*missing)->proven;
     }
-    return KAFKA_ALL;
+    return out->unproven ? KAFKA_NEEDS_PROOF : KAFKA_ALL;
 }
 
 enum kafka_progress kafka_produce(struct kafka_out *out, struct batch *batch, struct kafka_topic **missing,
@@ -258,8 +262,13 @@ void kafka_out_reset(struct kafka_out *out)
 {
     out->route = NULL;
     out->prepared = 0;
-    out->learned = false;
+    out->unproven = out->learned = false;
     kafka_pieces_free(&out->pieces);
+}
+
+void kafka_out_proven(struct kafka_out *out)
+{
+    out->unproven = false;
 }
 
 void kafka_rewind(struct batch *batch)

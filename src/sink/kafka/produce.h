@@ -23,6 +23,7 @@ struct kafka_out {
     const struct kafka_route *route; /* of `mark` in the batch; NULL: to be found */
     uint32_t mark;
     uint32_t prepared;          /* marks of the batch whose topics are ready */
+    bool unproven;              /* not all of those are proven */
     int64_t now_ns, now_ms;     /* when this turn began: monotonic, and unix time by the brokers' clock */
     int64_t ahead_ms;           /* how far ours is ahead of it: see broker_clock.h */
     struct kafka_pieces pieces; /* of the item that batch->sent stands at; none: count 0 */
@@ -37,6 +38,9 @@ enum kafka_progress kafka_produce(struct kafka_out *out, struct batch *batch, st
 
 /* A new producer: no batch is being produced any more. */
 void kafka_out_reset(struct kafka_out *out);
+
+/* All topics that are ready are proven. */
+void kafka_out_proven(struct kafka_out *out);
 
 /* The batch is to be produced from its beginning (again); nothing of it is under way. */
 void kafka_rewind(struct batch *batch);

@@ -38,6 +38,12 @@ void kafka_producer_committed(struct kafka_producer *p, int64_t head_offset)
     kafka_doubt_clear(&p->session.doubt);
 }
 
+void kafka_producer_proven(struct kafka_producer *p)
+{
+    kafka_doubt_clear(&p->session.doubt);
+    kafka_out_proven(&p->out);
+}
+
 void kafka_producer_take(struct kafka_producer *p)
 {
     struct kafka_session *ses = &p->session;

@@ -66,6 +66,9 @@ void kafka_producer_prepare(struct kafka_producer *p, struct kafka_topic *topic)
 /* A transaction was committed; its head is there. */
 void kafka_producer_committed(struct kafka_producer *p, int64_t head_offset);
 
+/* All topics that are ready are proven (proof.h), and nothing is in the transaction. */
+void kafka_producer_proven(struct kafka_producer *p);
+
 /* Gives it up for another one, after hearing it out: for a failure, or because it knows too many topics.
  * in_doubt: number of the transaction whose commit failed, or 0. number: of the last transaction. delay_ms:
  * to wait before another is made. */

@@ -72,6 +72,14 @@ static void free_topic(struct kafka_routes *routes, struct kafka_topic *topic)
     free(topic);
 }
 
+void kafka_routes_each_topic(struct kafka_routes *routes, void (*call)(void *arg, struct kafka_topic *topic),
+                             void *arg)
+{
+    for (struct kafka_topic *topic = routes->topics; topic; topic = topic->hh.next) {
+        call(arg, topic);
+    }
+}
+
 bool kafka_routes_stale(const struct kafka_routes *routes)
 {
     return routes->stale >= STALE_MAX;

@@ -21,6 +21,8 @@ struct kafka_topic {
     bool overflow;              /* it takes the lines for which there are too many topics */
     rd_kafka_topic_t *handle;   /* NULL until ready; owned */
     bool ready;                 /* this producer knows that it is there */
+    int partitions;             /* that it had when it was made ready */
+    bool proven, in_proof;      /* see proof.h */
     size_t limit;               /* bytes of a record with all that belongs to it */
     int64_t older_ms, newer_ms; /* how far from now a message's time may be; INT64_MAX: any distance */
     bool time_said;             /* it was logged that a line's time is too far */
@@ -57,6 +59,10 @@ void kafka_routes_acked(struct kafka_routes *routes, uint64_t seq, int64_t now_n
 struct kafka_topic *kafka_topic_find(struct kafka_routes *routes, const char *name);
 /* NULL: it is not known (any more). */
 struct kafka_topic *kafka_topic_known(struct kafka_routes *routes, const char *name);
+
+/* Calls for each topic. */
+void kafka_routes_each_topic(struct kafka_routes *routes, void (*call)(void *arg, struct kafka_topic *topic),
+                             void *arg);
 
 /* The producer knows so many topics which were let go that it should be replaced. */
 bool kafka_routes_stale(const struct kafka_routes *routes);

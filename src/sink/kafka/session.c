@@ -135,8 +135,9 @@ static enum step end_leftovers(struct kafka_session *ses)
     ses->undelivered.text[0] = '\0';
     ses->purged = false;
     ses->reason.text[0] = '\0';
-    if (kafka_doubt_end(&ses->doubt, ses->rk, ses->settings, ses->partition, &calls, ses->worker, &ses->err) <
-        0) {
+    if (kafka_begin(ses->rk, &ses->err) < 0 ||
+        kafka_doubt_end(&ses->doubt, ses->rk, ses->settings, ses->partition, &calls, ses->worker, &ses->err) <
+            0) {
         return STEP_AGAIN;
     }
     kafka_doubt_clear(&ses->doubt);

@@ -54,6 +54,8 @@ static enum kafka_topic_outcome conclude(struct kafka_topic_job *t, struct kafka
     }
     topic->handle = t->handle;
     topic->ready = true;
+    topic->partitions = t->facts.partitions;
+    topic->proven = topic->proven || t->facts.created || t->settings->delivery == KAFKA_AT_LEAST_ONCE;
     say_ready(t, topic);
     return take_facts(t, topic);
 }

@@ -46,6 +46,30 @@ def killed(engine, new_kafka, collector, reader):
     return run
 
 
+def test_30_kills_of_the_broker_and_the_collector(engine, new_kafka, collector, reader):
+    """A process that begins while there is no broker knows nothing of the transaction that the one before left open. The
+    broker that comes back is asked to end it before it knows who leads its partitions."""
+    kafka = new_kafka()
+    read = reader(kafka)
+    one = collector(kafka).start()
+    web = engine.write("web", service="web", rate=300, container=ROTATED)
+    wait_lines_out(one, 500)
+    dice = random.Random(15)
+    for _ in range(KILLS):
+        time.sleep(dice.random())
+        kafka.kill()
+        one.kill()
+        one.start()
+        kafka.restart()
+        wait_lines_out(one, 500, timeout=90)
+    web.stop()
+    read.expect("web", total=len(web.logs().splitlines()))
+    check = read.wait(one, timeout=120)
+    one.stop_cleanly()
+    check.assert_exactly_once()
+    read.check().assert_exactly_once()
+
+
 def test_30_kills_of_the_only_broker(killed):
     """It comes back and finds a transaction too old, whose partitions have no leader yet: it may leave them as they are,
     without the marker that ends a transaction."""

@@ -1,0 +1,52 @@
+#include "proof.h"
+
+#include "transaction.h"
+
+static void gather(void *arg, struct kafka_topic *topic)
+{
+    struct kafka_proof *proof = arg;
+    topic->in_proof = topic->ready && !topic->proven;
+    for (int32_t i = 0; topic->in_proof && i < topic->partitions; i++) {
+        kafka_doubt_add(&proof->places, topic->name, i);
+    }
+}
+
+void kafka_proof_gather(struct kafka_proof *proof, struct kafka_routes *routes)
+{
+    kafka_routes_each_topic(routes, gather, proof);
+}
+
+/* The loop hears what the producer tells; this waits until it has been told of all messages. */
+static void wait_for_deliveries(void *arg, int wait_ms)
+{
+    rd_kafka_flush(arg, wait_ms);
+}
+
+void kafka_proof_run(struct job *job)
+{
+    static const struct error none;
+    static const bool not_purged = false;
+    struct kafka_proof *proof = (struct kafka_proof *)job;
+    const struct kafka_doubt_calls calls = {.hear = wait_for_deliveries,
+                                            .arg = proof->rk,
+                                            .undelivered = &none,
+                                            .purged = &not_purged,
+                                            .reason = &none};
+    proof->given = kafka_doubt_end(&proof->places, proof->rk, proof->settings, proof->positions_partition,
+                                   &calls, proof->worker, &proof->err) == 0 &&
+                   kafka_begin(proof->rk, &proof->err) == 0;
+    proof->fenced = kafka_is_fenced(proof->rk);
+}
+
+static void give(void *arg, struct kafka_topic *topic)
+{
+    const bool *given = arg;
+    topic->proven = topic->proven || (*given && topic->in_proof);
+    topic->in_proof = false;
+}
+
+void kafka_proof_conclude(struct kafka_proof *proof, struct kafka_routes *routes, bool given)
+{
+    kafka_doubt_clear(&proof->places);
+    kafka_routes_each_topic(routes, give, &given);
+}
