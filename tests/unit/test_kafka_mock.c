@@ -20,7 +20,8 @@
 #include "config/config.h"
 #include "sink/kafka/kafka.h"
 
-#define END_TXN   26    /* its key in Kafka's protocol */
+#define PRODUCE   0 /* their keys in Kafka's protocol */
+#define END_TXN   26
 #define WAIT_MS   20000 /* for what takes a second or two */
 #define LINES     3     /* of a batch */
 #define STALE_MAX 256   /* see route.c */
@@ -253,6 +254,24 @@ static void a_producer_that_knows_too_much_is_replaced(void **state)
     check_renewal((struct kafka *)w.sink);
 }
 
+/* Before the first line there is a transaction that ends what an earlier process may have left. It fails: no line goes
+ * before another one did not. */
+static void a_proof_that_fails_is_made_again(void **state)
+{
+    (void)state;
+    const struct kafka *k = open_sink(&sink_kafka);
+    const size_t batch_max = k->settings->batch_max;
+    rd_kafka_mock_push_request_errors(w.cluster, PRODUCE, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+    submit();
+    run_until(&w.acked, 1, NULL);
+    assert_int_equal(metrics.sink_errors, 1);
+    assert_int_equal(metrics.sink_retries + metrics.commit_errors, 0); /* no line was under way */
+    assert_int_equal(k->settings->batch_max, batch_max);               /* nor was one refused */
+    submit();
+    run_until(&w.acked, 2, NULL);
+    assert_in_range(expect_lines(), 1, 2); /* and the failed one, where its other message was delivered */
+}
+
 static void at_least_once_too(void **state)
 {
     (void)state;
@@ -268,6 +287,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_commit_in_doubt_was_done, setup), /* its sink goes on in the next one */
         cmocka_unit_test_teardown(a_producer_that_knows_too_much_is_replaced, teardown),
+        cmocka_unit_test_setup_teardown(a_proof_that_fails_is_made_again, setup, teardown),
         cmocka_unit_test_setup_teardown(at_least_once_too, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

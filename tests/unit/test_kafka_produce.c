@@ -98,7 +98,7 @@ static void routes_and_topics_are_let_go(void **state)
         struct kafka_topic *topic = kafka_topic_known(routes, name);
         assert_ptr_equal(topic, route->topics[STREAM_STDOUT]);
         topic->handle = rd_kafka_topic_new(rk, name, NULL);
-        topic->ready = true;
+        topic->ready = topic->proven = true;
         tags_unref(tags);
     }
     for (int i = 0; i < 200; i++) { /* not acknowledged: however long it takes */
@@ -120,6 +120,10 @@ static void routes_and_topics_are_let_go(void **state)
     assert_non_null(kafka_topic_known(routes, "logs.late-1"));
     assert_ptr_equal(kafka_topic_known(routes, "positions"), kept);
     assert_true(kafka_routes_stale(routes)); /* the producer still knows them */
+    tags_unref(late);
+    late = tags_of("c-%d", 1); /* its topic was proven, and is to be made ready alone */
+    const struct kafka_topic *again = kafka_route_find(routes, late, 3, IDLE_NS * 2)->topics[STREAM_STDOUT];
+    assert_true(again->proven && !again->ready);
     kafka_routes_detach(routes);
     assert_false(kafka_routes_stale(routes));
     kafka_routes_free(routes);

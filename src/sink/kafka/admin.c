@@ -41,7 +41,7 @@ static rd_kafka_AdminOptions_t *options(rd_kafka_t *rk, rd_kafka_admin_op_t op)
     return made;
 }
 
-/* Makes the topic, or (`only_try`) asks whether it could be made. */
+/* Makes the topic, or (`only_try`) asks whether it could be made. 0; 1: it is there already; -1: err says why not. */
 static int create(rd_kafka_t *rk, const struct kafka_settings *s, const char *name, bool compact,
                   bool only_try, struct error *err)
 {
@@ -66,7 +66,8 @@ static int create(rd_kafka_t *rk, const struct kafka_settings *s, const char *na
         const rd_kafka_topic_result_t **results =
             rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
         rd_kafka_resp_err_t code = rd_kafka_topic_result_error(results[0]);
-        if (code && code != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) {
+        result = code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS;
+        if (code && !result) {
             const char *words = rd_kafka_topic_result_error_string(results[0]);
             error_set(&reason, "%s", words ? words : rd_kafka_err2str(code));
         }
@@ -90,8 +91,8 @@ rd_kafka_resp_err_t kafka_topic_look(rd_kafka_t *rk, rd_kafka_topic_t *topic, in
     }
     const rd_kafka_metadata_topic_t *found = &metadata->topics[0];
     code = metadata->topic_cnt == 1 ? found->err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
-    *partitions = found->partition_cnt;
-    for (int i = 0; !code && i < found->partition_cnt; i++) {
+    *partitions = metadata->topic_cnt == 1 ? found->partition_cnt : 0;
+    for (int i = 0; !code && i < *partitions; i++) {
         code = found->partitions[i].err;
     }
     rd_kafka_metadata_destroy(metadata);
@@ -193,11 +194,13 @@ static int make(rd_kafka_t *rk, const struct kafka_settings *s, const char *name
                 struct kafka_topic_facts *facts, struct error *err)
 {
     struct error why = {0};
-    if (create(rk, s, name, compact, false, &why) < 0) {
+    int result = create(rk, s, name, compact, false, &why);
+    if (result < 0) {
         return error_set(err, "topic %s is not there and cannot be made: %.300s; make it, or grant Create",
                          name, why.text);
     }
     facts->created = true;
+    facts->ours = result == 0;
     return 0;
 }
 

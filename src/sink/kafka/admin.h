@@ -16,7 +16,8 @@
 
 /* What a topic was found to be. */
 struct kafka_topic_facts {
-    bool created; /* just now, by us */
+    bool created; /* just now; by us, if `ours`, or by somebody else at the same time */
+    bool ours;
     int partitions;
     size_t message_max;         /* its max.message.bytes; 0: we may not ask */
     int64_t older_ms, newer_ms; /* how far from now its messages' times may be; INT64_MAX: not known */

@@ -1,5 +1,5 @@
 /* The partitions that a transaction reached and whose outcome is not known: where something of it may be left
- * when it fails. It is the loop's or the worker's, with the producer. */
+ * when it fails. That of the session (session.h) is the worker's while that makes a producer, and else the loop's. */
 #ifndef SIDETAIL_SINK_KAFKA_DOUBT_H
 #define SIDETAIL_SINK_KAFKA_DOUBT_H
 
@@ -35,18 +35,21 @@ struct kafka_doubt_calls {
     const struct error *undelivered; /* why a message was not delivered; "": all were, so far */
     const bool *purged;         /* the producer dropped some itself, since the transaction had failed … */
     const struct error *reason; /* … for that; "": it did not say why */
+    const int64_t
+        *ahead_ms;  /* how far our clock is ahead of the brokers' (broker_clock.h), as far as is known */
+    bool all_there; /* a topic that is gone is a fault; else nothing is left in it */
 };
 
 /* Purges what a producer that is given up has not delivered: `hear` is told of the partitions, and notes
  * them. */
 void kafka_doubt_hear_out(rd_kafka_t *rk, const struct kafka_doubt_calls *calls);
 
-/* Ends what a transaction before may have left open, by one that reaches the same partitions, and the
- * identity's own, and is aborted: the one that has just begun. The producer has registered, so a transaction that the brokers know of is
- * ended already. But a coordinator of Kafka 4.3 takes a partition that has no leader for deleted
- * (KAFKA-20734), and leaves what lies in it without a marker: the next marker of the same producer would
- * commit it. Blocks. 0; -1: err says why not. */
-int kafka_doubt_end(const struct kafka_doubt *d, rd_kafka_t *rk, const struct kafka_settings *s,
+/* Ends what a transaction before may have left open in those partitions, and in the identity's own: the transaction that
+ * has just begun reaches them, and is aborted. The producer has registered, so a transaction that the brokers know of is
+ * ended already. But a coordinator of Kafka 4.3 takes a partition that has no leader for deleted (KAFKA-20734), and
+ * leaves what lies in it without a marker: the next marker of the same producer would commit it. Blocks. 0; -1: err says
+ * why not. */
+int kafka_doubt_end(struct kafka_doubt *d, rd_kafka_t *rk, const struct kafka_settings *s,
                     int32_t positions_partition, const struct kafka_doubt_calls *calls, struct worker *worker,
                     struct error *err);
 

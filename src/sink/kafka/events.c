@@ -25,7 +25,9 @@ static bool on_delivery(struct kafka_events *e, rd_kafka_event_t *event)
             kafka_doubt_note(e->calls.doubt, m);
         }
         if (m->err) {
-            kafka_refused(out, m);
+            if (m->_private) { /* not a message of proof.h's */
+                kafka_refused(out, m);
+            }
             if (m->err != RD_KAFKA_RESP_ERR__PURGE_QUEUE) { /* that follows from another's failure */
                 error_set(&e->reason, "topic %s: %s", rd_kafka_topic_name(m->rkt),
                           kafka_delivery_words(m->err));

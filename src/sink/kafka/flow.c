@@ -133,6 +133,7 @@ static void prove(struct kafka_flow *f)
     f->state = KAFKA_PROVING;
     f->proof.rk = p->out.rk;
     f->proof.positions_partition = p->session.partition;
+    f->proof.ahead_ms = p->out.ahead_ms;
     kafka_proof_gather(&f->proof, p->out.routes);
     worker_post(f->worker, &f->proof.job);
 }
@@ -311,6 +312,7 @@ static void proof_done(struct job *job)
         return;
     }
     if (!f->broken) {
+        metrics.sink_errors++;
         kafka_backoff_failed(&f->backoff);
         kafka_trouble_say(&f->trouble, reason(f, &proof->err));
     }

@@ -31,7 +31,9 @@ void kafka_proof_run(struct job *job)
                                             .arg = proof->rk,
                                             .undelivered = &none,
                                             .purged = &not_purged,
-                                            .reason = &none};
+                                            .reason = &none,
+                                            .ahead_ms = &proof->ahead_ms,
+                                            .all_there = true};
     proof->given = kafka_doubt_end(&proof->places, proof->rk, proof->settings, proof->positions_partition,
                                    &calls, proof->worker, &proof->err) == 0 &&
                    kafka_begin(proof->rk, &proof->err) == 0;

@@ -23,6 +23,7 @@ struct kafka_proof {
     const struct kafka_settings *settings;
     rd_kafka_t *rk;
     int32_t positions_partition;
+    int64_t ahead_ms;          /* as in struct kafka_out */
     struct kafka_doubt places; /* the job's own */
     /* out */
     bool given; /* and the next transaction is begun. It does not count where the loop heard of a failure */

@@ -15,9 +15,17 @@
  * be replaced. */
 #define STALE_MAX 256
 
+/* Names of proven topics that were let go are kept, up to so many. */
+#define PROVEN_MAX 4096
+
 /* Bytes around a record that Kafka adds: of the batch's header (61), of the record (up to 36), and room for
  * the varints. */
 #define FRAMING 256
+
+struct proven_name {
+    UT_hash_handle hh;
+    char name[];
+};
 
 struct kafka_routes {
     const struct kafka_settings *settings;
@@ -25,6 +33,7 @@ struct kafka_routes {
     struct kafka_route *by_tags;            /* a hash too */
     TAILQ_HEAD(by_use, kafka_route) by_use; /* the same; the one used last comes last */
     uint64_t acked;                         /* seq of the last batch that was acknowledged */
+    struct proven_name *proven;             /* the oldest first */
     unsigned stale;                         /* topics let go that the producer still knows */
     unsigned in_use;                        /* topics that routes lead to, but for the overflow topic */
     struct kafka_topic *overflow;           /* NULL: it was not needed */
@@ -62,8 +71,41 @@ void kafka_routes_detach(struct kafka_routes *routes)
     routes->stale = 0;
 }
 
+static void forget_proven(struct kafka_routes *routes, struct proven_name *proven)
+{
+    HASH_DEL(routes->proven, proven);
+    free(proven);
+}
+
+/* Should lines go there again, a second proof would be wrong: it would end what this process has committed, where a broker
+ * did not write that down (doubt.h). One whose name is forgotten is proven again all the same. */
+static void remember_proven(struct kafka_routes *routes, const char *name)
+{
+    struct proven_name *proven = malloc(sizeof(*proven) + strlen(name) + 1);
+    if (proven) {
+        strcpy(proven->name, name);
+        HASH_ADD_STR(routes->proven, name, proven);
+    }
+    if (HASH_COUNT(routes->proven) > PROVEN_MAX) {
+        forget_proven(routes, routes->proven);
+    }
+}
+
+static bool recall_proven(struct kafka_routes *routes, const char *name)
+{
+    struct proven_name *proven;
+    HASH_FIND_STR(routes->proven, name, proven);
+    if (proven) {
+        forget_proven(routes, proven);
+    }
+    return proven != NULL;
+}
+
 static void free_topic(struct kafka_routes *routes, struct kafka_topic *topic)
 {
+    if (topic->proven) {
+        remember_proven(routes, topic->name);
+    }
     if (routes->topics) { /* always, for it is in there; but clang-tidy does not see that */
         HASH_DEL(routes->topics, topic);
     }
@@ -99,6 +141,7 @@ static struct kafka_topic *find_topic(struct kafka_routes *routes, const char *n
         snprintf(topic->name, sizeof(topic->name), "%s", name);
         topic->limit = routes->settings->message_max;
         topic->older_ms = topic->newer_ms = INT64_MAX;
+        topic->proven = recall_proven(routes, name);
         HASH_ADD_STR(routes->topics, name, topic);
     }
     return topic;
@@ -171,6 +214,9 @@ void kafka_routes_free(struct kafka_routes *routes)
     HASH_ITER(hh, routes->topics, topic, next)
     {
         free_topic(routes, topic);
+    }
+    while (routes->proven) {
+        forget_proven(routes, routes->proven);
     }
     free(routes);
 }

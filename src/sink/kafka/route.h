@@ -22,7 +22,7 @@ struct kafka_topic {
     rd_kafka_topic_t *handle;   /* NULL until ready; owned */
     bool ready;                 /* this producer knows that it is there */
     int partitions;             /* that it had when it was made ready */
-    bool proven, in_proof;      /* see proof.h */
+    bool proven, in_proof;      /* see proof.h; the first outlives the topic's being let go */
     size_t limit;               /* bytes of a record with all that belongs to it */
     int64_t older_ms, newer_ms; /* how far from now a message's time may be; INT64_MAX: any distance */
     bool time_said;             /* it was logged that a line's time is too far */

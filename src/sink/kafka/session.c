@@ -125,7 +125,8 @@ static struct kafka_doubt_calls doubt_calls(struct kafka_session *ses)
                                       .arg = ses,
                                       .undelivered = &ses->undelivered,
                                       .purged = &ses->purged,
-                                      .reason = &ses->reason};
+                                      .reason = &ses->reason,
+                                      .ahead_ms = &ses->ahead_ms};
 }
 
 /* This comes before the head, whose commit would commit what is left in the partition of the positions. */

@@ -11,7 +11,7 @@ static void run(struct job *job)
 static void say_ready(struct kafka_topic_job *t, struct kafka_topic *topic)
 {
     bool awaited = kafka_trouble_topic_over(t->trouble);
-    if (t->facts.created) {
+    if (t->facts.ours) {
         log_info("made a topic", KV("topic", topic->name), KN("partitions", t->facts.partitions));
     } else if (awaited) {
         log_info("the topic is there now", KV("topic", topic->name));
@@ -55,7 +55,7 @@ static enum kafka_topic_outcome conclude(struct kafka_topic_job *t, struct kafka
     topic->handle = t->handle;
     topic->ready = true;
     topic->partitions = t->facts.partitions;
-    topic->proven = topic->proven || t->facts.created || t->settings->delivery == KAFKA_AT_LEAST_ONCE;
+    topic->proven = topic->proven || t->facts.ours || t->settings->delivery == KAFKA_AT_LEAST_ONCE;
     say_ready(t, topic);
     return take_facts(t, topic);
 }
