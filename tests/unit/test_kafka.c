@@ -12,8 +12,8 @@
 #include "sink/kafka/marks.h"
 #include "sink/kafka/positions.h"
 #include "sink/kafka/produce.h"
+#include "kafka/topic_name.h"
 #include "sink/kafka/settings.h"
-#include "sink/kafka/topic_name.h"
 
 static struct tags who = {
     .refs = 1, .service = "web", .host = "node-1", .container = "shop_web_1", .id = "909cac8e1261"};

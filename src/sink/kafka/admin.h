@@ -8,9 +8,9 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "kafka/topic_name.h"
 
 #include "settings.h"
-#include "topic_name.h"
 
 #define KAFKA_POSITIONS_PARTITIONS 8 /* of a positions topic that sidetail makes */
 

@@ -8,12 +8,13 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "kafka/advice.h"
+#include "kafka/topic_name.h"
 #include "record/tags.h"
 #include "sink/kafka.h"
 
 #include "admin.h"
 #include "settings.h"
-#include "topic_name.h"
 
 #define CONNECT_MS 10000
 #define TRY_MS     1000
@@ -87,40 +88,6 @@ static rd_kafka_resp_err_t await_delivery(rd_kafka_t *rk, int timeout_ms, struct
 
 /* -- brokers and login ------------------------------------------------------------------------- */
 
-/* librdkafka before this one doubles a nonce in SCRAM, which Kafka from 4.0 on refuses (its pull request
- * 4895). */
-#define SCRAM_MENDED 0x020601ff
-
-static const char *login_advice(const struct kafka_settings *s)
-{
-    char mechanism[32] = "";
-    size_t size = sizeof(mechanism);
-    rd_kafka_conf_get(s->producer, "sasl.mechanisms", mechanism, &size);
-    if (!strncmp(mechanism, "SCRAM", 5) && rd_kafka_version() < SCRAM_MENDED) {
-        return "check the user and the password; or are the brokers Kafka 4.0 or newer? librdkafka before "
-               "2.6.1, "
-               "as here, cannot log in to them by SCRAM: take PLAIN over TLS, or a client's certificate";
-    }
-    return "check kafka.sasl_mechanism, the user and the password";
-}
-
-static const char *advice(const struct kafka_settings *s, const char *said)
-{
-    if (strstr(said, "SCRAM") || strstr(said, "nvalid credentials") || strstr(said, "uthentication failed")) {
-        return login_advice(s);
-    }
-    if (strstr(said, "certificate") || strstr(said, "SSL handshake")) {
-        return "check kafka.tls_ca, and that the name in kafka.brokers is one in the broker's certificate";
-    }
-    if (strstr(said, "Failed to resolve")) {
-        return "check the names in kafka.brokers";
-    }
-    if (strstr(said, "ApiVersion")) {
-        return "the listener seems to want TLS or a login (kafka.tls, kafka.sasl_mechanism), or none";
-    }
-    return "check kafka.brokers, and that the brokers are up and can be reached from here";
-}
-
 /* Asks until there is an answer, or no hope of one. */
 static rd_kafka_resp_err_t ask_brokers(struct check *c, const rd_kafka_metadata_t **metadata)
 {
@@ -141,7 +108,8 @@ static int check_brokers(struct check *c)
     rd_kafka_resp_err_t code = ask_brokers(c, &metadata);
     if (code) {
         const char *said = *c->broker.text ? c->broker.text : rd_kafka_err2str(code);
-        say(c, "FAIL", "brokers: %s: %s; %s", c->settings->brokers, said, advice(c->settings, said));
+        say(c, "FAIL", "brokers: %s: %s; %s", c->settings->brokers, said,
+            kafka_advice(c->settings->producer, said));
         return -1;
     }
     say(c, "ok", "brokers: %s answer, %d of them in the cluster", c->settings->brokers, metadata->broker_cnt);
@@ -233,13 +201,8 @@ static void check_topic(struct check *c, const char *what, const char *name, boo
 static void check_template(struct check *c, const char *template)
 {
     static struct tags sample = {.refs = 1, .service = "sidetail-check", .host = "sidetail-check"};
-    char glob[KAFKA_TOPIC_MAX * 2 + 1], name[KAFKA_TOPIC_MAX + 1];
-    size_t len = 0;
-    for (const char *p = template; *p && len < sizeof(glob) - 1; p++) {
-        glob[len++] = *p == '{' ? '*' : *p;
-        p += *p == '{' ? strcspn(p, "}") : 0;
-    }
-    glob[len] = '\0';
+    char glob[KAFKA_GLOB_MAX], name[KAFKA_TOPIC_MAX + 1];
+    kafka_topic_glob(template, NULL, glob);
     const rd_kafka_metadata_t *metadata;
     if (rd_kafka_metadata(c->rk, 1, NULL, &metadata, ASK_MS) == RD_KAFKA_RESP_ERR_NO_ERROR) {
         for (int i = 0; i < metadata->topic_cnt; i++) {

@@ -8,11 +8,11 @@
 #include <sys/queue.h>
 #include <uthash.h>
 
+#include "kafka/topic_name.h"
 #include "record/batch.h"
 #include "record/tags.h"
 
 #include "settings.h"
-#include "topic_name.h"
 
 struct kafka_topic {
     UT_hash_handle hh;

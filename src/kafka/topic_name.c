@@ -1,4 +1,4 @@
-#include "topic_name.h"
+#include "kafka/topic_name.h"
 
 #include <ctype.h>
 #include <stdbool.h>
@@ -67,4 +67,23 @@ void kafka_topic_name(const char *template, const struct tags *tags, enum stream
     if (!strcmp(out, ".") || !strcmp(out, "..")) {
         out[0] = '-'; /* Kafka takes all names of its characters but these two */
     }
+}
+
+void kafka_topic_glob(const char *template, const char *service, char out[KAFKA_GLOB_MAX])
+{
+    static const char part[] = "{service}";
+    size_t len = 0;
+    while (*template && len < KAFKA_GLOB_MAX - 1) {
+        if (*template != '{') {
+            out[len++] = *template ++;
+            continue;
+        }
+        const char *fill = service && strncmp(template, part, sizeof(part) - 1) == 0 ? service : "*";
+        for (; *fill && len < KAFKA_GLOB_MAX - 1; fill++) {
+            out[len++] = is_legal(*fill) || strchr("*?[]!^", *fill) ? *fill : '-';
+        }
+        template += strcspn(template, "}");
+        template += *template == '}';
+    }
+    out[len] = '\0';
 }

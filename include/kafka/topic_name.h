@@ -1,6 +1,6 @@
-/* The name of the topic that a record goes to. Pure. */
-#ifndef SIDETAIL_SINK_KAFKA_TOPIC_NAME_H
-#define SIDETAIL_SINK_KAFKA_TOPIC_NAME_H
+/* The names of topics that records go to. Pure. */
+#ifndef SIDETAIL_KAFKA_TOPIC_NAME_H
+#define SIDETAIL_KAFKA_TOPIC_NAME_H
 
 #include "record/tags.h"
 
@@ -11,5 +11,11 @@
  * is cut, and ends in a hash of the whole. */
 void kafka_topic_name(const char *template, const struct tags *tags, enum stream stream,
                       char out[KAFKA_TOPIC_MAX + 1]);
+
+#define KAFKA_GLOB_MAX 1024 /* bytes of a glob; what is longer is cut */
+
+/* The glob (fnmatch) of the names that the template makes; of those that it makes of services that fit the glob
+ * `service`, where that is not NULL. */
+void kafka_topic_glob(const char *template, const char *service, char out[KAFKA_GLOB_MAX]);
 
 #endif
