@@ -3,6 +3,7 @@
 #include <strings.h>
 
 #include "base/json_check.h"
+#include "base/json_walk.h"
 
 /* Names of members by rank: an earlier one wins. */
 static const char *const level_names[] = {"level",    "severity",  "lvl", "levelname",
@@ -19,53 +20,6 @@ static int rank_of(struct slice key, const char *const *names)
         }
     }
     return -1;
-}
-
-static const char *skip_space(const char *p)
-{
-    while (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r') {
-        p++;
-    }
-    return p;
-}
-
-/* The four below walk a text that was checked: every string and bracket is closed. */
-
-/* p is at the first quote; returns the place behind the last. */
-static const char *skip_string(const char *p)
-{
-    for (p++; *p != '"'; p++) {
-        p += *p == '\\';
-    }
-    return p + 1;
-}
-
-static const char *skip_nested(const char *p)
-{
-    int depth = 0;
-    do {
-        if (*p == '"') {
-            p = skip_string(p);
-            continue;
-        }
-        depth += (*p == '{' || *p == '[') - (*p == '}' || *p == ']');
-        p++;
-    } while (depth > 0);
-    return p;
-}
-
-static const char *skip_value(const char *p)
-{
-    if (*p == '"') {
-        return skip_string(p);
-    }
-    if (*p == '{' || *p == '[') {
-        return skip_nested(p);
-    }
-    while (*p != ',' && *p != '}' && *p != ' ' && *p != '\t' && *p != '\n' && *p != '\r') {
-        p++;
-    }
-    return p;
 }
 
 bool payload_is_string(struct slice value)
@@ -98,15 +52,15 @@ static void choose(struct chosen *c, int index, int rank)
 /* Fills in the fields of a checked object; the index of each one of them. False: too many. */
 static bool walk(const char *p, struct payload *out, struct chosen *level, struct chosen *message)
 {
-    for (p = skip_space(skip_space(p) + 1); *p != '}'; p = skip_space(p)) {
+    for (p = json_skip_space(json_skip_space(p) + 1); *p != '}'; p = json_skip_space(p)) {
         if (*p == ',') {
             p++;
             continue;
         }
-        const char *end = skip_string(p);
+        const char *end = json_skip_string(p);
         struct slice key = {p + 1, (size_t)(end - p) - 2};
-        p = skip_space(skip_space(end) + 1);
-        end = skip_value(p);
+        p = json_skip_space(json_skip_space(end) + 1);
+        end = json_skip_value(p);
         struct slice value = {p, (size_t)(end - p)};
         p = end;
         if (rank_of(key, time_names) >= 0) {
