@@ -27,7 +27,8 @@ struct tail_options {
     int stream;                      /* --stream: enum stream, -1: both */
     enum pretty_times times;         /* -t */
     enum color color;                /* --color, --no-color */
-    bool json, raw_json, no_follow, all, files, help;
+    bool lines_given;                /* -n was */
+    bool json, raw_json, no_follow, all, files, kafka, help;
     const char *config; /* -c; NULL: none */
 };
 

@@ -264,6 +264,17 @@ struct tags *tags_new(const struct identity *who, const struct config *cfg)
     return tags;
 }
 
+struct tags *tags_known(const struct tags *of)
+{
+    struct tags *tags = copy_of(*of, tags_choice_none);
+    if (!tags) {
+        return NULL;
+    }
+    tags->refs = 1;
+    json_incref(tags->labels);
+    return tags;
+}
+
 struct tags *tags_ref(struct tags *tags)
 {
     tags->refs++;

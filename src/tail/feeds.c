@@ -9,18 +9,18 @@
 #include "merge.h"
 #include "printer.h"
 #include "say.h"
+#include "writer.h"
 
 struct tail_feed {
     struct tail_feeds *all;
     LIST_ENTRY(tail_feed) link;
-    struct tags *tags;
+    struct tail_writer *writer; /* NULL: each line has its own */
     struct lane *lane;
     struct last_lines *last;       /* NULL: what is put goes on to the lane */
     struct buf join[STREAM_COUNT]; /* a line whose rest has not come yet */
     int64_t join_ns[STREAM_COUNT]; /* its time */
-    struct tail_filter_state filter[STREAM_COUNT];
-    bool waiting; /* the source was told to wait */
-    bool closed;  /* by the source: freed once its lane is empty */
+    bool waiting;                  /* the source was told to wait */
+    bool closed;                   /* by the source: freed once its lane is empty */
     void (*resume)(void *arg);
     void *arg;
 };
@@ -33,14 +33,20 @@ struct tail_feeds {
     LIST_HEAD(feed_list, tail_feed) list;
     size_t count; /* opened so far */
     int64_t line_max, until_ns;
+    bool asks_engine; /* for the last lines, where it can be asked */
     bool finishing;
 };
 
 /* -- printing ---------------------------------------------------------------------------------- */
 
+static struct tail_writer *writer_of(struct tail_feed *feed, const struct tail_line *line)
+{
+    return line->writer ? line->writer : feed->writer;
+}
+
 static void print(struct tail_feed *feed, const struct tail_line *line)
 {
-    if (printer_line(feed->all->printer, feed->tags, line) < 0) {
+    if (printer_line(feed->all->printer, writer_of(feed, line)->tags, line) < 0) {
         tail_out_of_memory();
     }
 }
@@ -50,7 +56,7 @@ static void feed_free(struct tail_feed *feed)
     LIST_REMOVE(feed, link);
     lane_close(feed->lane);
     last_lines_free(feed->last);
-    tags_unref(feed->tags);
+    tail_writer_unref(feed->writer);
     for (int s = 0; s < STREAM_COUNT; s++) {
         buf_free(&feed->join[s]);
     }
@@ -64,6 +70,7 @@ static void print_merged(struct tail_feeds *fs)
     struct tail_feed *feed;
     while (!printer_full(fs->printer) && (feed = merge_next(fs->merge, &line))) {
         print(feed, &line);
+        tail_writer_unref(line.writer);
         if (feed->waiting && lane_low(feed->lane)) {
             feed->waiting = false;
             feed->resume(feed->arg);
@@ -103,6 +110,7 @@ struct tail_feeds *tail_feeds_new(struct event_base *base, const struct tail_opt
     fs->calls = *calls;
     fs->line_max = cfg->line_max;
     fs->until_ns = o->until_ns;
+    fs->asks_engine = !o->kafka;
     struct screen_calls screen = {.room = on_room, .drained = on_room, .closed = on_closed, .arg = fs};
     fs->printer = printer_new(base, o, cfg, &screen, err);
     if (!fs->printer) {
@@ -136,10 +144,25 @@ void tail_feeds_begin(struct tail_feeds *fs)
     print_merged(fs);
 }
 
+void tail_feeds_until(struct tail_feeds *fs, int64_t time_ns)
+{
+    merge_until(fs->merge, time_ns);
+    print_merged(fs);
+}
+
 void tail_feeds_finish(struct tail_feeds *fs)
 {
+    merge_until(fs->merge, INT64_MAX);
     fs->finishing = true;
     print_merged(fs);
+}
+
+struct tail_writer *tail_feeds_writer(struct tail_feeds *fs, struct tags *tags)
+{
+    if (printer_expect(fs->printer, tags) < 0) {
+        tail_out_of_memory();
+    }
+    return tail_writer_new(tags);
 }
 
 /* -- one of them ------------------------------------------------------------------------------- */
@@ -148,11 +171,11 @@ struct tail_feed *tail_feed_open(struct tail_feeds *fs, struct tags *tags, void 
                                  void *arg)
 {
     struct tail_feed *feed = calloc(1, sizeof(*feed));
-    if (!feed || !(feed->lane = lane_open(fs->merge, feed)) || printer_expect(fs->printer, tags) < 0) {
+    if (!feed || !(feed->lane = lane_open(fs->merge, feed))) {
         tail_out_of_memory();
     }
     feed->all = fs;
-    feed->tags = tags_ref(tags);
+    feed->writer = tags ? tail_feeds_writer(fs, tags) : NULL;
     feed->resume = resume;
     feed->arg = arg;
     LIST_INSERT_HEAD(&fs->list, feed, link);
@@ -162,15 +185,13 @@ struct tail_feed *tail_feed_open(struct tail_feeds *fs, struct tags *tags, void 
 
 void tail_feed_retag(struct tail_feed *feed, struct tags *tags)
 {
-    tags_ref(tags);
-    tags_unref(feed->tags);
-    feed->tags = tags;
+    tail_writer_retag(feed->writer, tags);
 }
 
 static void hand_on(struct tail_feed *feed, const struct tail_line *line)
 {
     struct tail_feeds *fs = feed->all;
-    if (lane_passes(feed->lane) && !printer_full(fs->printer)) {
+    if (lane_passes(feed->lane, line->time_ns) && !printer_full(fs->printer)) {
         print(feed, line);
         return;
     }
@@ -183,8 +204,9 @@ static void hand_on(struct tail_feed *feed, const struct tail_line *line)
 /* Is it shown at all? Notices always are. */
 static bool passes_filter(struct tail_feed *feed, const struct tail_line *line)
 {
-    struct tail_filter_state *state = &feed->filter[line->stream];
-    return line->kind != TAIL_LINE || tail_filter_line(feed->all->filter, state, line->stream, line->text);
+    return line->kind != TAIL_LINE ||
+           tail_filter_line(feed->all->filter, &writer_of(feed, line)->filter[line->stream], line->stream,
+                            line->text);
 }
 
 static void keep(struct tail_feed *feed, const struct tail_line *line)
@@ -249,6 +271,16 @@ bool tail_feed_put(struct tail_feed *feed, enum stream stream, int64_t time_ns, 
     return true;
 }
 
+bool tail_feed_put_line(struct tail_feed *feed, const struct tail_line *line)
+{
+    if (lane_full(feed->lane)) {
+        feed->waiting = true;
+        return false;
+    }
+    take(feed, line);
+    return true;
+}
+
 void tail_feed_end_parts(struct tail_feed *feed)
 {
     for (int s = 0; s < STREAM_COUNT; s++) {
@@ -288,15 +320,43 @@ bool tail_feed_has_room(const struct tail_feed *feed)
     return last_lines_has_room(feed->last);
 }
 
-static void tell_cut_short(struct tail_feed *feed, int64_t count, int64_t time_ns)
+static void tell_cut_short(struct tail_feed *feed, int64_t count, const struct tail_line *before)
 {
+    bool engine = feed->all->asks_engine;
     char text[200];
     snprintf(text, sizeof(text),
              "only its last %" PRId64
-             " lines are shown: more would take too much memory, as this Engine cannot be asked for "
-             "them alone; ask for fewer with -n, or add --files",
-             count);
-    hand_on(feed, &(struct tail_line){.time_ns = time_ns, .text = slice_str(text), .kind = TAIL_NOTICE_BAD});
+             " lines are shown: more would take too much memory%s; ask for fewer with -n%s",
+             count, engine ? ", as this Engine cannot be asked for them alone" : "",
+             engine ? ", or add --files" : "");
+    hand_on(feed, &(struct tail_line){.time_ns = before->time_ns,
+                                      .text = slice_str(text),
+                                      .kind = TAIL_NOTICE_BAD,
+                                      .writer = before->writer});
+}
+
+void tail_feeds_keep_last(struct tail_feed *const *feeds, size_t count, int64_t lines)
+{
+    int64_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        kept += last_lines_count(feeds[i]->last);
+    }
+    while (kept > lines) {
+        struct last_lines *first = NULL;
+        int64_t first_ns = 0, ns;
+        for (size_t i = 0; i < count; i++) {
+            if (last_lines_oldest(feeds[i]->last, &ns) && (!first || ns < first_ns)) {
+                first = feeds[i]->last;
+                first_ns = ns;
+            }
+        }
+        if (!first) {
+            return;
+        }
+        kept -= last_lines_count(first);
+        last_lines_drop(first);
+        kept += last_lines_count(first);
+    }
 }
 
 /* Hands on the lines that were kept. The lane takes all of them: a notice must not come before. */
@@ -309,13 +369,14 @@ static void release_last(struct tail_feed *feed)
     feed->last = NULL;
     while (last_lines_take(last, &line)) {
         if (tell) {
-            tell_cut_short(feed, count, line.time_ns);
+            tell_cut_short(feed, count, &line);
             tell = false;
         }
         bool is_late = feed->all->until_ns && line.time_ns > feed->all->until_ns && line.kind == TAIL_LINE;
         if (!is_late && passes_filter(feed, &line)) {
             hand_on(feed, &line);
         }
+        tail_writer_unref(line.writer);
     }
     last_lines_free(last);
 }

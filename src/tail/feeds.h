@@ -38,6 +38,8 @@ struct tail_feeds *tail_feeds_new(struct event_base *base, const struct tail_opt
 void tail_feeds_free(struct tail_feeds *fs);
 /* How many were opened so far. */
 size_t tail_feeds_count(const struct tail_feeds *fs);
+/* No line that is newer is printed: an earlier one may still come. INT64_MAX, as at first: all are. */
+void tail_feeds_until(struct tail_feeds *fs, int64_t time_ns);
 /* All feeds that there are at the beginning are open: lines may be printed. */
 void tail_feeds_begin(struct tail_feeds *fs);
 /* Nothing more will be put: `written` is called when all is. */
@@ -45,10 +47,12 @@ void tail_feeds_finish(struct tail_feeds *fs);
 
 /* -- for the sources --------------------------------------------------------------------------- */
 
-/* Past (merge.h) at first. Takes a reference of the tags. `resume` is called when there is room again after
+/* Past (merge.h) at first. Takes a reference of the tags; NULL: each line that is put has a writer. `resume` is called when there is room again after
  * tail_feed_put said no; it must not put at once. */
 struct tail_feed *tail_feed_open(struct tail_feeds *fs, struct tags *tags, void (*resume)(void *arg),
                                  void *arg);
+/* A writer with one reference, for whose name there will be room. Takes a reference of the tags. */
+struct tail_writer *tail_feeds_writer(struct tail_feeds *fs, struct tags *tags);
 void tail_feed_retag(struct tail_feed *feed, struct tags *tags);
 /* Of what is put of before now, only the last `lines` lines, at least 1, are to be shown, up to --until. They are kept until
  * tail_feed_present, and chosen among by the filter then. Where they take too many bytes there are fewer, which is told before
@@ -59,11 +63,15 @@ void tail_feed_keep_last(struct tail_feed *feed, int64_t lines);
 int64_t tail_feed_kept(const struct tail_feed *feed);
 /* And would earlier ones be kept too? */
 bool tail_feed_has_room(const struct tail_feed *feed);
+/* Of what these feeds keep, only the last `lines` lines of all together are kept. */
+void tail_feeds_keep_last(struct tail_feed *const *feeds, size_t count, int64_t lines);
 /* All that it had to put of before now is put. */
 void tail_feed_present(struct tail_feed *feed);
 /* Puts an entry: a line, or with `more` a piece of one. False: not now, `resume` will be called; the same
  * entry is then to be put again. */
 bool tail_feed_put(struct tail_feed *feed, enum stream stream, int64_t time_ns, struct slice text, bool more);
+/* The same with a whole line. */
+bool tail_feed_put_line(struct tail_feed *feed, const struct tail_line *line);
 /* Drops the pieces that were put of that stream's unfinished line. */
 void tail_feed_drop_part(struct tail_feed *feed, enum stream stream);
 /* No rest will come of the unfinished lines: they are put as they are. */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "line_queue.h"
+#include "writer.h"
 
 struct last_lines {
     struct line_queue queue;
@@ -35,6 +36,7 @@ static void drop(struct last_lines *l)
 {
     struct tail_line line = line_queue_first(&l->queue);
     line_queue_drop(&l->queue);
+    tail_writer_unref(line.writer);
     l->queued--;
     if (line.kind == TAIL_LINE) {
         l->dropped |= !l->torn[line.stream];
@@ -57,6 +59,21 @@ int last_lines_put(struct last_lines *l, const struct tail_line *line, size_t by
         drop(l);
     }
     return 0;
+}
+
+void last_lines_drop(struct last_lines *l)
+{
+    if (l->queued > 0) {
+        drop(l);
+    }
+}
+
+bool last_lines_oldest(const struct last_lines *l, int64_t *time_ns)
+{
+    if (l->queued > 0) {
+        *time_ns = line_queue_first(&l->queue).time_ns;
+    }
+    return l->queued > 0;
 }
 
 int64_t last_lines_count(const struct last_lines *l)
@@ -83,6 +100,7 @@ bool last_lines_take(struct last_lines *l, struct tail_line *out)
             return true;
         }
         l->torn[out->stream] = out->partial;
+        tail_writer_unref(out->writer);
     }
     return false;
 }

@@ -29,7 +29,12 @@ bool last_lines_has_room(const struct last_lines *l);
 /* Those are fewer than `most`, and there were more: they took too many bytes. */
 bool last_lines_cut_short(const struct last_lines *l);
 
-/* Takes the oldest. Its text is valid until the next call. False: there is none left. Nothing is put after this. */
+/* Drops the oldest line, or what is left of one, or notice. */
+void last_lines_drop(struct last_lines *l);
+/* The time of the oldest. False: there is none. */
+bool last_lines_oldest(const struct last_lines *l, int64_t *time_ns);
+
+/* Takes the oldest, with the reference of its writer. Its text is valid until the next call. False: there is none left. Nothing is put after this. */
 bool last_lines_take(struct last_lines *l, struct tail_line *out);
 
 #endif

@@ -7,6 +7,8 @@
 
 #include "record/record.h"
 
+struct tail_writer;
+
 enum tail_line_kind { TAIL_LINE, TAIL_NOTICE, TAIL_NOTICE_GOOD, TAIL_NOTICE_BAD };
 
 struct tail_line {
@@ -14,7 +16,11 @@ struct tail_line {
     struct slice text; /* borrowed */
     enum stream stream;
     enum tail_line_kind kind;
-    bool partial; /* cut here */
+    bool partial;  /* cut here */
+    uint8_t level; /* enum severity, where it came with one; 0: not */
+    /* Of a feed of several writers; else NULL: the feed's own. Who takes a line off a queue has the reference that the
+     * queue held. */
+    struct tail_writer *writer;
 };
 
 #endif

@@ -1,15 +1,23 @@
 #include "line_queue.h"
 
+#include "writer.h"
+
 /* Stands before each line. */
 struct head {
     int64_t time_ns;
     uint32_t len;
-    uint8_t stream, kind;
+    uint8_t stream, kind, level;
     bool partial;
+    struct tail_writer *writer;
 };
 
 void line_queue_free(struct line_queue *q)
 {
+    while (line_queue_bytes(q) > 0) {
+        struct tail_line line = line_queue_first(q);
+        line_queue_drop(q);
+        tail_writer_unref(line.writer);
+    }
     buf_free(&q->bytes);
     q->at = 0;
 }
@@ -29,11 +37,14 @@ int line_queue_put(struct line_queue *q, const struct tail_line *line)
                         .len = (uint32_t)line->text.len,
                         .stream = (uint8_t)line->stream,
                         .kind = (uint8_t)line->kind,
-                        .partial = line->partial};
+                        .level = line->level,
+                        .partial = line->partial,
+                        .writer = line->writer};
     compact(q);
     if (buf_reserve(&q->bytes, sizeof(head) + line->text.len) < 0) {
         return -1;
     }
+    tail_writer_ref(line->writer);
     buf_put(&q->bytes, (const char *)&head, sizeof(head));
     if (line->text.len > 0) {
         buf_put(&q->bytes, line->text.ptr, line->text.len);
@@ -55,7 +66,9 @@ struct tail_line line_queue_first(const struct line_queue *q)
                               .text = {p + sizeof(head), head.len},
                               .stream = (enum stream)head.stream,
                               .kind = (enum tail_line_kind)head.kind,
-                              .partial = head.partial};
+                              .level = head.level,
+                              .partial = head.partial,
+                              .writer = head.writer};
 }
 
 void line_queue_drop(struct line_queue *q)

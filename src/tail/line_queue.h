@@ -13,12 +13,13 @@ struct line_queue {
 
 void line_queue_free(struct line_queue *q); /* it is empty and valid again */
 
-/* Appends a copy. 0, or -1: memory, and nothing was appended. */
+/* Appends a copy, with a reference of its writer. 0, or -1: memory, and nothing was appended. */
 int line_queue_put(struct line_queue *q, const struct tail_line *line);
 /* Bytes that its lines take; 0: it is empty. */
 size_t line_queue_bytes(const struct line_queue *q);
 /* The first line of one that is not empty. Its text is valid until the next put, also where it is dropped. */
 struct tail_line line_queue_first(const struct line_queue *q);
+/* The reference of its writer is the caller's now. */
 void line_queue_drop(struct line_queue *q);
 
 #endif

@@ -21,12 +21,17 @@ struct merge {
     size_t count, cap, queued;
     size_t waiting; /* lanes that are past and empty */
     uint64_t next_number;
+    int64_t until_ns; /* no line that is newer leaves */
     bool held;
 };
 
 struct merge *merge_new(void)
 {
-    return calloc(1, sizeof(struct merge));
+    struct merge *m = calloc(1, sizeof(*m));
+    if (m) {
+        m->until_ns = INT64_MAX;
+    }
+    return m;
 }
 
 void merge_free(struct merge *m)
@@ -45,6 +50,11 @@ void merge_free(struct merge *m)
 void merge_hold(struct merge *m, bool hold)
 {
     m->held = hold;
+}
+
+void merge_until(struct merge *m, int64_t time_ns)
+{
+    m->until_ns = time_ns;
 }
 
 /* -- the heap ---------------------------------------------------------------------------------- */
@@ -189,10 +199,10 @@ int lane_put(struct lane *lane, const struct tail_line *line)
     return 0;
 }
 
-bool lane_passes(const struct lane *lane)
+bool lane_passes(const struct lane *lane, int64_t time_ns)
 {
     const struct merge *m = lane->merge;
-    return !m->held && m->queued == 0 && m->waiting == lane->past;
+    return !m->held && time_ns <= m->until_ns && m->queued == 0 && m->waiting == lane->past;
 }
 
 /* The first line of the lane was taken: puts the lane where its next one belongs. */
@@ -209,7 +219,7 @@ static void advance(struct merge *m, struct lane *lane)
 
 void *merge_next(struct merge *m, struct tail_line *out)
 {
-    if (m->held || m->waiting > 0 || m->queued == 0) {
+    if (m->held || m->waiting > 0 || m->queued == 0 || m->heap[1]->time_ns > m->until_ns) {
         return NULL;
     }
     struct lane *lane = m->heap[1];

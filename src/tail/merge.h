@@ -19,6 +19,9 @@ void merge_free(struct merge *m); /* with its lanes; NULL is fine */
 /* Nothing leaves while held: not all lanes are known. */
 void merge_hold(struct merge *m, bool hold);
 
+/* No line leaves that is newer than that (INT64_MAX, as at first: all may): an earlier one may still come. */
+void merge_until(struct merge *m, int64_t time_ns);
+
 /* A lane, past at first. `owner` comes back with its lines. NULL: memory. */
 struct lane *lane_open(struct merge *m, void *owner);
 void lane_close(struct lane *lane);   /* what is queued is dropped */
@@ -31,10 +34,10 @@ bool merge_empty(const struct merge *m); /* no line is queued */
 /* Queues a copy at the end. Lines of a lane leave in the order in which they were put. 0, or -1: memory. */
 int lane_put(struct lane *lane, const struct tail_line *line);
 
-/* Would a line of this lane, put now, leave at once? Then it need not be put. */
-bool lane_passes(const struct lane *lane);
+/* Would a line of this lane and time, put now, leave at once? Then it need not be put. */
+bool lane_passes(const struct lane *lane, int64_t time_ns);
 
-/* Takes the next line; its text is valid until its lane is touched again. Returns the owner of its lane, or
+/* Takes the next line, with the reference of its writer; its text is valid until its lane is touched again. Returns the owner of its lane, or
  * NULL: none may leave now. */
 void *merge_next(struct merge *m, struct tail_line *out);
 

@@ -30,6 +30,7 @@ struct printer *printer_new(struct event_base *base, const struct tail_options *
     p->pretty.color = pretty_color((int)(chosen ? o->color : cfg->color), isatty(STDOUT_FILENO));
     p->pretty.raw_json = o->raw_json || !cfg->pretty_json;
     p->pretty.times = o->times;
+    p->pretty.hosts = o->kafka;
     p->screen = screen_new(base, calls, err);
     if (!p->screen) {
         printer_free(p);
@@ -85,7 +86,8 @@ static int put_pretty(struct printer *p, const struct tags *tags, const struct r
 int printer_line(struct printer *p, const struct tags *tags, const struct tail_line *line)
 {
     char time[CLOCK_TEXT_MAX];
-    struct record rec = {.text = line->text, .stream = line->stream, .partial = line->partial};
+    struct record rec = {
+        .text = line->text, .stream = line->stream, .partial = line->partial, .level = line->level};
     if (p->o->json || p->o->times != PRETTY_TIMES_NONE) {
         rec.time = slice_of(time, clock_format(line->time_ns, time));
     }

@@ -277,18 +277,18 @@ static void test_merge(void **state)
     check_next(m, &a_owner, "a10");
     check_next(m, &b_owner, "b20");
     check_next(m, NULL, NULL); /* b may still have something before 30 */
-    assert_false(lane_passes(b));
+    assert_false(lane_passes(b, 1));
     put(b, 25, "b25");
     check_next(m, &b_owner, "b25");
     lane_present(b);
     check_next(m, &a_owner, "a30");
-    assert_true(lane_passes(a)); /* only itself is waited for */
-    assert_false(lane_passes(b));
+    assert_true(lane_passes(a, 1)); /* only itself is waited for */
+    assert_false(lane_passes(b, 1));
     lane_present(a);
-    assert_true(lane_passes(b));
+    assert_true(lane_passes(b, 1));
     put(b, 50, "b50");
     put(a, 50, "a50");
-    assert_false(lane_passes(a));
+    assert_false(lane_passes(a, 1));
     check_next(m, &a_owner, "a50"); /* of equal times the lane opened first */
     lane_close(b);
     check_next(m, NULL, NULL);

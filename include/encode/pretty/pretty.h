@@ -19,6 +19,7 @@
 struct pretty {
     bool color;              /* escape sequences may be written: our own, and the colours of the text */
     bool raw_json;           /* JSON objects stand as they were written */
+    bool hosts;              /* a name has its host behind it: `web_1@node-1` */
     enum pretty_times times; /* stand first on a line */
     unsigned width;          /* columns of the widest name up to now */
     uint32_t colors[PRETTY_COLORS]; /* which service (a hash of its name) has each; 0: none */

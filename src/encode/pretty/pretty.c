@@ -108,12 +108,22 @@ static int add_style(const struct pretty *p, struct buf *out, const char *style)
     return p->color ? add_text(out, style) : 0;
 }
 
+/* Up to its first dot, where that leaves a name. */
+static int add_host(const char *host, struct buf *to)
+{
+    size_t len = strcspn(host, "."), digits = strspn(host, "0123456789");
+    bool ignored = false;
+    len = len == 0 || digits == len ? strlen(host) : len;
+    return buf_add(to, "@", 1) < 0 ? -1 : terminal_put(to, slice_of(host, len), false, &ignored);
+}
+
 /* The name as it is shown, and its columns, which widen the column of names. */
 static int add_name(struct pretty *p, const struct tags *tags, struct buf *to, unsigned *columns)
 {
     bool ignored = false;
     size_t before = to->len;
-    if (terminal_put(to, pretty_name(tags), false, &ignored) < 0) {
+    if (terminal_put(to, pretty_name(tags), false, &ignored) < 0 ||
+        (p->hosts && tags->host && add_host(tags->host, to) < 0)) {
         return -1;
     }
     *columns = terminal_columns(slice_of(to->data + before, to->len - before));
