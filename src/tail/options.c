@@ -44,13 +44,17 @@ const char tail_usage[] =
     "\n"
     "Where from:\n"
     "      --files            read the files even where an Engine answers\n"
-    "  -c, --config FILE      configuration (JSON): docker.host, json_file.path, include, exclude, …\n"
+    "      --kafka            read from Kafka what the collectors of all nodes ship, with each line's node;\n"
+    "                         topics, brokers and login are the configuration's. It begins with the last "
+    "100\n"
+    "                         lines of each topic where none of -n, -s, -u and -F says otherwise\n"
+    "  -c, --config FILE      configuration (JSON): docker.host, json_file.path, include, exclude, kafka, …\n"
     "  -h, --help             this text\n"
     "\n"
     "In the middle of a line, | stands for stdout, ! for stderr, * for what happened to the container. "
     "Ctrl-C ends it.\n";
 
-enum { OPT_COLOR = 256, OPT_NO_COLOR, OPT_FILES };
+enum { OPT_COLOR = 256, OPT_NO_COLOR, OPT_FILES, OPT_KAFKA };
 
 static const struct option long_options[] = {{"project", required_argument, NULL, 'p'},
                                              {"label", required_argument, NULL, 'l'},
@@ -71,6 +75,7 @@ static const struct option long_options[] = {{"project", required_argument, NULL
                                              {"color", required_argument, NULL, OPT_COLOR},
                                              {"no-color", no_argument, NULL, OPT_NO_COLOR},
                                              {"files", no_argument, NULL, OPT_FILES},
+                                             {"kafka", no_argument, NULL, OPT_KAFKA},
                                              {"config", required_argument, NULL, 'c'},
                                              {"help", no_argument, NULL, 'h'},
                                              {0}};
@@ -155,6 +160,7 @@ static void set_flag(struct tail_options *o, int option)
     o->json |= option == 'j';
     o->raw_json |= option == 'r';
     o->files |= option == OPT_FILES;
+    o->kafka |= option == OPT_KAFKA;
     o->help |= option == 'h';
     if (option == 'f' || option == 'F') {
         o->no_follow = option == 'F';
@@ -179,6 +185,7 @@ static int set_option(struct tail_options *o, int option, const char *text, stru
     case 'u':
         return tail_time(text, clock_now(), "--until", &o->until_ns, err);
     case 'n':
+        o->lines_given = true;
         return parse_lines(text, &o->lines, err);
     case 'L':
         return parse_level(text, &o->level, err);
@@ -201,6 +208,9 @@ static int check(const struct tail_options *o, struct error *err)
 {
     if (o->since_ns && o->until_ns && o->until_ns < o->since_ns) {
         return error_set(err, "--until lies before --since: nothing would be shown");
+    }
+    if (o->files && o->kafka) {
+        return error_set(err, "--files and --kafka are two places to read from: choose one");
     }
     return 0;
 }

@@ -16,6 +16,7 @@
 #include "source.h"
 #include "tail/api/api.h"
 #include "tail/files/files.h"
+#include "tail/kafka/kafka.h"
 
 struct tail {
     struct tail_env env;
@@ -73,6 +74,10 @@ static void on_listed(void *arg)
         return;
     }
     t->listed = true;
+    if (t->env.options->kafka) { /* who wrote lines is known by them alone */
+        tail_feeds_begin(t->env.feeds);
+        return;
+    }
     say_missing(t);
     if (tail_feeds_count(t->env.feeds) == 0 && !t->env.follow) {
         end(t, EXIT_FAULT);
@@ -218,7 +223,7 @@ int tail_run(const struct tail_options *o, const struct config *cfg)
         tail_say(err.text);
         t.result = t.env.filter ? EXIT_FAULT : EXIT_CONFIG;
     } else {
-        open_source(&t, o->files ? &tail_files : &tail_api);
+        open_source(&t, o->kafka ? &tail_kafka : o->files ? &tail_files : &tail_api);
         if (t.source && !t.ended) { /* the loop would not know that it was to end */
             event_base_dispatch(t.env.base);
         }

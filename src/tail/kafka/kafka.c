@@ -1,0 +1,474 @@
+#include "kafka.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/worker.h"
+#include "kafka/advice.h"
+#include "kafka/conf.h"
+#include "look.h"
+#include "order.h"
+#include "partition.h"
+#include "tail/say.h"
+
+#define TICK_MS        50
+#define LOOK_NS        (3 * NS_PER_S)    /* between looks for topics that are new */
+#define LOST_NS        (5 * NS_PER_S)    /* a broker that says nothing for so long is not waited for */
+#define SPREAD_NS      (300 * NS_PER_MS) /* between a line and its commit, beside kafka.commit_age */
+#define LINES          100               /* of each topic, where nothing says with what to begin */
+#define QUEUED_MAX_KIB 1024              /* fetched ahead of each partition */
+#define FETCH_MAX      (256 << 10)       /* bytes of one in a request */
+
+struct kafka {
+    struct reading reading;
+    LIST_HEAD(, topic) topics;
+    struct worker *worker;
+    struct look_topics look_topics;
+    struct look_offsets look_offsets;
+    struct event *ready, *tick;
+    rd_kafka_queue_t *errors;
+    struct order order;
+    int64_t looked_ns; /* monotonic */
+    bool looking, opening;
+    bool listed;      /* the first look is over */
+    bool broker_said; /* that none answers */
+};
+
+static const struct tail_env *env_of(const struct kafka *k)
+{
+    return k->reading.env;
+}
+
+static void fail(struct kafka *k, struct error *err)
+{
+    env_of(k)->cannot_begin(env_of(k)->arg, err);
+}
+
+/* -- partitions -------------------------------------------------------------------------------- */
+
+static struct topic *find_topic(const struct kafka *k, const char *name)
+{
+    struct topic *t;
+    LIST_FOREACH(t, &k->topics, link)
+    {
+        if (strcmp(t->name, name) == 0) {
+            return t;
+        }
+    }
+    return NULL;
+}
+
+static bool is_known(const struct kafka *k, const rd_kafka_topic_partition_t *of)
+{
+    const struct topic *t = find_topic(k, of->topic);
+    const struct partition *p;
+    LIST_FOREACH(p, t ? &t->partitions : &(struct topic){0}.partitions, link)
+    {
+        if (p->id == of->partition) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* How many partitions there are in these states. */
+static size_t count_in(const struct kafka *k, enum partition_state from, enum partition_state to)
+{
+    const struct topic *t;
+    const struct partition *p;
+    size_t count = 0;
+    LIST_FOREACH(t, &k->topics, link)
+    {
+        LIST_FOREACH(p, &t->partitions, link)
+        {
+            count += p->state >= from && p->state <= to;
+        }
+    }
+    return count;
+}
+
+static void on_ended(void *arg)
+{
+    struct kafka *k = arg;
+    if (k->opening || count_in(k, PARTITION_PAST, PARTITION_LIVE) > 0) {
+        return;
+    }
+    if (count_in(k, PARTITION_REFUSED, PARTITION_REFUSED) > 0 &&
+        count_in(k, PARTITION_DONE, PARTITION_DONE) == 0) {
+        fail(k, &(struct error){.text = "none of the topics may be read"});
+    } else if (!env_of(k)->follow) {
+        env_of(k)->finish(env_of(k)->arg);
+    }
+}
+
+static void forget_gone(struct kafka *k)
+{
+    for (struct topic *t = LIST_FIRST(&k->topics), *next; t; t = next) {
+        next = LIST_NEXT(t, link);
+        for (struct partition *p = LIST_FIRST(&t->partitions), *after; p; p = after) {
+            after = LIST_NEXT(p, link);
+            if (p->state == PARTITION_GONE) {
+                partition_free(p);
+            }
+        }
+        if (LIST_EMPTY(&t->partitions)) {
+            LIST_REMOVE(t, link);
+            topic_free(t);
+        }
+    }
+}
+
+/* -- looking ----------------------------------------------------------------------------------- */
+
+static void look(struct kafka *k)
+{
+    k->looking = true;
+    k->looked_ns = clock_monotonic();
+    k->look_topics.first = !k->listed;
+    worker_post(k->worker, &k->look_topics.job);
+}
+
+static void end_look(struct kafka *k)
+{
+    k->looking = false;
+    if (!k->listed) {
+        k->listed = true;
+        rd_kafka_queue_io_event_enable(k->errors, k->reading.wake_fd, &(uint64_t){1}, sizeof(uint64_t));
+        env_of(k)->listed(env_of(k)->arg);
+        on_ended(k);
+    }
+}
+
+static void say_unreached(struct kafka *k, const char *said)
+{
+    struct error err;
+    error_set(&err, "no broker of kafka.brokers (%.200s) answers: %.180s; %s", env_of(k)->cfg->kafka_brokers,
+              said, kafka_advice(rd_kafka_conf(k->reading.rk), said));
+    if (!k->listed) {
+        fail(k, &err);
+    } else if (!k->broker_said) {
+        k->broker_said = true;
+        tail_say(err.text);
+    }
+}
+
+static void say_none(struct kafka *k)
+{
+    struct error err;
+    char quoted[ERROR_QUOTE_MAX];
+    error_set(&err, "no topic is there, or may be seen, that kafka.topic (%s) makes%s",
+              error_quote(env_of(k)->cfg->kafka_topic, quoted),
+              env_of(k)->follow
+                  ? " yet: waiting for one"
+                  : "; is it the collectors' configuration? Or grant Read and Describe on them");
+    if (env_of(k)->follow) {
+        tail_say(err.text);
+    } else {
+        fail(k, &err);
+    }
+}
+
+/* Asks for the offsets of partitions that are new; false: there are none. */
+static bool ask_for_offsets(struct kafka *k, rd_kafka_topic_partition_list_t *found)
+{
+    for (int i = found->cnt - 1; i >= 0; i--) {
+        if (is_known(k, &found->elems[i])) {
+            rd_kafka_topic_partition_list_del_by_idx(found, i);
+        }
+    }
+    if (found->cnt == 0) {
+        return false;
+    }
+    k->look_offsets.of = rd_kafka_topic_partition_list_copy(found);
+    worker_post(k->worker, &k->look_offsets.job);
+    return true;
+}
+
+static void on_topics(struct job *job)
+{
+    struct look_topics *l = (struct look_topics *)job;
+    struct kafka *k = l->kafka;
+    if (!l->found) {
+        say_unreached(k, l->err.text);
+        k->looking = false;
+        return;
+    }
+    if (k->broker_said) {
+        k->broker_said = false;
+        tail_say("Kafka answers again");
+    }
+    bool none = l->found->cnt == 0, asks = ask_for_offsets(k, l->found);
+    rd_kafka_topic_partition_list_destroy(l->found);
+    if (none && !k->listed) {
+        say_none(k);
+    }
+    if (!asks) {
+        end_look(k);
+    }
+}
+
+/* The last lines that are wanted of each topic; -1: all. */
+static int64_t last_lines(const struct kafka *k)
+{
+    const struct tail_options *o = env_of(k)->options;
+    bool chosen = o->lines_given || o->since_ns || o->until_ns || o->no_follow;
+    return chosen ? o->lines : LINES;
+}
+
+static void open_partition(struct kafka *k, const struct look_offsets *l, int i)
+{
+    const rd_kafka_topic_partition_t *end = &l->end->elems[i];
+    int64_t begin = l->begin->elems[i].offset, since = l->since->elems[i].offset;
+    struct topic *t = find_topic(k, end->topic);
+    struct error err;
+    if (!t) {
+        t = topic_new(&k->reading, end->topic, &err);
+        if (!t) {
+            tail_say(err.text);
+            return;
+        }
+        LIST_INSERT_HEAD(&k->topics, t, link);
+    }
+    since = since < 0 ? end->offset : since; /* none is as new as that */
+    partition_open(&k->reading, t, end->partition, since > begin ? since : begin, end->offset,
+                   k->listed ? -1 : last_lines(k));
+}
+
+static void say_left_out(const struct kafka *k, const rd_kafka_topic_partition_t *of,
+                         rd_kafka_resp_err_t code)
+{
+    if (!k->listed) {
+        fprintf(stderr, "sidetail tail: partition %" PRId32 " of topic %s cannot be read%s: %s\n",
+                of->partition, of->topic, env_of(k)->follow ? " yet" : "", rd_kafka_err2str(code));
+    }
+}
+
+static void on_offsets(struct job *job)
+{
+    struct look_offsets *l = (struct look_offsets *)job;
+    struct kafka *k = l->kafka;
+    struct topic *t;
+    if (!l->since) {
+        say_unreached(k, l->err.text);
+        k->looking = false;
+        return;
+    }
+    k->opening = true;
+    for (int i = 0; i < l->end->cnt; i++) {
+        rd_kafka_resp_err_t code = l->end->elems[i].err ? l->end->elems[i].err : l->begin->elems[i].err;
+        if (code) {
+            say_left_out(k, &l->end->elems[i], code);
+        } else {
+            open_partition(k, l, i);
+        }
+    }
+    LIST_FOREACH(t, &k->topics, link)
+    {
+        topic_settle(&k->reading, t);
+    }
+    k->opening = false;
+    look_offsets_free(l);
+    end_look(k);
+}
+
+/* -- the loop ---------------------------------------------------------------------------------- */
+
+static void take_errors(struct kafka *k)
+{
+    for (rd_kafka_event_t *event; (event = rd_kafka_queue_poll(k->errors, 0));
+         rd_kafka_event_destroy(event)) {
+        if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR &&
+            rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
+            say_unreached(k, rd_kafka_event_error_string(event));
+        }
+    }
+}
+
+static void on_ready(evutil_socket_t fd, short what, void *arg)
+{
+    (void)what;
+    struct kafka *k = arg;
+    struct topic *t;
+    struct partition *p;
+    uint64_t count;
+    bool more = false;
+    if (read(fd, &count, sizeof(count)) < 0 && errno != EAGAIN) {
+        return;
+    }
+    LIST_FOREACH(t, &k->topics, link)
+    {
+        LIST_FOREACH(p, &t->partitions, link)
+        {
+            more |= partition_read(&k->reading, p);
+        }
+    }
+    forget_gone(k);
+    if (k->listed) {
+        take_errors(k);
+    }
+    if (k->reading.full) { /* what waits for earlier lines takes no more than its room */
+        k->reading.full = false;
+        tail_feeds_until(env_of(k)->feeds, INT64_MAX);
+    }
+    if (more) {
+        count = 1;
+        more = write(fd, &count, sizeof(count)) > 0;
+    }
+}
+
+/* Of partitions whose broker says nothing. */
+static void give_up_waiting(struct kafka *k, int64_t now_ns)
+{
+    struct topic *t;
+    struct partition *p;
+    LIST_FOREACH(t, &k->topics, link)
+    {
+        LIST_FOREACH(p, &t->partitions, link)
+        {
+            if (now_ns - p->heard_ns > LOST_NS && partition_give_up_waiting(&k->reading, p)) {
+                fprintf(stderr,
+                        "sidetail tail: nothing comes of partition %" PRId32
+                        " of topic %s: it is not waited for\n",
+                        p->id, t->name);
+            }
+        }
+    }
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct kafka *k = arg;
+    const struct tail_env *env = env_of(k);
+    int64_t now_ns = clock_now(), monotonic_ns = clock_monotonic();
+    give_up_waiting(k, monotonic_ns);
+    if (!env->follow) {
+        return;
+    }
+    tail_feeds_until(env->feeds, order_until(&k->order, now_ns, &k->reading.newest_ns));
+    if (env->options->until_ns && now_ns > env->options->until_ns + k->order.wait_ns) {
+        env->finish(env->arg);
+    } else if (!k->looking && monotonic_ns - k->looked_ns > LOOK_NS) {
+        look(k);
+    }
+}
+
+/* -- the contract ------------------------------------------------------------------------------ */
+
+static void kafka_close(void *source)
+{
+    struct kafka *k = source;
+    if (k->worker) {
+        worker_free(k->worker);
+    }
+    for (struct topic *t; (t = LIST_FIRST(&k->topics));) {
+        LIST_REMOVE(t, link);
+        topic_free(t);
+    }
+    if (k->errors) {
+        rd_kafka_queue_destroy(k->errors);
+    }
+    look_offsets_free(&k->look_offsets);
+    if (k->reading.rk) {
+        rd_kafka_destroy(k->reading.rk);
+    }
+    if (k->ready) {
+        event_free(k->ready);
+    }
+    if (k->tick) {
+        event_free(k->tick);
+    }
+    if (k->reading.wake_fd >= 0) {
+        close(k->reading.wake_fd);
+    }
+    writers_free(k->reading.writers);
+    buf_free(&k->reading.text);
+    free(k);
+}
+
+/* A consumer of no group, of what is committed. */
+static rd_kafka_t *client(const struct config *cfg, struct error *err)
+{
+    char why[400];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_ERROR);
+    rd_kafka_conf_set_log_cb(conf, NULL); /* errors are told by events */
+    if (kafka_conf_client(conf, cfg, err) < 0 || kafka_conf_pass(conf, cfg, err) < 0 ||
+        kafka_conf_set(conf, "isolation.level", "read_committed", err) < 0 ||
+        kafka_conf_set(conf, "enable.partition.eof", "true", err) < 0 ||
+        kafka_conf_set(conf, "enable.auto.commit", "false", err) < 0 ||
+        kafka_conf_set(conf, "auto.offset.reset", "earliest", err) < 0 ||
+        kafka_conf_set(conf, "fetch.wait.max.ms", "100", err) < 0 ||
+        kafka_conf_set_number(conf, "queued.max.messages.kbytes", QUEUED_MAX_KIB, err) < 0 ||
+        kafka_conf_set_number(conf, "fetch.message.max.bytes", FETCH_MAX, err) < 0) {
+        rd_kafka_conf_destroy(conf);
+        return NULL;
+    }
+    rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, sizeof(why));
+    if (!rk) {
+        rd_kafka_conf_destroy(conf);
+        error_set(err, "kafka: %s", why);
+    }
+    return rk;
+}
+
+static int prepare(struct kafka *k, struct error *err)
+{
+    const struct tail_env *env = env_of(k);
+    struct reading *r = &k->reading;
+    if (!*env->cfg->kafka_brokers) {
+        return error_set(err, "kafka.brokers is not set: give the collectors' configuration with -c, or "
+                              "SIDETAIL_KAFKA_BROKERS in the environment");
+    }
+    r->rk = client(env->cfg, err);
+    if (!r->rk) {
+        return -1;
+    }
+    k->errors = rd_kafka_queue_get_main(r->rk);
+    r->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    k->worker = worker_new(env->base);
+    k->ready = r->wake_fd < 0 ? NULL : event_new(env->base, r->wake_fd, EV_READ | EV_PERSIST, on_ready, k);
+    k->tick = event_new(env->base, -1, EV_PERSIST, on_tick, k);
+    r->writers = writers_new(env);
+    if (!k->worker || !k->ready || !k->tick || event_add(k->ready, NULL) < 0 ||
+        event_add(k->tick, &(struct timeval){.tv_usec = TICK_MS * 1000}) < 0) {
+        return error_set(err, "cannot set up the event loop: %s", strerror(errno));
+    }
+    return 0;
+}
+
+static void *kafka_open(const struct tail_env *env, struct error *err)
+{
+    struct kafka *k = calloc(1, sizeof(*k));
+    if (!k) {
+        error_set(err, "out of memory");
+        return NULL;
+    }
+    k->reading = (struct reading){.env = env, .wake_fd = -1, .ended = on_ended, .arg = k};
+    if (prepare(k, err) < 0) {
+        kafka_close(k);
+        return NULL;
+    }
+    bool commits = env->cfg->kafka_delivery == KAFKA_EXACTLY_ONCE;
+    k->order.wait_ns = (commits ? env->cfg->kafka_commit_age : 0) + SPREAD_NS;
+    k->look_topics = (struct look_topics){.job = {look_for_topics, on_topics, NULL},
+                                          .kafka = k,
+                                          .worker = k->worker,
+                                          .rk = k->reading.rk,
+                                          .cfg = env->cfg,
+                                          .options = env->options};
+    k->look_offsets = (struct look_offsets){.job = {look_for_offsets, on_offsets, NULL},
+                                            .kafka = k,
+                                            .worker = k->worker,
+                                            .rk = k->reading.rk,
+                                            .since_ms = env->options->since_ns / NS_PER_MS};
+    look(k);
+    return k;
+}
+
+const struct tail_source tail_kafka = {kafka_open, kafka_close};

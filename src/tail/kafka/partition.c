@@ -1,0 +1,367 @@
+#include "partition.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "tail/say.h"
+#include "tail/writer.h"
+
+/* Transactions' marks, and the messages of those that were aborted, take offsets too. So more are read than lines are wanted,
+ * and so many times more where those were too few. */
+#define BACK_LEAST 64
+#define BACK_MORE  4
+
+static void wake(const struct reading *r)
+{
+    uint64_t one = 1;
+    /* It fails only when the counter is full: then the loop is awake already. */
+    if (write(r->wake_fd, &one, sizeof(one)) < 0) {
+        return;
+    }
+}
+
+/* -- reading ----------------------------------------------------------------------------------- */
+
+static void drop_batch(struct partition *p)
+{
+    while (p->at < p->count) {
+        rd_kafka_message_destroy(p->batch[p->at++]);
+    }
+    p->at = p->count = 0;
+}
+
+static void stop(struct partition *p)
+{
+    if (p->started) {
+        rd_kafka_consume_stop(p->topic->handle, p->id);
+    }
+    p->started = false;
+    drop_batch(p);
+}
+
+/* False: librdkafka refuses, which it does for want of memory alone. */
+static void start(struct partition *p)
+{
+    if (rd_kafka_consume_start(p->topic->handle, p->id, p->start) < 0) {
+        tail_out_of_memory();
+    }
+    p->started = true;
+    p->heard_ns = clock_monotonic();
+}
+
+/* -- the past ---------------------------------------------------------------------------------- */
+
+/* Where there are too few lines in what was read: reads more. False: there is no more, or there are enough. */
+static bool go_further_back(struct partition *p)
+{
+    int64_t back = p->end - p->start;
+    if (p->lines <= 0 || p->start <= p->floor || tail_feed_kept(p->feed) >= p->lines ||
+        !tail_feed_has_room(p->feed)) {
+        return false;
+    }
+    stop(p);
+    p->start = back > (p->end - p->floor) / BACK_MORE ? p->floor : p->end - back * BACK_MORE;
+    tail_feed_keep_last(p->feed, p->lines);
+    start(p);
+    return true;
+}
+
+/* The past is shown, as far as it is wanted. */
+static void conclude(struct reading *r, struct partition *p)
+{
+    p->state = r->env->follow ? PARTITION_LIVE : PARTITION_DONE;
+    tail_feed_present(p->feed);
+    if (p->state == PARTITION_DONE) {
+        r->ended(r->arg);
+    }
+}
+
+/* Chooses the last lines among those of all partitions. */
+static void choose_last(struct topic *t)
+{
+    struct partition *p;
+    size_t count = 0, waiting = 0;
+    LIST_FOREACH(p, &t->partitions, link)
+    {
+        count++;
+    }
+    struct tail_feed **feeds = calloc(count + 1, sizeof(struct tail_feed *));
+    if (!feeds) {
+        tail_out_of_memory();
+    }
+    int64_t lines = 0;
+    LIST_FOREACH(p, &t->partitions, link)
+    {
+        if (p->state == PARTITION_WAITS) {
+            feeds[waiting++] = p->feed;
+            lines = p->lines;
+        }
+    }
+    tail_feeds_keep_last(feeds, waiting, lines);
+    free(feeds);
+}
+
+void topic_settle(struct reading *r, struct topic *t)
+{
+    struct partition *p;
+    LIST_FOREACH(p, &t->partitions, link)
+    {
+        if (p->state == PARTITION_PAST && p->lines > 0) {
+            return;
+        }
+    }
+    choose_last(t);
+    LIST_FOREACH(p, &t->partitions, link)
+    {
+        if (p->state == PARTITION_WAITS) {
+            conclude(r, p);
+        }
+    }
+    wake(r);
+}
+
+static void wait_for_others(struct reading *r, struct partition *p)
+{
+    if (p->lines <= 0) {
+        conclude(r, p); /* there is nothing to choose */
+    } else {
+        p->state = PARTITION_WAITS;
+        topic_settle(r, p->topic);
+    }
+}
+
+/* All of the past is put. */
+static void end_past(struct reading *r, struct partition *p)
+{
+    if (p->state == PARTITION_PAST && !go_further_back(p)) {
+        wait_for_others(r, p);
+    }
+}
+
+bool partition_give_up_waiting(struct reading *r, struct partition *p)
+{
+    bool waited = p->state == PARTITION_PAST;
+    if (waited) {
+        wait_for_others(r, p);
+    }
+    return waited;
+}
+
+/* -- messages ---------------------------------------------------------------------------------- */
+
+/* False: the value is nothing that was asked for. */
+static bool line_of(struct reading *r, const rd_kafka_message_t *m, struct tail_line *line)
+{
+    struct slice bytes = slice_of(m->payload, m->len);
+    struct value v;
+    *line = (struct tail_line){.kind = TAIL_LINE};
+    if (bytes.len == 0) {
+        return false;
+    }
+    if (!value_parse(bytes, &v)) {
+        rd_kafka_timestamp_type_t type;
+        line->writer = writers_of_message(r->writers, m, &line->stream);
+        line->time_ns = rd_kafka_message_timestamp(m, &type) * NS_PER_MS;
+        line->text = bytes;
+        return line->writer;
+    }
+    line->writer = writers_of_value(r->writers, &v);
+    line->time_ns = v.time_ns;
+    line->stream = v.stream;
+    line->level = v.level;
+    line->partial = v.partial;
+    line->text = v.text;
+    if (line->writer && v.text.len > 0 && memchr(v.text.ptr, '\\', v.text.len)) {
+        r->text.len = 0;
+        if (text_unescape(&r->text, v.text) < 0) {
+            tail_out_of_memory();
+        }
+        line->text = slice_of(r->text.data, r->text.len);
+    }
+    return line->writer;
+}
+
+/* False: not now. */
+static bool put(struct reading *r, struct partition *p, const rd_kafka_message_t *m)
+{
+    const struct tail_options *o = r->env->options;
+    struct tail_line line;
+    bool keeps = p->state == PARTITION_PAST && p->lines > 0; /* of those it chooses later */
+    if (!line_of(r, m, &line) || line.time_ns < o->since_ns ||
+        (o->until_ns && line.time_ns > o->until_ns && !keeps)) {
+        return true;
+    }
+    if (!tail_feed_put_line(p->feed, &line)) {
+        r->full = true;
+        return false;
+    }
+    r->newest_ns = line.time_ns > r->newest_ns ? line.time_ns : r->newest_ns;
+    return true;
+}
+
+static void lose(struct reading *r, struct partition *p, enum partition_state state)
+{
+    bool was_chosen = p->state == PARTITION_LIVE || p->lines <= 0;
+    stop(p);
+    p->state = state;
+    if (!was_chosen) {
+        topic_settle(r, p->topic);
+    }
+    tail_feed_present(p->feed);
+    r->ended(r->arg);
+}
+
+static void take_error(struct reading *r, struct partition *p, const rd_kafka_message_t *m)
+{
+    switch (m->err) {
+    case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+        if (m->offset >= p->end) {
+            end_past(r, p);
+        }
+        break;
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+        if (!p->topic->refused) {
+            fprintf(stderr, "sidetail tail: topic %s may not be read: grant Read on it to this user\n",
+                    p->topic->name);
+        }
+        p->topic->refused = true;
+        lose(r, p, PARTITION_REFUSED);
+        break;
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+        lose(r, p, PARTITION_GONE);
+        break;
+    default:
+        break; /* librdkafka tries again; what is wrong with brokers is told of them */
+    }
+}
+
+static bool reads(const struct partition *p)
+{
+    return p->state == PARTITION_PAST || p->state == PARTITION_LIVE;
+}
+
+/* One message. False: not now. It may be gone then, with all of the batch: reading began anew, or ended. */
+static bool take(struct reading *r, struct partition *p, const rd_kafka_message_t *m)
+{
+    bool is_past = m->err == RD_KAFKA_RESP_ERR_NO_ERROR && m->offset < p->end;
+    bool is_last = is_past && m->offset == p->end - 1;
+    if (m->err == RD_KAFKA_RESP_ERR_NO_ERROR && !is_past && p->state == PARTITION_PAST) {
+        end_past(r, p);
+        return false; /* if it goes on from here, it is taken again */
+    }
+    if (m->err == RD_KAFKA_RESP_ERR_NO_ERROR && !put(r, p, m)) {
+        return false;
+    }
+    rd_kafka_message_t *taken = p->batch[p->at++];
+    if (m->err) {
+        take_error(r, p, m);
+    } else if (is_last) {
+        end_past(r, p);
+    }
+    rd_kafka_message_destroy(taken);
+    return true;
+}
+
+bool partition_read(struct reading *r, struct partition *p)
+{
+    if (p->state == PARTITION_DONE) {
+        stop(p);
+    }
+    if (!reads(p)) {
+        return false;
+    }
+    bool fetched = p->at == p->count;
+    if (fetched) {
+        ssize_t count = rd_kafka_consume_batch_queue(p->queue, 0, p->batch, PARTITION_BATCH);
+        p->at = 0;
+        p->count = count > 0 ? (size_t)count : 0;
+    }
+    if (p->count > 0) {
+        p->heard_ns = clock_monotonic();
+    }
+    while (p->at < p->count && reads(p) && take(r, p, p->batch[p->at])) {
+    }
+    return p->at == p->count && p->count == PARTITION_BATCH;
+}
+
+/* -- opening ----------------------------------------------------------------------------------- */
+
+static void on_room(void *arg)
+{
+    wake(arg);
+}
+
+void partition_open(struct reading *r, struct topic *t, int32_t id, int64_t floor, int64_t end, int64_t lines)
+{
+    struct partition *p = calloc(1, sizeof(*p));
+    if (!p) {
+        tail_out_of_memory();
+    }
+    *p = (struct partition){.topic = t, .id = id, .floor = floor, .start = floor, .end = end, .lines = lines};
+    p->heard_ns = clock_monotonic();
+    p->feed = tail_feed_open(r->env->feeds, NULL, on_room, r);
+    p->queue = rd_kafka_queue_get_partition(r->rk, t->name, id);
+    if (!p->queue) {
+        tail_out_of_memory();
+    }
+    uint64_t one = 1;
+    rd_kafka_queue_io_event_enable(p->queue, r->wake_fd, &one, sizeof(one));
+    LIST_INSERT_HEAD(&t->partitions, p, link);
+    if (lines == 0) {
+        p->start = end;
+    } else if (lines > 0) {
+        int64_t back = 2 * lines + BACK_LEAST;
+        p->start = end - floor > back ? end - back : floor;
+        tail_feed_keep_last(p->feed, lines);
+    }
+    if (p->start < end || r->env->follow) {
+        start(p);
+    }
+    if (p->start >= end) {
+        p->state = PARTITION_WAITS;
+        if (lines <= 0) {
+            conclude(r, p);
+        }
+    }
+}
+
+void partition_free(struct partition *p)
+{
+    LIST_REMOVE(p, link);
+    stop(p);
+    rd_kafka_queue_io_event_enable(p->queue, -1, NULL, 0);
+    rd_kafka_queue_destroy(p->queue);
+    tail_feed_close(p->feed);
+    free(p);
+}
+
+struct topic *topic_new(struct reading *r, const char *name, struct error *err)
+{
+    struct topic *t = calloc(1, sizeof(*t) + strlen(name) + 1);
+    if (!t) {
+        tail_out_of_memory();
+    }
+    strcpy(t->name, name);
+    t->handle = rd_kafka_topic_new(r->rk, name, NULL);
+    if (!t->handle) {
+        error_set(err, "topic %s: %s", name, rd_kafka_err2str(rd_kafka_last_error()));
+        free(t);
+        return NULL;
+    }
+    return t;
+}
+
+void topic_free(struct topic *t)
+{
+    for (struct partition *p; (p = LIST_FIRST(&t->partitions));) {
+        partition_free(p);
+    }
+    rd_kafka_topic_destroy(t->handle);
+    free(t);
+}

@@ -1,0 +1,78 @@
+/* One partition of a topic: its messages, from where the user wants them, to a feed of its own. */
+#ifndef SIDETAIL_TAIL_KAFKA_PARTITION_H
+#define SIDETAIL_TAIL_KAFKA_PARTITION_H
+
+#include <librdkafka/rdkafka.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "tail/source.h"
+#include "writers.h"
+
+/* What all partitions share. */
+struct reading {
+    const struct tail_env *env;
+    rd_kafka_t *rk;
+    int wake_fd; /* an eventfd: there is something to read */
+    struct writers *writers;
+    struct buf text;          /* scratch */
+    int64_t newest_ns;        /* the newest time of a line; the owner may set it back */
+    bool full;                /* a lane was; likewise */
+    void (*ended)(void *arg); /* a partition is done, or refused */
+    void *arg;
+};
+
+enum partition_state {
+    PARTITION_PAST,    /* reads what is of before the beginning */
+    PARTITION_WAITS,   /* has read that; the others of its topic have not */
+    PARTITION_LIVE,    /* reads what is new */
+    PARTITION_DONE,    /* has read all that was wanted */
+    PARTITION_REFUSED, /* may not be read */
+    PARTITION_GONE,    /* is no more */
+};
+
+#define PARTITION_BATCH 256
+
+struct partition {
+    LIST_ENTRY(partition) link;
+    struct topic *topic;
+    int32_t id;
+    enum partition_state state;
+    bool started; /* consuming */
+    struct tail_feed *feed;
+    rd_kafka_queue_t *queue;
+    int64_t floor;    /* the first message that may be wanted */
+    int64_t start;    /* the first that is read */
+    int64_t end;      /* behind the last of the past */
+    int64_t lines;    /* of the past, only so many of its topic are wanted; -1: all */
+    int64_t heard_ns; /* monotonic: something came of it, or it began */
+    rd_kafka_message_t *batch[PARTITION_BATCH]; /* taken, not put yet: those from `at` on */
+    size_t at, count;
+};
+
+struct topic {
+    LIST_ENTRY(topic) link;
+    rd_kafka_topic_t *handle;
+    LIST_HEAD(, partition) partitions;
+    bool refused; /* some may not be read, which was said */
+    char name[];
+};
+
+/* NULL: err says why. */
+struct topic *topic_new(struct reading *r, const char *name, struct error *err);
+/* With its partitions. */
+void topic_free(struct topic *t);
+/* To be called when partitions of it were opened: some may have no past. */
+void topic_settle(struct reading *r, struct topic *t);
+
+/* Reads from `floor` on; where `lines` is not -1, from so many lines before `end` on. */
+void partition_open(struct reading *r, struct topic *t, int32_t id, int64_t floor, int64_t end,
+                    int64_t lines);
+void partition_free(struct partition *p);
+/* Reads what is there, a batch at most. True: there may be more. */
+bool partition_read(struct reading *r, struct partition *p);
+/* Its broker says nothing: nobody is to wait for it any more. False: nobody does. */
+bool partition_give_up_waiting(struct reading *r, struct partition *p);
+
+#endif
