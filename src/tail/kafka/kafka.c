@@ -9,20 +9,18 @@
 
 #include "base/clock.h"
 #include "base/worker.h"
+#include "client.h"
 #include "kafka/advice.h"
-#include "kafka/conf.h"
 #include "look.h"
 #include "order.h"
 #include "partition.h"
 #include "tail/say.h"
 
-#define TICK_MS        50
-#define LOOK_NS        (3 * NS_PER_S)    /* between looks for topics that are new */
-#define LOST_NS        (5 * NS_PER_S)    /* a broker that says nothing for so long is not waited for */
-#define SPREAD_NS      (300 * NS_PER_MS) /* between a line and its commit, beside kafka.commit_age */
-#define LINES          100               /* of each topic, where nothing says with what to begin */
-#define QUEUED_MAX_KIB 1024              /* fetched ahead of each partition */
-#define FETCH_MAX      (256 << 10)       /* bytes of one in a request */
+#define TICK_MS   50
+#define LOOK_NS   (3 * NS_PER_S)    /* between looks for topics that are new */
+#define LOST_NS   (5 * NS_PER_S)    /* a broker that says nothing for so long is not waited for */
+#define SPREAD_NS (300 * NS_PER_MS) /* between a line and its commit, beside kafka.commit_age */
+#define LINES     100               /* of each topic, where nothing says with what to begin */
 
 struct kafka {
     struct reading reading;
@@ -30,11 +28,13 @@ struct kafka {
     struct worker *worker;
     struct look_topics look_topics;
     struct look_offsets look_offsets;
+    struct nudge nudge;
     struct event *ready, *tick;
     rd_kafka_queue_t *errors;
     struct order order;
     int64_t looked_ns; /* monotonic */
-    bool looking, opening;
+    bool looking, opening, nudging;
+    bool reads;       /* the client is the one that reads partitions */
     bool listed;      /* the first look is over */
     bool broker_said; /* that none answers */
 };
@@ -133,12 +133,21 @@ static void look(struct kafka *k)
     worker_post(k->worker, &k->look_topics.job);
 }
 
+static void hear_errors(struct kafka *k)
+{
+    if (!k->errors) {
+        uint64_t one = 1;
+        k->errors = rd_kafka_queue_get_main(k->reading.rk);
+        rd_kafka_queue_io_event_enable(k->errors, k->reading.wake_fd, &one, sizeof(one));
+    }
+}
+
 static void end_look(struct kafka *k)
 {
     k->looking = false;
     if (!k->listed) {
         k->listed = true;
-        rd_kafka_queue_io_event_enable(k->errors, k->reading.wake_fd, &(uint64_t){1}, sizeof(uint64_t));
+        hear_errors(k);
         env_of(k)->listed(env_of(k)->arg);
         on_ended(k);
     }
@@ -248,6 +257,28 @@ static void say_left_out(const struct kafka *k, const rd_kafka_topic_partition_t
     }
 }
 
+/* The client that asked first knew not how many partitions there are, which share what may be fetched ahead. */
+static int make_reader(struct kafka *k, size_t partitions)
+{
+    struct error err;
+    rd_kafka_t *rk = client_new(env_of(k)->cfg, partitions, &err);
+    if (!rk) {
+        fail(k, &err);
+        return -1;
+    }
+    if (k->errors) {
+        rd_kafka_queue_destroy(k->errors);
+        k->errors = NULL;
+    }
+    k->look_topics.retired = k->reading.rk;
+    k->reading.rk = k->look_topics.rk = k->look_offsets.rk = rk;
+    k->nudge.rk = rk;
+    k->reading.ahead = client_ahead(partitions);
+    k->reads = true;
+    hear_errors(k);
+    return 0;
+}
+
 static void on_offsets(struct job *job)
 {
     struct look_offsets *l = (struct look_offsets *)job;
@@ -256,6 +287,9 @@ static void on_offsets(struct job *job)
     if (!l->since) {
         say_unreached(k, l->err.text);
         k->looking = false;
+        return;
+    }
+    if (!k->reads && make_reader(k, (size_t)l->end->cnt) < 0) {
         return;
     }
     k->opening = true;
@@ -289,6 +323,36 @@ static void take_errors(struct kafka *k)
     }
 }
 
+static void on_nudged(struct job *job)
+{
+    struct nudge *n = (struct nudge *)job;
+    rd_kafka_topic_partition_list_destroy(n->of);
+    n->of = NULL;
+    n->kafka->nudging = false;
+}
+
+static void nudge(struct kafka *k)
+{
+    struct topic *t;
+    struct partition *p;
+    rd_kafka_topic_partition_list_t *list = NULL;
+    LIST_FOREACH(t, &k->topics, link)
+    {
+        LIST_FOREACH(p, &t->partitions, link)
+        {
+            if (partition_hungers(&k->reading, p)) {
+                list = list ? list : rd_kafka_topic_partition_list_new(1);
+                rd_kafka_topic_partition_list_add(list, t->name, p->id);
+            }
+        }
+    }
+    if (list) {
+        k->nudging = true;
+        k->nudge.of = list;
+        worker_post(k->worker, &k->nudge.job);
+    }
+}
+
 static void on_ready(evutil_socket_t fd, short what, void *arg)
 {
     (void)what;
@@ -308,8 +372,11 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
         }
     }
     forget_gone(k);
-    if (k->listed) {
+    if (k->errors) {
         take_errors(k);
+    }
+    if (!k->nudging) {
+        nudge(k);
     }
     if (k->reading.full) { /* what waits for earlier lines takes no more than its room */
         k->reading.full = false;
@@ -373,7 +440,11 @@ static void kafka_close(void *source)
     if (k->errors) {
         rd_kafka_queue_destroy(k->errors);
     }
+    if (k->nudge.of) {
+        rd_kafka_topic_partition_list_destroy(k->nudge.of);
+    }
     look_offsets_free(&k->look_offsets);
+    look_topics_free(&k->look_topics);
     if (k->reading.rk) {
         rd_kafka_destroy(k->reading.rk);
     }
@@ -391,32 +462,6 @@ static void kafka_close(void *source)
     free(k);
 }
 
-/* A consumer of no group, of what is committed. */
-static rd_kafka_t *client(const struct config *cfg, struct error *err)
-{
-    char why[400];
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_ERROR);
-    rd_kafka_conf_set_log_cb(conf, NULL); /* errors are told by events */
-    if (kafka_conf_client(conf, cfg, err) < 0 || kafka_conf_pass(conf, cfg, err) < 0 ||
-        kafka_conf_set(conf, "isolation.level", "read_committed", err) < 0 ||
-        kafka_conf_set(conf, "enable.partition.eof", "true", err) < 0 ||
-        kafka_conf_set(conf, "enable.auto.commit", "false", err) < 0 ||
-        kafka_conf_set(conf, "auto.offset.reset", "earliest", err) < 0 ||
-        kafka_conf_set(conf, "fetch.wait.max.ms", "100", err) < 0 ||
-        kafka_conf_set_number(conf, "queued.max.messages.kbytes", QUEUED_MAX_KIB, err) < 0 ||
-        kafka_conf_set_number(conf, "fetch.message.max.bytes", FETCH_MAX, err) < 0) {
-        rd_kafka_conf_destroy(conf);
-        return NULL;
-    }
-    rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, sizeof(why));
-    if (!rk) {
-        rd_kafka_conf_destroy(conf);
-        error_set(err, "kafka: %s", why);
-    }
-    return rk;
-}
-
 static int prepare(struct kafka *k, struct error *err)
 {
     const struct tail_env *env = env_of(k);
@@ -425,11 +470,10 @@ static int prepare(struct kafka *k, struct error *err)
         return error_set(err, "kafka.brokers is not set: give the collectors' configuration with -c, or "
                               "SIDETAIL_KAFKA_BROKERS in the environment");
     }
-    r->rk = client(env->cfg, err);
+    r->rk = client_new(env->cfg, 1, err);
     if (!r->rk) {
         return -1;
     }
-    k->errors = rd_kafka_queue_get_main(r->rk);
     r->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     k->worker = worker_new(env->base);
     k->ready = r->wake_fd < 0 ? NULL : event_new(env->base, r->wake_fd, EV_READ | EV_PERSIST, on_ready, k);
@@ -467,6 +511,7 @@ static void *kafka_open(const struct tail_env *env, struct error *err)
                                             .worker = k->worker,
                                             .rk = k->reading.rk,
                                             .since_ms = env->options->since_ns / NS_PER_MS};
+    k->nudge = (struct nudge){.job = {nudge_brokers, on_nudged, NULL}, .kafka = k};
     look(k);
     return k;
 }

@@ -79,10 +79,19 @@ static int choose(struct look_topics *l, const rd_kafka_metadata_t *metadata)
     return l->found ? 0 : error_set(&l->err, "out of memory");
 }
 
+void look_topics_free(struct look_topics *l)
+{
+    if (l->retired) {
+        rd_kafka_destroy(l->retired);
+    }
+    l->retired = NULL;
+}
+
 void look_for_topics(struct job *job)
 {
     struct look_topics *l = (struct look_topics *)job;
     const rd_kafka_metadata_t *metadata;
+    look_topics_free(l);
     l->found = NULL;
     if (ask(l, &metadata) == RD_KAFKA_RESP_ERR_NO_ERROR) {
         choose(l, metadata);
@@ -139,4 +148,15 @@ void look_offsets_free(struct look_offsets *l)
     drop(&l->begin);
     drop(&l->end);
     drop(&l->since);
+}
+
+/* -- nudges ------------------------------------------------------------------------------------ */
+
+void nudge_brokers(struct job *job)
+{
+    struct nudge *n = (struct nudge *)job;
+    for (int i = 0; i < n->of->cnt; i++) {
+        n->of->elems[i].offset = RD_KAFKA_OFFSET_END;
+    }
+    rd_kafka_offsets_for_times(n->rk, n->of, TRY_FIRST_MS);
 }

@@ -21,11 +21,13 @@ struct look_topics {
     rd_kafka_t *rk;
     const struct config *cfg;
     const struct tail_options *options;
+    rd_kafka_t *retired; /* one that is not needed any more: ended here, which takes its time; NULL: none */
     bool first; /* waits for a broker that answers, and takes up what librdkafka tells of them meanwhile */
     rd_kafka_topic_partition_list_t *found; /* the caller's; NULL: err says why */
     struct error err;
 };
 void look_for_topics(struct job *job);
+void look_topics_free(struct look_topics *l);
 
 /* Of each partition where it begins and ends, for a reader of what is committed, and its first message of `since_ms` or later
  * (past the end: none). */
@@ -43,5 +45,15 @@ struct look_offsets {
 void look_for_offsets(struct job *job);
 /* Frees the lists. */
 void look_offsets_free(struct look_offsets *l);
+
+/* Says something to the brokers of these partitions. librdkafka fetches no more for a partition that has enough fetched ahead,
+ * and looks only once a second whether that was read meanwhile, unless there is something else to do for that broker. */
+struct nudge {
+    struct job job; /* nudge_brokers */
+    struct kafka *kafka;
+    rd_kafka_t *rk;
+    rd_kafka_topic_partition_list_t *of; /* the caller's */
+};
+void nudge_brokers(struct job *job);
 
 #endif

@@ -259,6 +259,7 @@ static bool take(struct reading *r, struct partition *p, const rd_kafka_message_
         return false;
     }
     rd_kafka_message_t *taken = p->batch[p->at++];
+    p->taken += taken->len;
     if (m->err) {
         take_error(r, p, m);
     } else if (is_last) {
@@ -288,6 +289,13 @@ bool partition_read(struct reading *r, struct partition *p)
     while (p->at < p->count && reads(p) && take(r, p, p->batch[p->at])) {
     }
     return p->at == p->count && p->count == PARTITION_BATCH;
+}
+
+bool partition_hungers(const struct reading *r, struct partition *p)
+{
+    bool hungers = reads(p) && p->taken >= r->ahead / 2;
+    p->taken = hungers ? 0 : p->taken;
+    return hungers;
 }
 
 /* -- opening ----------------------------------------------------------------------------------- */

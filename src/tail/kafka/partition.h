@@ -16,6 +16,7 @@ struct reading {
     rd_kafka_t *rk;
     int wake_fd; /* an eventfd: there is something to read */
     struct writers *writers;
+    size_t ahead;             /* bytes that are fetched ahead of each partition */
     struct buf text;          /* scratch */
     int64_t newest_ns;        /* the newest time of a line; the owner may set it back */
     bool full;                /* a lane was; likewise */
@@ -49,6 +50,7 @@ struct partition {
     int64_t heard_ns; /* monotonic: something came of it, or it began */
     rd_kafka_message_t *batch[PARTITION_BATCH]; /* taken, not put yet: those from `at` on */
     size_t at, count;
+    size_t taken; /* bytes of values, since it was last set back */
 };
 
 struct topic {
@@ -72,6 +74,8 @@ void partition_open(struct reading *r, struct topic *t, int32_t id, int64_t floo
 void partition_free(struct partition *p);
 /* Reads what is there, a batch at most. True: there may be more. */
 bool partition_read(struct reading *r, struct partition *p);
+/* Has so much been read that librdkafka may have stopped to fetch, and should go on? Once. */
+bool partition_hungers(const struct reading *r, struct partition *p);
 /* Its broker says nothing: nobody is to wait for it any more. False: nobody does. */
 bool partition_give_up_waiting(struct reading *r, struct partition *p);
 
