@@ -63,8 +63,10 @@ int last_lines_put(struct last_lines *l, const struct tail_line *line, size_t by
 
 void last_lines_drop(struct last_lines *l)
 {
+    bool was_short = last_lines_cut_short(l);
     if (l->queued > 0) {
         drop(l);
+        l->most = was_short ? l->most : l->count;
     }
 }
 

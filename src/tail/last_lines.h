@@ -29,7 +29,7 @@ bool last_lines_has_room(const struct last_lines *l);
 /* Those are fewer than `most`, and there were more: they took too many bytes. */
 bool last_lines_cut_short(const struct last_lines *l);
 
-/* Drops the oldest line, or what is left of one, or notice. */
+/* Drops the oldest line, or what is left of one, or notice, as not wanted any more. */
 void last_lines_drop(struct last_lines *l);
 /* The time of the oldest. False: there is none. */
 bool last_lines_oldest(const struct last_lines *l, int64_t *time_ns);

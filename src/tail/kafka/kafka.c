@@ -323,6 +323,28 @@ static void take_errors(struct kafka *k)
     }
 }
 
+/* Lets go what may be shown now. */
+static void show(struct kafka *k)
+{
+    const struct topic *t;
+    const struct partition *p;
+    const struct tail_env *env = env_of(k);
+    int64_t until_ns = INT64_MAX;
+    if (env->follow && !k->reading.full) { /* what waits for earlier lines takes no more than its room */
+        until_ns = order_until(&k->order, clock_now(), &k->reading.newest_ns);
+    }
+    k->reading.full = false;
+    LIST_FOREACH(t, &k->topics, link)
+    {
+        LIST_FOREACH(p, &t->partitions, link)
+        {
+            int64_t ns = partition_until(p, k->order.wait_ns);
+            until_ns = ns < until_ns ? ns : until_ns;
+        }
+    }
+    tail_feeds_until(env->feeds, until_ns);
+}
+
 static void on_nudged(struct job *job)
 {
     struct nudge *n = (struct nudge *)job;
@@ -378,10 +400,7 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
     if (!k->nudging) {
         nudge(k);
     }
-    if (k->reading.full) { /* what waits for earlier lines takes no more than its room */
-        k->reading.full = false;
-        tail_feeds_until(env_of(k)->feeds, INT64_MAX);
-    }
+    show(k);
     if (more) {
         count = 1;
         more = write(fd, &count, sizeof(count)) > 0;
@@ -414,10 +433,10 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     const struct tail_env *env = env_of(k);
     int64_t now_ns = clock_now(), monotonic_ns = clock_monotonic();
     give_up_waiting(k, monotonic_ns);
+    show(k);
     if (!env->follow) {
         return;
     }
-    tail_feeds_until(env->feeds, order_until(&k->order, now_ns, &k->reading.newest_ns));
     if (env->options->until_ns && now_ns > env->options->until_ns + k->order.wait_ns) {
         env->finish(env->arg);
     } else if (!k->looking && monotonic_ns - k->looked_ns > LOOK_NS) {

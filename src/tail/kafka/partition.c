@@ -59,13 +59,13 @@ static void start(struct partition *p)
 static bool go_further_back(struct partition *p)
 {
     int64_t back = p->end - p->start;
-    if (p->lines <= 0 || p->start <= p->floor || tail_feed_kept(p->feed) >= p->lines ||
-        !tail_feed_has_room(p->feed)) {
+    if (p->lines <= 0 || p->start <= p->floor || lanes_kept(p->lanes) >= p->lines ||
+        !lanes_have_room(p->lanes)) {
         return false;
     }
     stop(p);
     p->start = back > (p->end - p->floor) / BACK_MORE ? p->floor : p->end - back * BACK_MORE;
-    tail_feed_keep_last(p->feed, p->lines);
+    lanes_keep_last(p->lanes, p->lines);
     start(p);
     return true;
 }
@@ -74,7 +74,7 @@ static bool go_further_back(struct partition *p)
 static void conclude(struct reading *r, struct partition *p)
 {
     p->state = r->env->follow ? PARTITION_LIVE : PARTITION_DONE;
-    tail_feed_present(p->feed);
+    lanes_present(p->lanes);
     if (p->state == PARTITION_DONE) {
         r->ended(r->arg);
     }
@@ -83,25 +83,26 @@ static void conclude(struct reading *r, struct partition *p)
 /* Chooses the last lines among those of all partitions. */
 static void choose_last(struct topic *t)
 {
-    struct partition *p;
-    size_t count = 0, waiting = 0;
+    const struct partition *p;
+    size_t count = 0;
+    int64_t lines = 0;
     LIST_FOREACH(p, &t->partitions, link)
     {
-        count++;
+        lanes_feeds(p->lanes, NULL, &count);
     }
     struct tail_feed **feeds = calloc(count + 1, sizeof(struct tail_feed *));
     if (!feeds) {
         tail_out_of_memory();
     }
-    int64_t lines = 0;
+    count = 0;
     LIST_FOREACH(p, &t->partitions, link)
     {
         if (p->state == PARTITION_WAITS) {
-            feeds[waiting++] = p->feed;
+            lanes_feeds(p->lanes, feeds, &count);
             lines = p->lines;
         }
     }
-    tail_feeds_keep_last(feeds, waiting, lines);
+    tail_feeds_keep_last(feeds, count, lines);
     free(feeds);
 }
 
@@ -191,12 +192,15 @@ static bool put(struct reading *r, struct partition *p, const rd_kafka_message_t
     const struct tail_options *o = r->env->options;
     struct tail_line line;
     bool keeps = p->state == PARTITION_PAST && p->lines > 0; /* of those it chooses later */
-    if (!line_of(r, m, &line) || line.time_ns < o->since_ns ||
-        (o->until_ns && line.time_ns > o->until_ns && !keeps)) {
+    bool wanted = line_of(r, m, &line);
+    p->newest_ns = line.time_ns > p->newest_ns ? line.time_ns : p->newest_ns;
+    p->full = false;
+    if (!wanted || line.time_ns < o->since_ns || (o->until_ns && line.time_ns > o->until_ns && !keeps)) {
         return true;
     }
-    if (!tail_feed_put_line(p->feed, &line)) {
-        r->full = true;
+    if (!lanes_put(p->lanes, &line)) {
+        r->full |= p->state == PARTITION_LIVE;
+        p->full = true;
         return false;
     }
     r->newest_ns = line.time_ns > r->newest_ns ? line.time_ns : r->newest_ns;
@@ -211,7 +215,7 @@ static void lose(struct reading *r, struct partition *p, enum partition_state st
     if (!was_chosen) {
         topic_settle(r, p->topic);
     }
-    tail_feed_present(p->feed);
+    lanes_present(p->lanes);
     r->ended(r->arg);
 }
 
@@ -291,6 +295,15 @@ bool partition_read(struct reading *r, struct partition *p)
     return p->at == p->count && p->count == PARTITION_BATCH;
 }
 
+int64_t partition_until(const struct partition *p, int64_t spread_ns)
+{
+    bool past = p->state == PARTITION_PAST || p->state == PARTITION_WAITS;
+    if (!past) {
+        return INT64_MAX;
+    }
+    return p->lines > 0 ? 0 : p->full ? p->newest_ns : p->newest_ns - spread_ns;
+}
+
 bool partition_hungers(const struct reading *r, struct partition *p)
 {
     bool hungers = reads(p) && p->taken >= r->ahead / 2;
@@ -313,7 +326,7 @@ void partition_open(struct reading *r, struct topic *t, int32_t id, int64_t floo
     }
     *p = (struct partition){.topic = t, .id = id, .floor = floor, .start = floor, .end = end, .lines = lines};
     p->heard_ns = clock_monotonic();
-    p->feed = tail_feed_open(r->env->feeds, NULL, on_room, r);
+    p->lanes = lanes_new(r->env->feeds, on_room, r);
     p->queue = rd_kafka_queue_get_partition(r->rk, t->name, id);
     if (!p->queue) {
         tail_out_of_memory();
@@ -326,7 +339,7 @@ void partition_open(struct reading *r, struct topic *t, int32_t id, int64_t floo
     } else if (lines > 0) {
         int64_t back = 2 * lines + BACK_LEAST;
         p->start = end - floor > back ? end - back : floor;
-        tail_feed_keep_last(p->feed, lines);
+        lanes_keep_last(p->lanes, lines);
     }
     if (p->start < end || r->env->follow) {
         start(p);
@@ -345,7 +358,7 @@ void partition_free(struct partition *p)
     stop(p);
     rd_kafka_queue_io_event_enable(p->queue, -1, NULL, 0);
     rd_kafka_queue_destroy(p->queue);
-    tail_feed_close(p->feed);
+    lanes_free(p->lanes);
     free(p);
 }
 

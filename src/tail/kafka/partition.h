@@ -1,4 +1,4 @@
-/* One partition of a topic: its messages, from where the user wants them, to a feed of its own. */
+/* One partition of a topic: its messages, from where the user wants them, to feeds. */
 #ifndef SIDETAIL_TAIL_KAFKA_PARTITION_H
 #define SIDETAIL_TAIL_KAFKA_PARTITION_H
 
@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "lanes.h"
 #include "tail/source.h"
 #include "writers.h"
 
@@ -41,7 +42,7 @@ struct partition {
     int32_t id;
     enum partition_state state;
     bool started; /* consuming */
-    struct tail_feed *feed;
+    struct lanes *lanes;
     rd_kafka_queue_t *queue;
     int64_t floor;    /* the first message that may be wanted */
     int64_t start;    /* the first that is read */
@@ -50,7 +51,9 @@ struct partition {
     int64_t heard_ns; /* monotonic: something came of it, or it began */
     rd_kafka_message_t *batch[PARTITION_BATCH]; /* taken, not put yet: those from `at` on */
     size_t at, count;
-    size_t taken; /* bytes of values, since it was last set back */
+    int64_t newest_ns; /* the newest time of what was read */
+    bool full;         /* there is no room for the next message */
+    size_t taken;      /* bytes of values, since it was last set back */
 };
 
 struct topic {
@@ -76,6 +79,9 @@ void partition_free(struct partition *p);
 bool partition_read(struct reading *r, struct partition *p);
 /* Has so much been read that librdkafka may have stopped to fetch, and should go on? Once. */
 bool partition_hungers(const struct reading *r, struct partition *p);
+/* The time up to which lines may be shown, as far as this partition goes: earlier ones than later may still come of it.
+ * `spread_ns`: how far from their order lines are in a partition. */
+int64_t partition_until(const struct partition *p, int64_t spread_ns);
 /* Its broker says nothing: nobody is to wait for it any more. False: nobody does. */
 bool partition_give_up_waiting(struct reading *r, struct partition *p);
 

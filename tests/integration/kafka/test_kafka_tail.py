@@ -1,0 +1,256 @@
+"""`sidetail tail --kafka`: what the collectors of several nodes have shipped to a real broker, as one log."""
+
+import json
+import re
+import time
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from lib.kafka_sink import wait_lines_out
+from lib.system import run, wait_until
+
+NODES = ("node-1", "node-2", "node-3")
+
+
+def stamp(ago=0.0):
+    """RFC 3339 of so many seconds ago."""
+    at = datetime.now(timezone.utc) - timedelta(seconds=ago)
+    return at.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+class Cluster:
+    """A collector on each of some nodes, which ships files that the test writes; and the configuration for tail."""
+
+    def __init__(self, sidetail, directory, topic, brokers, nodes=NODES, template="{service}", kafka=None, **config):
+        self.topic, self.written = topic, {}
+        self.directory = directory
+        self.kafka = {"brokers": brokers, "topic": f"{topic}.{template}", "positions_topic": f"{topic}-positions",
+                      **(kafka or {})}  # fmt: skip
+        self.path = directory / "tail.json"
+        self.path.write_text(json.dumps({"kafka": self.kafka}))
+        self.collectors = {}
+        for node in nodes:
+            source = {"include": [f"{directory}/{node}/{{service}}/{{container}}.log"], "format": "cri"}
+            kafka = {**self.kafka, "identity": f"{topic}-{node}"}
+            (directory / node).mkdir()
+            self.collectors[node] = sidetail(
+                {"source": "files", "files": source, "host": node, "sink": "kafka", "kafka": kafka, **config},
+                name=f"collector-{node}",
+            ).start()
+
+    def write(self, node, service, *texts, ago=0.0, stream="stdout"):
+        folder = self.directory / node / service
+        folder.mkdir(exist_ok=True)
+        with open(folder / f"{service}_{node[-1]}.log", "a") as log:
+            for text in texts:
+                log.write(f"{stamp(ago)} {stream} F {text}\n")
+        self.written[node] = self.written.get(node, 0) + len(texts)
+
+    def wait_shipped(self):
+        for node, count in self.written.items():
+            wait_lines_out(self.collectors[node], count)
+        time.sleep(0.3)  # a commit is answered before all partitions know of it
+
+
+@pytest.fixture
+def cluster(sidetail, tmp_path, topic):
+    return lambda brokers, **options: Cluster(sidetail, tmp_path, topic, brokers, **options)
+
+
+@pytest.fixture
+def shown(follow):
+    """shown(cluster, ARGUMENT...): the lines of `sidetail tail --kafka --no-follow`."""
+
+    def show(cluster, *arguments):
+        tail = follow("--kafka", "-c", str(cluster.path), "-F", *arguments)
+        said = tail.process.communicate(timeout=60)[1].decode()
+        assert tail.process.returncode == 0 and not said, said
+        return tail.lines()
+
+    return show
+
+
+def texts(lines):
+    return [re.split(r" +[|!*] ", line, maxsplit=1)[1] for line in lines]
+
+
+def produce(kafka, topic, *values, headers=()):
+    options = [part for header in headers for part in ("-H", header)]
+    for value in values:
+        run("kcat", "-P", "-b", kafka.bootstrap, "-t", topic, "-p", "0", *options, input=value, errors="surrogateescape")
+
+
+def test_nodes_are_merged_in_order_and_followed(kafka, cluster, follow):
+    """What is there first, then what comes, each line once, in order across the nodes, with its node."""
+    shop = cluster(kafka.bootstrap)
+    for number in range(300):
+        shop.write(NODES[number % 3], "web" if number % 2 else "api", f"n{number}", ago=60 - number / 10)
+    shop.wait_shipped()
+    began = time.monotonic()
+    tail = follow("--kafka", "-c", str(shop.path), "-n", "all")
+    wait_until(tail.lines, 20, every=0.01)
+    first = time.monotonic() - began
+    wait_until(lambda: len(tail.lines()) == 300, 20)
+    for number in range(300, 600):
+        shop.write(NODES[number % 3], "web" if number % 2 else "api", f"n{number}")
+        time.sleep(0.005)
+    wait_until(lambda: len(tail.lines()) == 600, 20, lambda: f"600 lines, there are {len(tail.lines())}")
+    assert texts(tail.lines()) == [f"n{number}" for number in range(600)]
+    for number, line in enumerate(tail.lines()):
+        name = "web" if number % 2 else "api"
+        assert line.startswith(f"{name}_{number % 3 + 1}@{NODES[number % 3]} "), line
+    shop.write("node-2", "late", "of a topic that was not there")
+    wait_until(lambda: "of a topic that was not there" in tail.out.read_text(), 20)
+    assert tail.end() == b""
+    print(f"first line after {first:.2f} s")
+    assert first < 1
+
+
+def test_last_lines_of_each_topic(kafka, cluster, shown):
+    """Across the partitions, and though each line has a transaction of its own, whose marks take offsets too."""
+    shop = cluster(kafka.bootstrap, kafka={"commit_age": "10ms"})
+    for number in range(60):
+        shop.write(NODES[number % 3], "web", f"n{number}", ago=60 - number)
+        time.sleep(0.03)
+    shop.write("node-1", "api", "one", "two")
+    shop.wait_shipped()
+    for count in (1, 7, 60, 100):
+        assert texts(shown(shop, "web", "-n", str(count))) == [f"n{number}" for number in range(60)][-count:]
+    assert texts(shown(shop, "-n", "1")) == ["n59", "two"]
+    assert shown(shop, "-n", "0") == []
+    assert len(shown(shop)) == 62
+
+
+def test_last_lines_where_few_messages_are_committed(kafka, cluster, shown, topic):
+    """A partition whose end holds nothing but marks and what was aborted is read further back."""
+    shop = cluster(kafka.bootstrap, nodes=["node-1"], kafka={"partitions": 1})
+    shop.write("node-1", "web", *(f"n{number}" for number in range(40)))
+    shop.wait_shipped()
+    abort = ["kcat", "-P", "-b", kafka.bootstrap, "-t", f"{topic}.web", "-X", f"transactional.id={topic}-aborts"]
+    run(*abort, input="committed\n")
+    assert texts(shown(shop, "-n", "2")) == ["n39", "committed"]
+
+
+def test_since_until_and_filters(kafka, cluster, shown):
+    shop = cluster(kafka.bootstrap)
+    for age in (300, 200, 100):
+        for node in NODES:
+            shop.write(node, "web", f"GET /{age} 200", ago=age)
+            shop.write(node, "api", f"level=error msg=failed-{age}", ago=age - 1, stream="stderr")
+    shop.wait_shipped()
+    lines = shown(shop, "--since", "250s")
+    assert len(lines) == 12 and not [line for line in lines if "300" in line]
+    assert len(shown(shop, "--since", "250s", "--until", "150s")) == 6
+    assert len(shown(shop, "--until", "250s")) == 6
+    assert len(shown(shop, "--level", "error")) == 9
+    assert len(shown(shop, "--stream", "stdout", "--grep", "/[12]00")) == 6
+    assert len(shown(shop, "web")) == 9
+    assert len(shown(shop, "api_2")) == 3  # a container
+    assert len(shown(shop, "api", "--exclude", "failed-100", "-n", "4")) == 1
+    records = [json.loads(line) for line in shown(shop, "api", "--json")]
+    assert {record["host"] for record in records} == set(NODES) and records[0]["service"] == "api"
+    assert records == sorted(records, key=lambda record: record["time"])
+
+
+def test_one_topic_for_all(kafka, cluster, shown):
+    shop = cluster(kafka.bootstrap, template="all")
+    for number in range(30):
+        shop.write(NODES[number % 3], "web" if number % 10 else "rare", f"n{number}", ago=60 - number)
+    shop.wait_shipped()
+    assert texts(shown(shop, "rare", "-n", "2")) == ["n10", "n20"]
+    assert texts(shown(shop, "-n", "3")) == ["n27", "n28", "n29"]
+
+
+def test_what_is_not_sidetails_json_is_text(kafka, cluster, shown, topic):
+    """Other formats, what others wrote, and what would harm a terminal."""
+    shop = cluster(kafka.bootstrap, nodes=["node-1"], format="logfmt")
+    shop.write("node-1", "web", "as logfmt")
+    shop.wait_shipped()
+    kafka.create_topic(f"{topic}.other", partitions=1)
+    hostile = "\x1b]0;title\x07\x1b[2J\u202e<script>"
+    tags = {"time": stamp(), "service": f"evil{hostile}", "stream": "stdout", "host": hostile, "container": hostile}
+    produce(
+        kafka, f"{topic}.other", "plain text", '{"log": 1}', '{"torn', hostile, "\udcff\udcfe", "[1]",
+        json.dumps({**tags, "log": hostile}), json.dumps({**tags, "log": "x", "labels": {"a": hostile}}),
+        json.dumps({**tags, "time": "9999-12-31T23:59:59Z", "log": "of the year 9999"}),
+        json.dumps({"time": "yesterday", "service": "a", "stream": "stdout", "log": "b"}),
+    )  # fmt: skip
+    lines = shown(shop)
+    assert any(re.match(r"web_1@node-1 +\| time=\S+ service=web .*msg=\"as logfmt\"", line) for line in lines), lines
+    assert [line for line in lines if re.match(rf"{topic}.other +\| plain text$", line)]
+    assert len(lines) == 11
+    for options in ([], ["--json"], ["-t", "--color", "always"]):
+        for line in shown(shop, *options):
+            bare = re.sub(r"\x1b\[[0-9;]*m", "", line) if "always" in options else line
+            assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f\u202e]", bare), line
+    assert len(shown(shop, "--json", f"{topic}.other")) >= 6
+
+
+def test_with_the_rights_to_read_alone(kafka_secure, cluster, shown, follow, topic):
+    """Read and Describe of topics: no group, no transactions, nothing is written. A wrong password, and a right that is
+    missing, are told once, with what to do; no secret is."""
+    login = {"tls": True, "tls_ca": str(kafka_secure.tls / "ca.pem"), "sasl_mechanism": "SCRAM-SHA-512",
+             "sasl_username": "sidetail", "sasl_password": "sidetail-secret"}  # fmt: skip
+    shop = cluster(kafka_secure.sasl_bootstrap, kafka=login)
+    shop.write("node-1", "web", "hello")
+    shop.wait_shipped()
+    before = kafka_secure.topics()
+
+    def configure(**kafka):
+        shop.path.write_text(json.dumps({"kafka": {**shop.kafka, **kafka}}))
+
+    def refused(*arguments):
+        tail = follow("--kafka", "-c", str(shop.path), *arguments)
+        said = tail.process.communicate(timeout=30)[1].decode()
+        assert tail.process.returncode == 1 and tail.lines() == [] and "secret" not in said and "wrong-one" not in said
+        return said
+
+    def grant(*operations):
+        what = [word for operation in operations for word in ("--operation", operation)]
+        kafka_secure.tool("acls", "--add", "--allow-principal", "User:nobody", *what, "--topic", f"{topic}.web")
+
+    configure(sasl_password="wrong-one")
+    said = refused()
+    assert said.count("\n") == 1 and "check kafka.sasl_mechanism, the user and the password" in said, said
+    configure(sasl_username="nobody", sasl_password="nobody-secret")
+    assert "grant Read and Describe" in refused("-F")
+    grant("Describe")
+    said = refused("-F")
+    assert said.count(f"topic {topic}.web may not be read: grant Read on it") == 1, said
+    grant("Read")
+    assert texts(shown(shop)) == ["hello"]
+    assert kafka_secure.topics() == before
+    assert "sidetail" not in kafka_secure.tool("groups", "--list")
+
+
+def test_nothing_to_read_from(kafka, cluster, follow, topic):
+    shop = cluster(kafka.bootstrap, nodes=[])
+    tail = follow("--kafka", "-c", str(shop.path), "-F")
+    said = tail.process.communicate(timeout=20)[1].decode()
+    assert tail.process.returncode == 1 and f"{topic}.{{service}}" in said and said.count("\n") == 1, said
+    shop.path.write_text(json.dumps({"kafka": {**shop.kafka, "brokers": "127.0.0.1:9"}}))
+    tail = follow("--kafka", "-c", str(shop.path))
+    said = tail.process.communicate(timeout=20)[1].decode()
+    assert tail.process.returncode == 1 and "refused" in said and "check kafka.brokers" in said and said.count("\n") == 1
+    tail = follow("--kafka")
+    said = tail.process.communicate(timeout=20)[1].decode()
+    assert tail.process.returncode == 1 and "kafka.brokers is not set" in said
+    tail = follow("--kafka", "--files")
+    assert tail.process.wait(20) == 2
+
+
+def test_goes_on_when_the_broker_comes_back(new_kafka, cluster, follow):
+    kafka = new_kafka()
+    shop = cluster(kafka.bootstrap)
+    shop.write("node-1", "web", "before")
+    shop.wait_shipped()
+    tail = follow("--kafka", "-c", str(shop.path))
+    wait_until(lambda: texts(tail.lines()) == ["before"], 20)
+    kafka.kill()
+    shop.write("node-2", "web", "while it is down")
+    time.sleep(5)
+    assert tail.process.poll() is None
+    kafka.restart()
+    wait_until(lambda: texts(tail.lines()) == ["before", "while it is down"], 60)
+    said = tail.end().decode()
+    assert said.count("answers:") == 1 and said.count("Kafka answers again") == 1, said
