@@ -92,14 +92,24 @@ static size_t count_in(const struct kafka *k, enum partition_state from, enum pa
     return count;
 }
 
+static bool all_refused(const struct kafka *k)
+{
+    const struct topic *t;
+    bool all = !LIST_EMPTY(&k->topics);
+    LIST_FOREACH(t, &k->topics, link)
+    {
+        all = all && t->refused;
+    }
+    return all;
+}
+
 static void on_ended(void *arg)
 {
     struct kafka *k = arg;
     if (k->opening || count_in(k, PARTITION_PAST, PARTITION_LIVE) > 0) {
         return;
     }
-    if (count_in(k, PARTITION_REFUSED, PARTITION_REFUSED) > 0 &&
-        count_in(k, PARTITION_DONE, PARTITION_DONE) == 0) {
+    if (all_refused(k)) {
         fail(k, &(struct error){.text = "none of the topics may be read"});
     } else if (!env_of(k)->follow) {
         env_of(k)->finish(env_of(k)->arg);
@@ -331,14 +341,14 @@ static void show(struct kafka *k)
     const struct tail_env *env = env_of(k);
     int64_t until_ns = INT64_MAX;
     if (env->follow && !k->reading.full) { /* what waits for earlier lines takes no more than its room */
-        until_ns = order_until(&k->order, clock_now(), &k->reading.newest_ns);
+        until_ns = order_until(&k->order, clock_now(), &k->reading.seen);
     }
     k->reading.full = false;
     LIST_FOREACH(t, &k->topics, link)
     {
         LIST_FOREACH(p, &t->partitions, link)
         {
-            int64_t ns = partition_until(p, k->order.wait_ns);
+            int64_t ns = partition_until(p, ORDER_WAIT_FIRST);
             until_ns = ns < until_ns ? ns : until_ns;
         }
     }
@@ -386,6 +396,7 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
     if (read(fd, &count, sizeof(count)) < 0 && errno != EAGAIN) {
         return;
     }
+    k->reading.now_ns = clock_now();
     LIST_FOREACH(t, &k->topics, link)
     {
         LIST_FOREACH(p, &t->partitions, link)
@@ -437,7 +448,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     if (!env->follow) {
         return;
     }
-    if (env->options->until_ns && now_ns > env->options->until_ns + k->order.wait_ns) {
+    if (env->options->until_ns && now_ns > env->options->until_ns + ORDER_WAIT_MAX) {
         env->finish(env->arg);
     } else if (!k->looking && monotonic_ns - k->looked_ns > LOOK_NS) {
         look(k);
@@ -518,7 +529,7 @@ static void *kafka_open(const struct tail_env *env, struct error *err)
         return NULL;
     }
     bool commits = env->cfg->kafka_delivery == KAFKA_EXACTLY_ONCE;
-    k->order.wait_ns = (commits ? env->cfg->kafka_commit_age : 0) + SPREAD_NS;
+    k->order.least_ns = (commits ? env->cfg->kafka_commit_age : 0) + SPREAD_NS;
     k->look_topics = (struct look_topics){.job = {look_for_topics, on_topics, NULL},
                                           .kafka = k,
                                           .worker = k->worker,

@@ -203,7 +203,9 @@ static bool put(struct reading *r, struct partition *p, const rd_kafka_message_t
         p->full = true;
         return false;
     }
-    r->newest_ns = line.time_ns > r->newest_ns ? line.time_ns : r->newest_ns;
+    if (p->state == PARTITION_LIVE) {
+        order_see(&r->seen, line.time_ns, r->now_ns);
+    }
     return true;
 }
 

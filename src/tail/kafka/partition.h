@@ -8,6 +8,7 @@
 #include <sys/queue.h>
 
 #include "lanes.h"
+#include "order.h"
 #include "tail/source.h"
 #include "writers.h"
 
@@ -19,8 +20,9 @@ struct reading {
     struct writers *writers;
     size_t ahead;             /* bytes that are fetched ahead of each partition */
     struct buf text;          /* scratch */
-    int64_t newest_ns;        /* the newest time of a line; the owner may set it back */
-    bool full;                /* a lane was; likewise */
+    int64_t now_ns;           /* set by the owner: the time of reading */
+    struct order_seen seen;   /* what came of lines that are new */
+    bool full;                /* a lane was; the owner may set it back */
     void (*ended)(void *arg); /* a partition is done, or refused */
     void *arg;
 };
