@@ -13,7 +13,7 @@
 #include "kafka/advice.h"
 #include "look.h"
 #include "order.h"
-#include "partition.h"
+#include "reading.h"
 #include "tail/say.h"
 
 #define TICK_MS   50
@@ -24,7 +24,6 @@
 
 struct kafka {
     struct reading reading;
-    LIST_HEAD(, topic) topics;
     struct worker *worker;
     struct look_topics look_topics;
     struct look_offsets look_offsets;
@@ -49,87 +48,16 @@ static void fail(struct kafka *k, struct error *err)
     env_of(k)->cannot_begin(env_of(k)->arg, err);
 }
 
-/* -- partitions -------------------------------------------------------------------------------- */
-
-static struct topic *find_topic(const struct kafka *k, const char *name)
-{
-    struct topic *t;
-    LIST_FOREACH(t, &k->topics, link)
-    {
-        if (strcmp(t->name, name) == 0) {
-            return t;
-        }
-    }
-    return NULL;
-}
-
-static bool is_known(const struct kafka *k, const rd_kafka_topic_partition_t *of)
-{
-    const struct topic *t = find_topic(k, of->topic);
-    const struct partition *p;
-    LIST_FOREACH(p, t ? &t->partitions : &(struct topic){0}.partitions, link)
-    {
-        if (p->id == of->partition) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* How many partitions there are in these states. */
-static size_t count_in(const struct kafka *k, enum partition_state from, enum partition_state to)
-{
-    const struct topic *t;
-    const struct partition *p;
-    size_t count = 0;
-    LIST_FOREACH(t, &k->topics, link)
-    {
-        LIST_FOREACH(p, &t->partitions, link)
-        {
-            count += p->state >= from && p->state <= to;
-        }
-    }
-    return count;
-}
-
-static bool all_refused(const struct kafka *k)
-{
-    const struct topic *t;
-    bool all = !LIST_EMPTY(&k->topics);
-    LIST_FOREACH(t, &k->topics, link)
-    {
-        all = all && t->refused;
-    }
-    return all;
-}
-
 static void on_ended(void *arg)
 {
     struct kafka *k = arg;
-    if (k->opening || count_in(k, PARTITION_PAST, PARTITION_LIVE) > 0) {
+    if (k->opening || reading_open(&k->reading)) {
         return;
     }
-    if (all_refused(k)) {
+    if (reading_refused(&k->reading)) {
         fail(k, &(struct error){.text = "none of the topics may be read"});
     } else if (!env_of(k)->follow) {
         env_of(k)->finish(env_of(k)->arg);
-    }
-}
-
-static void forget_gone(struct kafka *k)
-{
-    for (struct topic *t = LIST_FIRST(&k->topics), *next; t; t = next) {
-        next = LIST_NEXT(t, link);
-        for (struct partition *p = LIST_FIRST(&t->partitions), *after; p; p = after) {
-            after = LIST_NEXT(p, link);
-            if (p->state == PARTITION_GONE) {
-                partition_free(p);
-            }
-        }
-        if (LIST_EMPTY(&t->partitions)) {
-            LIST_REMOVE(t, link);
-            topic_free(t);
-        }
     }
 }
 
@@ -196,7 +124,7 @@ static void say_none(struct kafka *k)
 static bool ask_for_offsets(struct kafka *k, rd_kafka_topic_partition_list_t *found)
 {
     for (int i = found->cnt - 1; i >= 0; i--) {
-        if (is_known(k, &found->elems[i])) {
+        if (reading_knows(&k->reading, found->elems[i].topic, found->elems[i].partition)) {
             rd_kafka_topic_partition_list_del_by_idx(found, i);
         }
     }
@@ -243,15 +171,11 @@ static void open_partition(struct kafka *k, const struct look_offsets *l, int i)
 {
     const rd_kafka_topic_partition_t *end = &l->end->elems[i];
     int64_t begin = l->begin->elems[i].offset, since = l->since->elems[i].offset;
-    struct topic *t = find_topic(k, end->topic);
     struct error err;
+    struct topic *t = reading_topic(&k->reading, end->topic, &err);
     if (!t) {
-        t = topic_new(&k->reading, end->topic, &err);
-        if (!t) {
-            tail_say(err.text);
-            return;
-        }
-        LIST_INSERT_HEAD(&k->topics, t, link);
+        tail_say(err.text);
+        return;
     }
     since = since < 0 ? end->offset : since; /* none is as new as that */
     partition_open(&k->reading, t, end->partition, since > begin ? since : begin, end->offset,
@@ -293,7 +217,6 @@ static void on_offsets(struct job *job)
 {
     struct look_offsets *l = (struct look_offsets *)job;
     struct kafka *k = l->kafka;
-    struct topic *t;
     if (!l->since) {
         say_unreached(k, l->err.text);
         k->looking = false;
@@ -311,10 +234,7 @@ static void on_offsets(struct job *job)
             open_partition(k, l, i);
         }
     }
-    LIST_FOREACH(t, &k->topics, link)
-    {
-        topic_settle(&k->reading, t);
-    }
+    reading_settle(&k->reading);
     k->opening = false;
     look_offsets_free(l);
     end_look(k);
@@ -336,23 +256,14 @@ static void take_errors(struct kafka *k)
 /* Lets go what may be shown now. */
 static void show(struct kafka *k)
 {
-    const struct topic *t;
-    const struct partition *p;
     const struct tail_env *env = env_of(k);
     int64_t until_ns = INT64_MAX;
     if (env->follow && !k->reading.full) { /* what waits for earlier lines takes no more than its room */
         until_ns = order_until(&k->order, clock_now(), &k->reading.seen);
     }
     k->reading.full = false;
-    LIST_FOREACH(t, &k->topics, link)
-    {
-        LIST_FOREACH(p, &t->partitions, link)
-        {
-            int64_t ns = partition_until(p, ORDER_WAIT_FIRST);
-            until_ns = ns < until_ns ? ns : until_ns;
-        }
-    }
-    tail_feeds_until(env->feeds, until_ns);
+    int64_t past_ns = reading_until(&k->reading, ORDER_WAIT_FIRST);
+    tail_feeds_until(env->feeds, past_ns < until_ns ? past_ns : until_ns);
 }
 
 static void on_nudged(struct job *job)
@@ -365,19 +276,7 @@ static void on_nudged(struct job *job)
 
 static void nudge(struct kafka *k)
 {
-    struct topic *t;
-    struct partition *p;
-    rd_kafka_topic_partition_list_t *list = NULL;
-    LIST_FOREACH(t, &k->topics, link)
-    {
-        LIST_FOREACH(p, &t->partitions, link)
-        {
-            if (partition_hungers(&k->reading, p)) {
-                list = list ? list : rd_kafka_topic_partition_list_new(1);
-                rd_kafka_topic_partition_list_add(list, t->name, p->id);
-            }
-        }
-    }
+    rd_kafka_topic_partition_list_t *list = reading_hungry(&k->reading);
     if (list) {
         k->nudging = true;
         k->nudge.of = list;
@@ -389,22 +288,12 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
 {
     (void)what;
     struct kafka *k = arg;
-    struct topic *t;
-    struct partition *p;
     uint64_t count;
-    bool more = false;
     if (read(fd, &count, sizeof(count)) < 0 && errno != EAGAIN) {
         return;
     }
     k->reading.now_ns = clock_now();
-    LIST_FOREACH(t, &k->topics, link)
-    {
-        LIST_FOREACH(p, &t->partitions, link)
-        {
-            more |= partition_read(&k->reading, p);
-        }
-    }
-    forget_gone(k);
+    bool more = reading_go_on(&k->reading);
     if (k->errors) {
         take_errors(k);
     }
@@ -418,32 +307,13 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-/* Of partitions whose broker says nothing. */
-static void give_up_waiting(struct kafka *k, int64_t now_ns)
-{
-    struct topic *t;
-    struct partition *p;
-    LIST_FOREACH(t, &k->topics, link)
-    {
-        LIST_FOREACH(p, &t->partitions, link)
-        {
-            if (now_ns - p->heard_ns > LOST_NS && partition_give_up_waiting(&k->reading, p)) {
-                fprintf(stderr,
-                        "sidetail tail: nothing comes of partition %" PRId32
-                        " of topic %s: it is not waited for\n",
-                        p->id, t->name);
-            }
-        }
-    }
-}
-
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     struct kafka *k = arg;
     const struct tail_env *env = env_of(k);
     int64_t now_ns = clock_now(), monotonic_ns = clock_monotonic();
-    give_up_waiting(k, monotonic_ns);
+    reading_give_up_waiting(&k->reading, monotonic_ns - LOST_NS);
     show(k);
     if (!env->follow) {
         return;
@@ -463,10 +333,7 @@ static void kafka_close(void *source)
     if (k->worker) {
         worker_free(k->worker);
     }
-    for (struct topic *t; (t = LIST_FIRST(&k->topics));) {
-        LIST_REMOVE(t, link);
-        topic_free(t);
-    }
+    reading_free(&k->reading);
     if (k->errors) {
         rd_kafka_queue_destroy(k->errors);
     }

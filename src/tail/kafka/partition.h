@@ -14,6 +14,7 @@
 
 /* What all partitions share. */
 struct reading {
+    LIST_HEAD(topic_list, topic) topics;
     const struct tail_env *env;
     rd_kafka_t *rk;
     int wake_fd; /* an eventfd: there is something to read */
@@ -61,7 +62,7 @@ struct partition {
 struct topic {
     LIST_ENTRY(topic) link;
     rd_kafka_topic_t *handle;
-    LIST_HEAD(, partition) partitions;
+    LIST_HEAD(partition_list, partition) partitions;
     bool refused; /* some may not be read, which was said */
     char name[];
 };

@@ -1,0 +1,29 @@
+/* All topics and partitions that are read. */
+#ifndef SIDETAIL_TAIL_KAFKA_READING_H
+#define SIDETAIL_TAIL_KAFKA_READING_H
+
+#include "partition.h"
+
+void reading_free(struct reading *r); /* its topics */
+
+struct topic *reading_find(const struct reading *r, const char *name); /* NULL: there is none */
+bool reading_knows(const struct reading *r, const char *topic, int32_t partition);
+/* The topic of that name, which may be new. NULL: err says why. */
+struct topic *reading_topic(struct reading *r, const char *name, struct error *err);
+/* To be called when partitions were opened. */
+void reading_settle(struct reading *r);
+
+/* Reads what is there, a batch of each partition at most. True: there may be more. */
+bool reading_go_on(struct reading *r);
+/* Is something still to be read, or to come? */
+bool reading_open(const struct reading *r);
+/* May none of the topics be read? */
+bool reading_refused(const struct reading *r);
+/* The time up to which lines may be shown: see partition_until. */
+int64_t reading_until(const struct reading *r, int64_t spread_ns);
+/* Those that partition_hungers tells of; NULL: none. The caller's. */
+rd_kafka_topic_partition_list_t *reading_hungry(struct reading *r);
+/* Waits no more for partitions of which nothing came since then (monotonic), and says so. */
+void reading_give_up_waiting(struct reading *r, int64_t since_ns);
+
+#endif
