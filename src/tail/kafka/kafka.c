@@ -301,9 +301,9 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
         nudge(k);
     }
     show(k);
-    if (more) {
-        count = 1;
-        more = write(fd, &count, sizeof(count)) > 0;
+    count = 1;
+    if (more && write(fd, &count, sizeof(count)) < 0) {
+        return; /* the counter is full: it will be called again */
     }
 }
 
