@@ -7,12 +7,12 @@
 #include <cmocka.h>
 
 #include "config/config.h"
+#include "kafka/topic_name.h"
 #include "record/tags.h"
 #include "sink/kafka.h"
 #include "sink/kafka/marks.h"
 #include "sink/kafka/positions.h"
 #include "sink/kafka/produce.h"
-#include "kafka/topic_name.h"
 #include "sink/kafka/settings.h"
 
 static struct tags who = {
