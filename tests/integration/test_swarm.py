@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from lib.system import REPO, run, wait_until
-from lib.verify import Verifier, parse_json_lines
+from lib.verify import Line, Verifier, parse_json_lines
 
 pytestmark = [pytest.mark.swarm, pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -225,7 +225,29 @@ def wait_update(swarm, state):
                lambda: swarm.docker("service", "ps", "--no-trunc", COLLECTOR).stdout, every=0.3)  # fmt: skip
 
 
-def test_stack(swarm, loaded, broker, history, tmp_path):
+def assert_tail_shows_all_nodes(follow, broker, directory):
+    """`sidetail tail --kafka` on any machine: what tasks on all three nodes write, as they write it, each task's in order."""
+    kafka = {
+        "brokers": broker.sasl_bootstrap, "topic": "logs.{service}", "tls": True, "tls_ca": str(broker.tls / "ca.pem"),
+        "sasl_mechanism": "SCRAM-SHA-512", "sasl_username": "sidetail", "sasl_password": "sidetail-secret",
+    }  # fmt: skip
+    path = directory / "tail.json"
+    path.write_text(json.dumps({"kafka": kafka}))
+    tail = follow("--kafka", "-c", str(path), "--json", "-n", "10", "shop_web")
+    records = lambda: list(parse_json_lines(tail.out.read_bytes().split(b"\n")[:-1]))
+    shown = lambda count: min((sum(record["host"] == f"node-{node}" for record in records()) for node in (1, 2, 3)), default=0) >= count
+    wait_until(lambda: shown(1000), 60, lambda: f"1000 lines of each node, among {len(records())}", every=0.3)
+    tail.end()
+    followed = {}
+    for record in records():
+        assert record["service"] == "shop_web"
+        line = Line(record["log"])
+        followed.setdefault((record["id"], line.stream), []).append(line.seq)
+    for numbers in followed.values():
+        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+def test_stack(swarm, loaded, broker, history, follow, tmp_path):
     with (
         Stack(swarm, tmp_path, "logs", REPO / "deploy" / "stack.yaml", HASTE, SIDETAIL_IMAGE=IMAGE,
               KAFKA_BROKERS=broker.host_bootstrap),
@@ -236,6 +258,7 @@ def test_stack(swarm, loaded, broker, history, tmp_path):
         swarm.wait_running(COLLECTOR, 3)
         for number in (1, 2, 3):
             assert_confined(inspect(swarm, number, *collector_on(swarm, number)))
+        assert_tail_shows_all_nodes(follow, broker, tmp_path)
 
         swarm.docker("service", "scale", "--detach", "shop_web=6")
         swarm.wait_running("shop_web", 6)
