@@ -31,9 +31,8 @@ struct tail_feeds {
     struct printer *printer;
     struct feeds_calls calls;
     LIST_HEAD(feed_list, tail_feed) list;
-    size_t count; /* opened so far */
+    size_t count, open; /* opened so far; and that are open */
     int64_t line_max, until_ns;
-    bool asks_engine; /* for the last lines, where it can be asked */
     bool finishing;
 };
 
@@ -54,6 +53,7 @@ static void print(struct tail_feed *feed, const struct tail_line *line)
 static void feed_free(struct tail_feed *feed)
 {
     LIST_REMOVE(feed, link);
+    feed->all->open--;
     lane_close(feed->lane);
     last_lines_free(feed->last);
     tail_writer_unref(feed->writer);
@@ -110,7 +110,6 @@ struct tail_feeds *tail_feeds_new(struct event_base *base, const struct tail_opt
     fs->calls = *calls;
     fs->line_max = cfg->line_max;
     fs->until_ns = o->until_ns;
-    fs->asks_engine = !o->kafka;
     struct screen_calls screen = {.room = on_room, .drained = on_room, .closed = on_closed, .arg = fs};
     fs->printer = printer_new(base, o, cfg, &screen, err);
     if (!fs->printer) {
@@ -180,6 +179,7 @@ struct tail_feed *tail_feed_open(struct tail_feeds *fs, struct tags *tags, void 
     feed->arg = arg;
     LIST_INSERT_HEAD(&fs->list, feed, link);
     fs->count++;
+    fs->open++;
     return feed;
 }
 
@@ -211,7 +211,7 @@ static bool passes_filter(struct tail_feed *feed, const struct tail_line *line)
 
 static void keep(struct tail_feed *feed, const struct tail_line *line)
 {
-    size_t share = FEEDS_KEPT_MAX / feed->all->count;
+    size_t share = FEEDS_KEPT_MAX / feed->all->open;
     if (last_lines_put(feed->last, line, share > FEED_KEPT_MIN ? share : FEED_KEPT_MIN) < 0) {
         tail_out_of_memory();
     }
@@ -320,43 +320,15 @@ bool tail_feed_has_room(const struct tail_feed *feed)
     return last_lines_has_room(feed->last);
 }
 
-static void tell_cut_short(struct tail_feed *feed, int64_t count, const struct tail_line *before)
+static void tell_cut_short(struct tail_feed *feed, int64_t count, int64_t before_ns)
 {
-    bool engine = feed->all->asks_engine;
     char text[200];
     snprintf(text, sizeof(text),
-             "only its last %" PRId64
-             " lines are shown: more would take too much memory%s; ask for fewer with -n%s",
-             count, engine ? ", as this Engine cannot be asked for them alone" : "",
-             engine ? ", or add --files" : "");
-    hand_on(feed, &(struct tail_line){.time_ns = before->time_ns,
-                                      .text = slice_str(text),
-                                      .kind = TAIL_NOTICE_BAD,
-                                      .writer = before->writer});
-}
-
-void tail_feeds_keep_last(struct tail_feed *const *feeds, size_t count, int64_t lines)
-{
-    int64_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        kept += last_lines_count(feeds[i]->last);
-    }
-    while (kept > lines) {
-        struct last_lines *first = NULL;
-        int64_t first_ns = 0, ns;
-        for (size_t i = 0; i < count; i++) {
-            if (last_lines_oldest(feeds[i]->last, &ns) && (!first || ns < first_ns)) {
-                first = feeds[i]->last;
-                first_ns = ns;
-            }
-        }
-        if (!first) {
-            return;
-        }
-        kept -= last_lines_count(first);
-        last_lines_drop(first);
-        kept += last_lines_count(first);
-    }
+             "only its last %" PRId64 " lines are shown: more would take too much memory, as this Engine "
+             "cannot be asked for them alone; ask for fewer with -n, or add --files",
+             count);
+    hand_on(feed, &(struct tail_line){
+                      .time_ns = before_ns, .text = slice_str(text), .kind = TAIL_NOTICE_BAD});
 }
 
 /* Hands on the lines that were kept. The lane takes all of them: a notice must not come before. */
@@ -369,7 +341,7 @@ static void release_last(struct tail_feed *feed)
     feed->last = NULL;
     while (last_lines_take(last, &line)) {
         if (tell) {
-            tell_cut_short(feed, count, &line);
+            tell_cut_short(feed, count, line.time_ns);
             tell = false;
         }
         bool is_late = feed->all->until_ns && line.time_ns > feed->all->until_ns && line.kind == TAIL_LINE;

@@ -12,8 +12,8 @@
 #include "record/tags.h"
 #include "tail/options.h"
 
-/* Bytes of last lines that feeds keep, where the source cannot be asked for these: of all feeds, as long as each has its
- * least, and a line more. */
+/* Bytes of last lines that feeds keep, where the source cannot be asked for these: of all feeds, or of all partitions of Kafka, as
+ * long as each has its least, and a line more. */
 #define FEEDS_KEPT_MAX (64u << 20)
 #define FEED_KEPT_MIN  (256u << 10)
 
@@ -47,8 +47,8 @@ void tail_feeds_finish(struct tail_feeds *fs);
 
 /* -- for the sources --------------------------------------------------------------------------- */
 
-/* Past (merge.h) at first. Takes a reference of the tags; NULL: each line that is put has a writer. `resume` is called when there is room again after
- * tail_feed_put said no; it must not put at once. */
+/* Past (merge.h) at first. Takes a reference of the tags; NULL: each line that is put has a writer. `resume` is called when
+ * there is room again after tail_feed_put said no; it must not put at once. */
 struct tail_feed *tail_feed_open(struct tail_feeds *fs, struct tags *tags, void (*resume)(void *arg),
                                  void *arg);
 /* A writer with one reference, for whose name there will be room. Takes a reference of the tags. */
@@ -63,8 +63,6 @@ void tail_feed_keep_last(struct tail_feed *feed, int64_t lines);
 int64_t tail_feed_kept(const struct tail_feed *feed);
 /* And would earlier ones be kept too? */
 bool tail_feed_has_room(const struct tail_feed *feed);
-/* Of what these feeds keep, only the last `lines` lines of all together are kept. */
-void tail_feeds_keep_last(struct tail_feed *const *feeds, size_t count, int64_t lines);
 /* All that it had to put of before now is put. */
 void tail_feed_present(struct tail_feed *feed);
 /* Puts an entry: a line, or with `more` a piece of one. False: not now, `resume` will be called; the same

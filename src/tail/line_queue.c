@@ -57,11 +57,12 @@ size_t line_queue_bytes(const struct line_queue *q)
     return q->bytes.len - q->at;
 }
 
-struct tail_line line_queue_first(const struct line_queue *q)
+struct tail_line line_queue_at(const struct line_queue *q, size_t *place)
 {
     struct head head;
-    const char *p = q->bytes.data + q->at;
+    const char *p = q->bytes.data + q->at + *place;
     memcpy(&head, p, sizeof(head));
+    *place += sizeof(head) + head.len;
     return (struct tail_line){.time_ns = head.time_ns,
                               .text = {p + sizeof(head), head.len},
                               .stream = (enum stream)head.stream,
@@ -69,6 +70,12 @@ struct tail_line line_queue_first(const struct line_queue *q)
                               .level = head.level,
                               .partial = head.partial,
                               .writer = head.writer};
+}
+
+struct tail_line line_queue_first(const struct line_queue *q)
+{
+    size_t place = 0;
+    return line_queue_at(q, &place);
 }
 
 void line_queue_drop(struct line_queue *q)

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "tail/last_lines.h"
+#include "tail/writer.h"
 
 #define PLENTY SIZE_MAX
 #define HEAD   24 /* about what a line takes beside its text */
@@ -22,6 +23,16 @@ static struct tail_line line_of(const char *as)
     line.stream = as[0] == '!' ? STREAM_STDERR : STREAM_STDOUT;
     line.partial = as[strlen(as) - 1] == '>';
     return line;
+}
+
+static struct tail_writer writers[3] = {{.refs = 1}, {.refs = 1}, {.refs = 1}}; /* their tags do not matter here */
+
+static void put_of(struct last_lines *l, int writer, int64_t time_ns, const char *as, size_t bytes_max)
+{
+    struct tail_line line = line_of(as);
+    line.writer = &writers[writer];
+    line.time_ns = time_ns;
+    assert_int_equal(last_lines_put(l, &line, bytes_max), 0);
 }
 
 static void put(struct last_lines *l, const char *as, size_t bytes_max)
@@ -39,6 +50,7 @@ static void check_left(struct last_lines *l, const char *want)
     while (last_lines_take(l, &line)) {
         char mark = line.kind == TAIL_NOTICE ? '*' : line.stream == STREAM_STDERR ? '!' : '|';
         n += (size_t)snprintf(left + n, sizeof(left) - n, "%c%.*s ", mark, (int)line.text.len, line.text.ptr);
+        tail_writer_unref(line.writer);
     }
     assert_string_equal(left, want);
 }
@@ -157,9 +169,86 @@ static void test_random(void **state)
     }
 }
 
+/* The parts of one writer's line have those of others among them. */
+static void test_writers(void **state)
+{
+    (void)state;
+    struct last_lines *l = last_lines_new(3);
+    put_of(l, 0, 1, "|a>", PLENTY);
+    put_of(l, 1, 2, "|b", PLENTY);
+    put_of(l, 2, 3, "|c>", PLENTY);
+    put_of(l, 0, 4, "|a's end", PLENTY);
+    assert_int_equal(last_lines_count(l), 3);
+    put_of(l, 1, 5, "|d", PLENTY); /* in place of the line of a */
+    assert_int_equal(last_lines_count(l), 3);
+    put_of(l, 2, 6, "|c's end", PLENTY);
+    assert_int_equal(last_lines_count(l), 3);
+    check_left(l, "|b |c> |d |c's end ");
+    last_lines_free(l);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(writers[i].refs, 1);
+    }
+}
+
+static void test_writers_take_memory(void **state)
+{
+    (void)state;
+    enum { COUNT = 5000 };
+    struct tail_writer *many = calloc(COUNT, sizeof(*many));
+    struct last_lines *l = last_lines_new(COUNT);
+    for (int i = 0; i < COUNT; i++) {
+        many[i].refs = 1;
+        struct tail_line line = line_of(i % 2 ? "|x" : "|x>"); /* of whose rest nothing comes */
+        line.writer = &many[i];
+        assert_int_equal(last_lines_put(l, &line, (size_t)100 * LAST_LINES_WRITER), 0);
+    }
+    assert_true(last_lines_cut_short(l));
+    assert_in_range(last_lines_count(l), 90, 100);
+    int held = 0;
+    for (int i = 0; i < COUNT; i++) {
+        held += many[i].refs > 1;
+    }
+    assert_in_range(held, 90, 400); /* not all whose line may go on */
+    last_lines_free(l);
+    free(many);
+}
+
+/* By time, a writer's own in its order, and parts beside each other. */
+static void test_list(void **state)
+{
+    (void)state;
+    struct last_lines *l = last_lines_new(5);
+    put_of(l, 0, 9, "|dropped>", PLENTY);
+    put_of(l, 0, 10, "!w>", PLENTY);
+    put_of(l, 1, 8, "|x", PLENTY);
+    put_of(l, 0, 11, "|dropped's end", PLENTY);
+    put_of(l, 0, 7, "|y", PLENTY);
+    put_of(l, 1, 12, "|z", PLENTY);
+    put_of(l, 0, 13, "!w's end", PLENTY);
+    put_of(l, 1, 14, "|v", PLENTY);
+    struct last_line to[8];
+    assert_true(last_lines_entries(l) <= 8);
+    static const struct {
+        int64_t key_ns;
+        int begins;
+        const char *text;
+    } want[] = {{10, 0, "w>"}, {8, 1, "x"}, {10, 2, "y"}, {12, 3, "z"}, {10, 0, "w's end"}, {14, 5, "v"}};
+    assert_int_equal(last_lines_list(l, 7, to), 6);
+    for (int i = 0; i < 6; i++) {
+        struct slice text = last_lines_at(l, to[i].place).text;
+        assert_int_equal(to[i].key_ns, want[i].key_ns);
+        assert_int_equal(to[i].begins, to[want[i].begins].place);
+        assert_int_equal(to[i].owner, 7);
+        assert_true(slice_eq(text, slice_str(want[i].text)));
+    }
+    last_lines_free(l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_writers),  cmocka_unit_test(test_writers_take_memory),
+        cmocka_unit_test(test_list),
         cmocka_unit_test(test_how_many), cmocka_unit_test(test_parts),
         cmocka_unit_test(test_notices),  cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_random),   cmocka_unit_test(test_a_line_without_end),

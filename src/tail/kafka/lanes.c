@@ -6,7 +6,7 @@
 #include "tail/say.h"
 #include "tail/writer.h"
 
-#define LANES_MAX 256 /* feeds of a partition: containers come and go, and anybody may write to a topic */
+#define LANES_MAX 256 /* feeds of a partition that are kept where nothing waits in them: containers come and go */
 
 struct lane_of {
     UT_hash_handle hh;
@@ -17,7 +17,6 @@ struct lane_of {
 struct lanes {
     struct tail_feeds *feeds;
     struct lane_of *table, *last; /* last: of the line before; NULL: none */
-    int64_t keeps;                /* lines; 0: none, what is put goes on */
     void (*resume)(void *arg);
     void *arg;
 };
@@ -51,48 +50,9 @@ void lanes_free(struct lanes *l)
     free(l);
 }
 
-void lanes_keep_last(struct lanes *l, int64_t lines)
-{
-    const struct lane_of *of;
-    l->keeps = lines;
-    for (of = l->table; of; of = of->hh.next) {
-        tail_feed_keep_last(of->feed, lines);
-    }
-}
-
-void lanes_present(struct lanes *l)
-{
-    const struct lane_of *of;
-    l->keeps = 0;
-    for (of = l->table; of; of = of->hh.next) {
-        tail_feed_present(of->feed);
-    }
-}
-
-int64_t lanes_kept(const struct lanes *l)
-{
-    int64_t kept = 0;
-    for (const struct lane_of *of = l->table; of; of = of->hh.next) {
-        kept += tail_feed_kept(of->feed);
-    }
-    return kept;
-}
-
-bool lanes_have_room(const struct lanes *l)
-{
-    bool room = !l->table;
-    for (const struct lane_of *of = l->table; of && !room; of = of->hh.next) {
-        room = tail_feed_has_room(of->feed);
-    }
-    return room;
-}
-
 static struct lane_of *open_lane(struct lanes *l, struct tail_writer *writer)
 {
     if (HASH_COUNT(l->table) >= LANES_MAX) {
-        if (l->keeps > 0) {
-            return l->table; /* what is kept would be lost */
-        }
         close_all(l);
     }
     struct lane_of *of = calloc(1, sizeof(*of));
@@ -101,11 +61,7 @@ static struct lane_of *open_lane(struct lanes *l, struct tail_writer *writer)
     }
     of->writer = tail_writer_ref(writer);
     of->feed = tail_feed_open(l->feeds, NULL, l->resume, l->arg);
-    if (l->keeps > 0) {
-        tail_feed_keep_last(of->feed, l->keeps);
-    } else {
-        tail_feed_present(of->feed);
-    }
+    tail_feed_present(of->feed);
     HASH_ADD_PTR(l->table, writer, of);
     return of;
 }
@@ -118,14 +74,4 @@ bool lanes_put(struct lanes *l, const struct tail_line *line)
         l->last = of = of ? of : open_lane(l, line->writer);
     }
     return tail_feed_put_line(of->feed, line);
-}
-
-void lanes_feeds(const struct lanes *l, struct tail_feed **to, size_t *count)
-{
-    for (const struct lane_of *of = l->table; of; of = of->hh.next) {
-        if (to) {
-            to[*count] = of->feed;
-        }
-        (*count)++;
-    }
 }

@@ -55,79 +55,97 @@ static void start(struct partition *p)
 
 /* -- the past ---------------------------------------------------------------------------------- */
 
+/* Keeps so many lines that those which are last by time are among them, though they are not last in the partition. */
+static void keep_last(struct partition *p)
+{
+    last_lines_free(p->kept);
+    p->kept = last_lines_new(2 * p->lines + BACK_LEAST);
+    if (!p->kept) {
+        tail_out_of_memory();
+    }
+}
+
+static void keep(const struct reading *r, struct partition *p, const struct tail_line *line)
+{
+    size_t share = FEEDS_KEPT_MAX / r->keep;
+    share = share > FEED_KEPT_MIN ? share : FEED_KEPT_MIN;
+    size_t sorting = (size_t)last_lines_count(p->kept) * sizeof(struct last_line);
+    if (last_lines_put(p->kept, line, share > sorting ? share - sorting : 0) < 0) {
+        tail_out_of_memory();
+    }
+}
+
 /* Where there are too few lines in what was read: reads more. False: there is no more, or there are enough. */
 static bool go_further_back(struct partition *p)
 {
     int64_t back = p->end - p->start;
-    if (p->lines <= 0 || p->start <= p->floor || lanes_kept(p->lanes) >= p->lines ||
-        !lanes_have_room(p->lanes)) {
+    if (p->lines <= 0 || p->start <= p->floor || last_lines_count(p->kept) >= p->lines ||
+        !last_lines_has_room(p->kept)) {
         return false;
     }
     stop(p);
     p->start = back > (p->end - p->floor) / BACK_MORE ? p->floor : p->end - back * BACK_MORE;
-    lanes_keep_last(p->lanes, p->lines);
+    keep_last(p);
     start(p);
     return true;
 }
 
-/* The past is shown, as far as it is wanted. */
+/* The past is put, as far as it is wanted. */
 static void conclude(struct reading *r, struct partition *p)
 {
     p->state = r->env->follow ? PARTITION_LIVE : PARTITION_DONE;
-    lanes_present(p->lanes);
     if (p->state == PARTITION_DONE) {
         r->ended(r->arg);
     }
 }
 
-/* Chooses the last lines among those of all partitions. */
-static void choose_last(struct topic *t)
-{
-    const struct partition *p;
-    size_t count = 0;
-    int64_t lines = 0;
-    LIST_FOREACH(p, &t->partitions, link)
-    {
-        lanes_feeds(p->lanes, NULL, &count);
-    }
-    struct tail_feed **feeds = calloc(count + 1, sizeof(struct tail_feed *));
-    if (!feeds) {
-        tail_out_of_memory();
-    }
-    count = 0;
-    LIST_FOREACH(p, &t->partitions, link)
-    {
-        if (p->state == PARTITION_WAITS) {
-            lanes_feeds(p->lanes, feeds, &count);
-            lines = p->lines;
-        }
-    }
-    tail_feeds_keep_last(feeds, count, lines);
-    free(feeds);
-}
-
 void topic_settle(struct reading *r, struct topic *t)
 {
     struct partition *p;
+    if (!t->past || past_chosen(t->past)) {
+        return;
+    }
     LIST_FOREACH(p, &t->partitions, link)
     {
-        if (p->state == PARTITION_PAST && p->lines > 0) {
+        if (p->state == PARTITION_PAST && p->kept) {
             return;
         }
     }
-    choose_last(t);
+    int64_t lines = 0;
+    LIST_FOREACH(p, &t->partitions, link)
+    {
+        if (p->kept) {
+            past_add(t->past, p->kept);
+            p->kept = NULL;
+            lines = p->lines;
+            r->keep--;
+        }
+    }
+    past_choose(t->past, lines, t->name);
+    wake(r);
+}
+
+void topic_go_on(struct reading *r, struct topic *t)
+{
+    struct partition *p;
+    if (!t->past || !past_chosen(t->past) || !past_put(t->past, r->env->options->until_ns)) {
+        return;
+    }
+    past_free(t->past);
+    t->past = NULL;
     LIST_FOREACH(p, &t->partitions, link)
     {
         if (p->state == PARTITION_WAITS) {
             conclude(r, p);
         }
     }
+    r->ended(r->arg); /* of those that were lost, too */
     wake(r);
 }
 
 static void wait_for_others(struct reading *r, struct partition *p)
 {
-    if (p->lines <= 0) {
+    if (!p->kept) {
         conclude(r, p); /* there is nothing to choose */
     } else {
         p->state = PARTITION_WAITS;
@@ -191,11 +209,14 @@ static bool put(struct reading *r, struct partition *p, const rd_kafka_message_t
 {
     const struct tail_options *o = r->env->options;
     struct tail_line line;
-    bool keeps = p->state == PARTITION_PAST && p->lines > 0; /* of those it chooses later */
     bool wanted = line_of(r, m, &line);
     p->newest_ns = line.time_ns > p->newest_ns ? line.time_ns : p->newest_ns;
     p->full = false;
-    if (!wanted || line.time_ns < o->since_ns || (o->until_ns && line.time_ns > o->until_ns && !keeps)) {
+    if (!wanted || line.time_ns < o->since_ns || (o->until_ns && line.time_ns > o->until_ns && !p->kept)) {
+        return true; /* of those that are kept, it chooses later */
+    }
+    if (p->kept) {
+        keep(r, p, &line);
         return true;
     }
     if (!lanes_put(p->lanes, &line)) {
@@ -211,13 +232,9 @@ static bool put(struct reading *r, struct partition *p, const rd_kafka_message_t
 
 static void lose(struct reading *r, struct partition *p, enum partition_state state)
 {
-    bool was_chosen = p->state == PARTITION_LIVE || p->lines <= 0;
     stop(p);
     p->state = state;
-    if (!was_chosen) {
-        topic_settle(r, p->topic);
-    }
-    lanes_present(p->lanes);
+    topic_settle(r, p->topic);
     r->ended(r->arg);
 }
 
@@ -299,11 +316,10 @@ bool partition_read(struct reading *r, struct partition *p)
 
 int64_t partition_until(const struct partition *p, int64_t spread_ns)
 {
-    bool past = p->state == PARTITION_PAST || p->state == PARTITION_WAITS;
-    if (!past) {
+    if (p->state != PARTITION_PAST || p->kept) { /* for its last lines, the topic's feed waits */
         return INT64_MAX;
     }
-    return p->lines > 0 ? 0 : p->full ? p->newest_ns : p->newest_ns - spread_ns;
+    return p->full ? p->newest_ns : p->newest_ns - spread_ns;
 }
 
 bool partition_hungers(const struct reading *r, struct partition *p)
@@ -341,7 +357,9 @@ void partition_open(struct reading *r, struct topic *t, int32_t id, int64_t floo
     } else if (lines > 0) {
         int64_t back = 2 * lines + BACK_LEAST;
         p->start = end - floor > back ? end - back : floor;
-        lanes_keep_last(p->lanes, lines);
+        keep_last(p);
+        r->keep++;
+        t->past = t->past ? t->past : past_new(r->env->feeds, on_room, r);
     }
     if (p->start < end || r->env->follow) {
         start(p);
@@ -361,6 +379,7 @@ void partition_free(struct partition *p)
     rd_kafka_queue_io_event_enable(p->queue, -1, NULL, 0);
     rd_kafka_queue_destroy(p->queue);
     lanes_free(p->lanes);
+    last_lines_free(p->kept);
     free(p);
 }
 
@@ -385,6 +404,7 @@ void topic_free(struct topic *t)
     for (struct partition *p; (p = LIST_FIRST(&t->partitions));) {
         partition_free(p);
     }
+    past_free(t->past);
     rd_kafka_topic_destroy(t->handle);
     free(t);
 }

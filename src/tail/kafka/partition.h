@@ -9,6 +9,7 @@
 
 #include "lanes.h"
 #include "order.h"
+#include "past.h"
 #include "tail/source.h"
 #include "writers.h"
 
@@ -20,6 +21,7 @@ struct reading {
     int wake_fd; /* an eventfd: there is something to read */
     struct writers *writers;
     size_t ahead;             /* bytes that are fetched ahead of each partition */
+    size_t keep;              /* partitions that keep their last lines */
     struct buf text;          /* scratch */
     int64_t now_ns;           /* set by the owner: the time of reading */
     struct order_seen seen;   /* what came of lines that are new */
@@ -46,6 +48,7 @@ struct partition {
     enum partition_state state;
     bool started; /* consuming */
     struct lanes *lanes;
+    struct last_lines *kept; /* of the past, where not all of it is wanted; NULL: none, or not any more */
     rd_kafka_queue_t *queue;
     int64_t floor;    /* the first message that may be wanted */
     int64_t start;    /* the first that is read */
@@ -64,6 +67,7 @@ struct topic {
     rd_kafka_topic_t *handle;
     LIST_HEAD(partition_list, partition) partitions;
     bool refused; /* some may not be read, which was said */
+    struct past *past; /* the last lines of all; NULL: all lines are wanted, or these are put */
     char name[];
 };
 
@@ -73,6 +77,8 @@ struct topic *topic_new(struct reading *r, const char *name, struct error *err);
 void topic_free(struct topic *t);
 /* To be called when partitions of it were opened: some may have no past. */
 void topic_settle(struct reading *r, struct topic *t);
+/* Hands on what was chosen of its past, as far as there is room. */
+void topic_go_on(struct reading *r, struct topic *t);
 
 /* Reads from `floor` on; where `lines` is not -1, from so many lines before `end` on. */
 void partition_open(struct reading *r, struct topic *t, int32_t id, int64_t floor, int64_t end,

@@ -65,11 +65,11 @@ static void forget_gone(struct reading *r)
         next = LIST_NEXT(t, link);
         for (struct partition *p = LIST_FIRST(&t->partitions), *after; p; p = after) {
             after = LIST_NEXT(p, link);
-            if (p->state == PARTITION_GONE) {
+            if (p->state == PARTITION_GONE && !p->kept) {
                 partition_free(p);
             }
         }
-        if (LIST_EMPTY(&t->partitions)) {
+        if (LIST_EMPTY(&t->partitions) && !t->past) {
             forget(t);
         }
     }
@@ -82,6 +82,7 @@ bool reading_go_on(struct reading *r)
     bool more = false;
     EACH_TOPIC(r, t)
     {
+        topic_go_on(r, t);
         EACH(t, p)
         {
             more |= partition_read(r, p);
@@ -97,6 +98,9 @@ bool reading_open(const struct reading *r)
     const struct partition *p;
     EACH_TOPIC(r, t)
     {
+        if (t->past) {
+            return true;
+        }
         EACH(t, p)
         {
             if (p->state <= PARTITION_LIVE) {
