@@ -34,6 +34,7 @@ struct tail_feeds {
     size_t count, open; /* opened so far; and that are open */
     int64_t line_max, until_ns;
     bool finishing;
+    bool refuses; /* somebody was told to wait while all lanes together are full */
 };
 
 /* -- printing ---------------------------------------------------------------------------------- */
@@ -63,6 +64,19 @@ static void feed_free(struct tail_feed *feed)
     free(feed);
 }
 
+/* All lanes together have room again. */
+static void resume_all(struct tail_feeds *fs)
+{
+    fs->refuses = false;
+    for (struct tail_feed *feed = LIST_FIRST(&fs->list), *next; feed; feed = next) {
+        next = LIST_NEXT(feed, link);
+        if (feed->waiting && lane_low(feed->lane)) {
+            feed->waiting = false;
+            feed->resume(feed->arg);
+        }
+    }
+}
+
 /* Prints what may leave now, as far as the screen takes it. */
 static void print_merged(struct tail_feeds *fs)
 {
@@ -78,6 +92,9 @@ static void print_merged(struct tail_feeds *fs)
         if (feed->closed && lane_empty(feed->lane)) {
             feed_free(feed);
         }
+    }
+    if (fs->refuses && !merge_full(fs->merge, INT64_MAX)) {
+        resume_all(fs);
     }
     if (fs->finishing && merge_empty(fs->merge) && printer_empty(fs->printer)) {
         fs->calls.written(fs->calls.arg);
@@ -132,6 +149,16 @@ void tail_feeds_free(struct tail_feeds *fs)
     free(fs);
 }
 
+size_t tail_feeds_open(const struct tail_feeds *fs)
+{
+    return fs->open;
+}
+
+bool tail_feeds_full(const struct tail_feeds *fs, int64_t time_ns)
+{
+    return merge_full(fs->merge, time_ns);
+}
+
 size_t tail_feeds_count(const struct tail_feeds *fs)
 {
     return fs->count;
@@ -143,10 +170,11 @@ void tail_feeds_begin(struct tail_feeds *fs)
     print_merged(fs);
 }
 
-void tail_feeds_until(struct tail_feeds *fs, int64_t time_ns)
+void tail_feeds_until(struct tail_feeds *fs, int64_t time_ns, int64_t wanted_ns)
 {
     merge_until(fs->merge, time_ns);
     print_merged(fs);
+    merge_want(fs->merge, printer_full(fs->printer) ? INT64_MIN : wanted_ns);
 }
 
 void tail_feeds_finish(struct tail_feeds *fs)
@@ -241,6 +269,15 @@ static void end_join(struct tail_feed *feed, enum stream stream, bool partial)
     join->len = 0;
 }
 
+/* Is there no room for a line of that time? Then the source is told to wait. */
+static bool refuse(struct tail_feed *feed, int64_t time_ns)
+{
+    bool is_full = lane_full(feed->lane, time_ns);
+    feed->waiting |= is_full;
+    feed->all->refuses |= is_full;
+    return is_full;
+}
+
 void tail_feed_drop_part(struct tail_feed *feed, enum stream stream)
 {
     feed->join[stream].len = 0;
@@ -249,8 +286,7 @@ void tail_feed_drop_part(struct tail_feed *feed, enum stream stream)
 bool tail_feed_put(struct tail_feed *feed, enum stream stream, int64_t time_ns, struct slice text, bool more)
 {
     struct buf *join = &feed->join[stream];
-    if (lane_full(feed->lane)) {
-        feed->waiting = true;
+    if (refuse(feed, time_ns)) {
         return false;
     }
     if (!more && join->len == 0) {
@@ -273,8 +309,7 @@ bool tail_feed_put(struct tail_feed *feed, enum stream stream, int64_t time_ns, 
 
 bool tail_feed_put_line(struct tail_feed *feed, const struct tail_line *line)
 {
-    if (lane_full(feed->lane)) {
-        feed->waiting = true;
+    if (refuse(feed, line->time_ns)) {
         return false;
     }
     take(feed, line);
@@ -360,6 +395,11 @@ void tail_feed_present(struct tail_feed *feed)
     }
     lane_present(feed->lane);
     print_merged(feed->all);
+}
+
+bool tail_feed_empty(const struct tail_feed *feed)
+{
+    return lane_empty(feed->lane);
 }
 
 void tail_feed_close(struct tail_feed *feed)

@@ -38,8 +38,13 @@ struct tail_feeds *tail_feeds_new(struct event_base *base, const struct tail_opt
 void tail_feeds_free(struct tail_feeds *fs);
 /* How many were opened so far. */
 size_t tail_feeds_count(const struct tail_feeds *fs);
-/* No line that is newer is printed: an earlier one may still come. INT64_MAX, as at first: all are. */
-void tail_feeds_until(struct tail_feeds *fs, int64_t time_ns);
+/* How many are open, with those that were closed but hold lines. */
+size_t tail_feeds_open(const struct tail_feeds *fs);
+/* Do all feeds together hold so much that a new one would not take a line of that time? */
+bool tail_feeds_full(const struct tail_feeds *fs, int64_t time_ns);
+/* No line that is newer is printed: an earlier one may still come. INT64_MAX, as at first: all are. Lines earlier than
+ * `wanted_ns` hold up others, so they are taken though all feeds together hold too much; INT64_MIN, as at first: none. */
+void tail_feeds_until(struct tail_feeds *fs, int64_t time_ns, int64_t wanted_ns);
 /* All feeds that there are at the beginning are open: lines may be printed. */
 void tail_feeds_begin(struct tail_feeds *fs);
 /* Nothing more will be put: `written` is called when all is. */
@@ -76,6 +81,8 @@ void tail_feed_drop_part(struct tail_feed *feed, enum stream stream);
 void tail_feed_end_parts(struct tail_feed *feed);
 /* Puts what happened to the container, after a piece of a line that waits for its rest. Always taken. */
 void tail_feed_notice(struct tail_feed *feed, enum tail_line_kind kind, int64_t time_ns, const char *text);
+/* Is no line of it queued? */
+bool tail_feed_empty(const struct tail_feed *feed);
 /* Nothing more is put; what is queued will still be printed, but not what is kept. */
 void tail_feed_close(struct tail_feed *feed);
 

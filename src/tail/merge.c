@@ -20,9 +20,12 @@ struct merge {
     struct lane **heap;  /* those with lines, the earliest first; heap[0] is unused */
     size_t count, cap, queued;
     size_t waiting; /* lanes that are past and empty */
+    size_t bytes;   /* queued in all lanes */
     uint64_t next_number;
-    int64_t until_ns; /* no line that is newer leaves */
+    int64_t until_ns;  /* no line that is newer leaves */
+    int64_t wanted_ns; /* those that are earlier are taken in any case */
     bool held;
+    bool full; /* it came to MERGE_QUEUED_MAX, and half of it has not left yet */
 };
 
 struct merge *merge_new(void)
@@ -30,6 +33,7 @@ struct merge *merge_new(void)
     struct merge *m = calloc(1, sizeof(*m));
     if (m) {
         m->until_ns = INT64_MAX;
+        m->wanted_ns = INT64_MIN;
     }
     return m;
 }
@@ -55,6 +59,11 @@ void merge_hold(struct merge *m, bool hold)
 void merge_until(struct merge *m, int64_t time_ns)
 {
     m->until_ns = time_ns;
+}
+
+void merge_want(struct merge *m, int64_t time_ns)
+{
+    m->wanted_ns = time_ns;
 }
 
 /* -- the heap ---------------------------------------------------------------------------------- */
@@ -124,6 +133,13 @@ static int make_room(struct merge *m)
     return 0;
 }
 
+/* To be called when a lane or what is queued in one came or went. */
+static void weigh(struct merge *m)
+{
+    size_t weight = m->bytes + m->count * MERGE_LANE_COST;
+    m->full = m->queued > 0 && weight > (m->full ? MERGE_QUEUED_MAX / 2 : MERGE_QUEUED_MAX);
+}
+
 struct lane *lane_open(struct merge *m, void *owner)
 {
     struct lane *lane = make_room(m) == 0 ? calloc(1, sizeof(*lane)) : NULL;
@@ -134,6 +150,7 @@ struct lane *lane_open(struct merge *m, void *owner)
         .merge = m, .owner = owner, .past = true, .number = m->next_number++, .index = m->count};
     m->lanes[m->count++] = lane;
     m->waiting++;
+    weigh(m);
     return lane;
 }
 
@@ -147,8 +164,10 @@ void lane_close(struct lane *lane)
     }
     m->lanes[lane->index] = m->lanes[--m->count];
     m->lanes[lane->index]->index = lane->index;
+    m->bytes -= line_queue_bytes(&lane->lines);
     line_queue_free(&lane->lines);
     free(lane);
+    weigh(m);
 }
 
 void lane_present(struct lane *lane)
@@ -170,14 +189,21 @@ static size_t share_of(const struct merge *m)
     return share > MERGE_LANE_MAX ? MERGE_LANE_MAX : share < MERGE_LANE_MIN ? MERGE_LANE_MIN : share;
 }
 
-bool lane_full(const struct lane *lane)
+bool merge_full(const struct merge *m, int64_t time_ns)
 {
-    return line_queue_bytes(&lane->lines) >= share_of(lane->merge);
+    return m->full && time_ns >= m->heap[1]->time_ns && time_ns >= m->wanted_ns;
+}
+
+bool lane_full(const struct lane *lane, int64_t time_ns)
+{
+    bool is_waited_for = lane->past && lane_empty(lane);
+    return line_queue_bytes(&lane->lines) >= share_of(lane->merge) ||
+           (!is_waited_for && merge_full(lane->merge, time_ns));
 }
 
 bool lane_low(const struct lane *lane)
 {
-    return line_queue_bytes(&lane->lines) <= share_of(lane->merge) / 2;
+    return line_queue_bytes(&lane->lines) <= share_of(lane->merge) / 2 && !lane->merge->full;
 }
 
 bool merge_empty(const struct merge *m)
@@ -188,14 +214,17 @@ bool merge_empty(const struct merge *m)
 int lane_put(struct lane *lane, const struct tail_line *line)
 {
     struct merge *m = lane->merge;
+    size_t before = line_queue_bytes(&lane->lines);
     if (line_queue_put(&lane->lines, line) < 0) {
         return -1;
     }
+    m->bytes += line_queue_bytes(&lane->lines) - before;
     if (lane->place == 0) {
         lane->time_ns = line->time_ns;
         m->waiting -= lane->past;
         sift_up(m, lane, ++m->queued);
     }
+    weigh(m);
     return 0;
 }
 
@@ -223,8 +252,11 @@ void *merge_next(struct merge *m, struct tail_line *out)
         return NULL;
     }
     struct lane *lane = m->heap[1];
+    size_t before = line_queue_bytes(&lane->lines);
     *out = line_queue_first(&lane->lines);
     line_queue_drop(&lane->lines);
+    m->bytes -= before - line_queue_bytes(&lane->lines);
     advance(m, lane);
+    weigh(m);
     return lane->owner;
 }

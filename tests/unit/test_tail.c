@@ -310,7 +310,7 @@ static void test_merge_many(void **state)
     }
     for (int round = 0; round < 20000; round++) {
         int i = (int)((seed = seed * 1103515245u + 12345u) >> 16) % 40;
-        if (!lane_full(lanes[i])) {
+        if (!lane_full(lanes[i], times[i])) {
             put(lanes[i], times[i] += 1 + (seed >> 8) % 50, "text");
             in++;
         }
@@ -341,7 +341,7 @@ static void test_bounds(void **state)
     char text[1001];
     memset(text, 'x', 1000);
     text[1000] = '\0';
-    for (; !lane_full(lane); bytes += 1000) {
+    for (; !lane_full(lane, 1); bytes += 1000) {
         put(lane, 1, text);
     }
     assert_true(bytes <= MERGE_LANE_MAX && bytes > MERGE_LANE_MAX / 2);
@@ -354,6 +354,44 @@ static void test_bounds(void **state)
     merge_free(m);
 }
 
+/* However many containers there are, and however little each has written. */
+static void test_bounds_of_all(void **state)
+{
+    (void)state;
+    enum { COUNT = 60000 };
+    struct merge *m = merge_new();
+    struct lane **lanes = calloc(COUNT, sizeof(struct lane *)), *past = lane_open(m, m);
+    size_t count = 0;
+    while (count < COUNT && !merge_full(m, 100)) {
+        lanes[count] = lane_open(m, &lanes[count]);
+        lane_present(lanes[count]);
+        put(lanes[count++], 100, "a short line");
+    }
+    assert_in_range(count * MERGE_LANE_COST, MERGE_QUEUED_MAX / 2, MERGE_QUEUED_MAX);
+    assert_true(lane_full(lanes[0], 100));
+    assert_false(lane_full(past, 100)); /* for this all wait */
+    assert_false(lane_full(lanes[0], 99));
+    put(past, 99, "what was waited for");
+    assert_true(lane_full(past, 100));
+    lane_present(past);
+    struct tail_line line;
+    for (size_t i = 0; i < count; i++) { /* until half has gone, with the lanes */
+        struct lane **of = merge_next(m, &line);
+        if (of != (void *)m) {
+            lane_close(*of);
+        }
+        if (!merge_full(m, 100)) {
+            assert_in_range(i, count / 2 - 60, count / 2 + 60);
+            assert_true(lane_low(lanes[count - 1]));
+            break;
+        }
+        assert_false(lane_low(lanes[count - 1]));
+    }
+    assert_false(merge_full(m, 100));
+    merge_free(m);
+    free(lanes);
+}
+
 int main(void)
 {
     regexp_use_jit(!under_valgrind());
@@ -361,6 +399,7 @@ int main(void)
         cmocka_unit_test(test_times),       cmocka_unit_test(test_options),
         cmocka_unit_test(test_containers),  cmocka_unit_test(test_lines),
         cmocka_unit_test(test_merge),       cmocka_unit_test(test_merge_many),
+        cmocka_unit_test(test_bounds_of_all),
         cmocka_unit_test(test_bounds),      cmocka_unit_test(test_left_out_of_collecting),
         cmocka_unit_test(test_names_found), cmocka_unit_test(test_since_is_past),
     };

@@ -262,8 +262,9 @@ static void show(struct kafka *k)
         until_ns = order_until(&k->order, clock_now(), &k->reading.seen);
     }
     k->reading.full = false;
-    int64_t past_ns = reading_until(&k->reading, ORDER_WAIT_FIRST);
-    tail_feeds_until(env->feeds, past_ns < until_ns ? past_ns : until_ns);
+    bool full = tail_feeds_full(env->feeds, INT64_MAX);
+    struct reading_times past = reading_times(&k->reading, full ? 0 : ORDER_WAIT_FIRST);
+    tail_feeds_until(env->feeds, past.until_ns < until_ns ? past.until_ns : until_ns, past.wanted_ns);
 }
 
 static void on_nudged(struct job *job)
@@ -288,11 +289,12 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
 {
     (void)what;
     struct kafka *k = arg;
-    uint64_t count;
+    uint64_t count = 0;
     if (read(fd, &count, sizeof(count)) < 0 && errno != EAGAIN) {
         return;
     }
     k->reading.now_ns = clock_now();
+    k->reading.got_on = false;
     bool more = reading_go_on(&k->reading);
     if (k->errors) {
         take_errors(k);
@@ -301,6 +303,7 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
         nudge(k);
     }
     show(k);
+    more |= k->reading.got_on && reading_waits(&k->reading); /* for what was put just now, maybe */
     count = 1;
     if (more && write(fd, &count, sizeof(count)) < 0) {
         return; /* the counter is full: it will be called again */
@@ -315,6 +318,10 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     int64_t now_ns = clock_now(), monotonic_ns = clock_monotonic();
     reading_give_up_waiting(&k->reading, monotonic_ns - LOST_NS);
     show(k);
+    if (reading_waits(&k->reading)) {
+        reading_make_room(&k->reading);
+        event_active(k->ready, EV_TIMEOUT, 0);
+    }
     if (!env->follow) {
         return;
     }

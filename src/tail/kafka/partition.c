@@ -39,7 +39,7 @@ static void stop(struct partition *p)
     if (p->started) {
         rd_kafka_consume_stop(p->topic->handle, p->id);
     }
-    p->started = false;
+    p->started = p->full = false;
     drop_batch(p);
 }
 
@@ -224,6 +224,7 @@ static bool put(struct reading *r, struct partition *p, const rd_kafka_message_t
         p->full = true;
         return false;
     }
+    r->got_on = true;
     if (p->state == PARTITION_LIVE) {
         order_see(&r->seen, line.time_ns, r->now_ns);
     }

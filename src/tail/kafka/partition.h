@@ -26,6 +26,7 @@ struct reading {
     int64_t now_ns;           /* set by the owner: the time of reading */
     struct order_seen seen;   /* what came of lines that are new */
     bool full;                /* a lane was; the owner may set it back */
+    bool got_on;              /* a line was put; likewise */
     void (*ended)(void *arg); /* a partition is done, or refused */
     void *arg;
 };

@@ -122,20 +122,56 @@ bool reading_refused(const struct reading *r)
     return all;
 }
 
-int64_t reading_until(const struct reading *r, int64_t spread_ns)
+bool reading_waits(const struct reading *r)
 {
     const struct topic *t;
     const struct partition *p;
-    int64_t until_ns = INT64_MAX;
     EACH_TOPIC(r, t)
     {
         EACH(t, p)
         {
-            int64_t ns = partition_until(p, spread_ns);
-            until_ns = ns < until_ns ? ns : until_ns;
+            if (p->full) {
+                return true;
+            }
         }
     }
-    return until_ns;
+    return false;
+}
+
+void reading_make_room(struct reading *r)
+{
+    struct topic *t;
+    struct partition *p;
+    if (tail_feeds_open(r->env->feeds) < LANES_MANY) {
+        return;
+    }
+    EACH_TOPIC(r, t)
+    {
+        EACH(t, p)
+        {
+            lanes_tidy(p->lanes);
+        }
+    }
+}
+
+struct reading_times reading_times(const struct reading *r, int64_t spread_ns)
+{
+    const struct topic *t;
+    const struct partition *p;
+    struct reading_times times = {INT64_MAX, INT64_MAX};
+    int64_t least_ns = INT64_MAX;
+    EACH_TOPIC(r, t)
+    {
+        EACH(t, p)
+        {
+            int64_t until_ns = partition_until(p, spread_ns), read_ns = partition_until(p, 0);
+            times.until_ns = until_ns < times.until_ns ? until_ns : times.until_ns;
+            times.wanted_ns = read_ns < least_ns ? least_ns : read_ns < times.wanted_ns ? read_ns : times.wanted_ns;
+            least_ns = read_ns < least_ns ? read_ns : least_ns;
+        }
+    }
+    times.wanted_ns = times.wanted_ns == INT64_MAX ? INT64_MIN : times.wanted_ns; /* there is but one */
+    return times;
 }
 
 rd_kafka_topic_partition_list_t *reading_hungry(struct reading *r)

@@ -19,8 +19,16 @@ bool reading_go_on(struct reading *r);
 bool reading_open(const struct reading *r);
 /* May none of the topics be read? */
 bool reading_refused(const struct reading *r);
-/* The time up to which lines may be shown: see partition_until. */
-int64_t reading_until(const struct reading *r, int64_t spread_ns);
+/* Does a partition wait for room? */
+bool reading_waits(const struct reading *r);
+/* Makes some, where that is taken up by those who wrote and whose lines are shown. */
+void reading_make_room(struct reading *r);
+/* As far as partitions go that still read what is of before the beginning: the time up to which lines may be shown (see
+ * partition_until), and the one that the last of them has to reach before others matter. */
+struct reading_times {
+    int64_t until_ns, wanted_ns;
+};
+struct reading_times reading_times(const struct reading *r, int64_t spread_ns);
 /* Those that partition_hungers tells of; NULL: none. The caller's. */
 rd_kafka_topic_partition_list_t *reading_hungry(struct reading *r);
 /* Waits no more for partitions of which nothing came since then (monotonic), and says so. */
