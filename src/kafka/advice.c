@@ -21,7 +21,14 @@ static const char *login_advice(const rd_kafka_conf_t *conf)
 
 const char *kafka_advice(const rd_kafka_conf_t *conf, const char *said)
 {
-    if (strstr(said, "SCRAM") || strstr(said, "nvalid credentials") || strstr(said, "uthentication failed")) {
+    if (strstr(said, "unexpected eof") || strstr(said, "wrong version number")) {
+        return "the listener seems not to want TLS (kafka.tls)";
+    }
+    if (strstr(said, "feature not supported")) {
+        return "is that a controller's listener? kafka.brokers wants brokers";
+    }
+    if (strstr(said, "SCRAM") || strstr(said, "nvalid credentials") || strstr(said, "uthentication failed") ||
+        (strstr(said, "SASL") && strstr(said, "handshake failed"))) {
         return login_advice(conf);
     }
     if (strstr(said, "certificate") || strstr(said, "SSL handshake")) {

@@ -234,7 +234,7 @@ static bool passes_filter(struct tail_feed *feed, const struct tail_line *line)
 {
     return line->kind != TAIL_LINE ||
            tail_filter_line(feed->all->filter, &writer_of(feed, line)->filter[line->stream], line->stream,
-                            line->text);
+                            (enum severity)line->level, line->text);
 }
 
 static void keep(struct tail_feed *feed, const struct tail_line *line)

@@ -22,6 +22,7 @@ struct tail_filter {
     const struct tail_options *o;
     struct regexps grep, exclude;
     bool *found;     /* for each name: a container is called so */
+    bool any;        /* one is to be shown */
     struct buf text; /* scratch */
 };
 
@@ -154,8 +155,15 @@ bool tail_filter_container(struct tail_filter *f, const struct config *cfg, cons
 {
     const struct tail_options *o = f->o;
     bool chosen = o->all || o->names.count || o->projects.count || o->labels.count;
-    return may_be_shown(o, cfg, tags, who) && (running || chosen) && any_project(&o->projects, tags) &&
+    bool shown = may_be_shown(o, cfg, tags, who) && (running || chosen) && any_project(&o->projects, tags) &&
            all_labels(&o->labels, who) && any_name(f, tags);
+    f->any |= shown;
+    return shown;
+}
+
+bool tail_filter_any(const struct tail_filter *f)
+{
+    return f->any;
 }
 
 bool tail_filter_found(const struct tail_filter *f, size_t name)
@@ -212,12 +220,13 @@ static bool goes_on(struct slice text)
            (text.len >= sizeof(cause) - 1 && memcmp(text.ptr, cause, sizeof(cause) - 1) == 0);
 }
 
-static bool level_fits(struct tail_filter *f, struct tail_filter_state *state, struct slice text)
+static bool level_fits(struct tail_filter *f, struct tail_filter_state *state, enum severity level,
+                       struct slice text)
 {
     if (f->o->level == SEVERITY_NONE) {
         return true;
     }
-    enum severity level = severity_detect(text);
+    level = level == SEVERITY_NONE ? severity_detect(text) : level;
     if (level == SEVERITY_NONE && state->known && goes_on(text)) {
         return state->shown;
     }
@@ -227,10 +236,10 @@ static bool level_fits(struct tail_filter *f, struct tail_filter_state *state, s
 }
 
 bool tail_filter_line(struct tail_filter *f, struct tail_filter_state *state, enum stream stream,
-                      struct slice text)
+                      enum severity level, struct slice text)
 {
     if (f->o->stream >= 0 && (int)stream != f->o->stream) {
         return false;
     }
-    return level_fits(f, state, text) && matches(f, text);
+    return level_fits(f, state, level, text) && matches(f, text);
 }

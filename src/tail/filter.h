@@ -17,6 +17,8 @@ void tail_filter_free(struct tail_filter *f); /* NULL is fine */
  * asked for by name are shown even where the configuration leaves them out. */
 bool tail_filter_container(struct tail_filter *f, const struct config *cfg, const struct tags *tags,
                            const struct identity *who, bool running);
+/* Was any container to be shown? */
+bool tail_filter_any(const struct tail_filter *f);
 /* Did a container match the name of that index in the options? */
 bool tail_filter_found(const struct tail_filter *f, size_t name);
 
@@ -26,9 +28,9 @@ struct tail_filter_state {
     bool known, shown;
 };
 
-/* Is this line shown? `text` may be any bytes; patterns see it without colours, and invalid UTF-8 as
+/* Is this line shown? `level`: what it came with; NONE: it is looked for in the text. `text` may be any bytes; patterns see it without colours, and invalid UTF-8 as
  * U+FFFD. */
 bool tail_filter_line(struct tail_filter *f, struct tail_filter_state *state, enum stream stream,
-                      struct slice text);
+                      enum severity level, struct slice text);
 
 #endif

@@ -1,6 +1,6 @@
 /* The last N lines of a log that has to be read as a whole: each line put drops what is too much of those before it.
  *
- * At most N lines are kept, in at most so many bytes (beside each text some 20 more count, and some more for each writer),
+ * At most N lines are kept, in at most so many bytes (beside each text some 30 more count, and some more for each writer),
  * but always what was put last. A line that was put in parts is one line: it comes whole or not at all. Its parts are those
  * of its stream that its writer put one behind the other. Its place is where it begins. */
 #ifndef SIDETAIL_TAIL_LAST_LINES_H

@@ -17,6 +17,7 @@ struct tail_line {
     enum stream stream;
     enum tail_line_kind kind;
     bool partial;  /* cut here */
+    struct slice json; /* borrowed: the line as JSON, where it came so and is to be shown so; empty: not */
     uint8_t level; /* enum severity, where it came with one; 0: not */
     /* Of a feed of several writers; else NULL: the feed's own. Who takes a line off a queue has the reference that the
      * queue held. */

@@ -5,7 +5,7 @@
 /* Stands before each line. */
 struct head {
     int64_t time_ns;
-    uint32_t len;
+    uint32_t len, json_len;
     uint8_t stream, kind, level;
     bool partial;
     struct tail_writer *writer;
@@ -35,19 +35,23 @@ int line_queue_put(struct line_queue *q, const struct tail_line *line)
 {
     struct head head = {.time_ns = line->time_ns,
                         .len = (uint32_t)line->text.len,
+                        .json_len = (uint32_t)line->json.len,
                         .stream = (uint8_t)line->stream,
                         .kind = (uint8_t)line->kind,
                         .level = line->level,
                         .partial = line->partial,
                         .writer = line->writer};
     compact(q);
-    if (buf_reserve(&q->bytes, sizeof(head) + line->text.len) < 0) {
+    if (buf_reserve(&q->bytes, sizeof(head) + line->text.len + line->json.len) < 0) {
         return -1;
     }
     tail_writer_ref(line->writer);
     buf_put(&q->bytes, (const char *)&head, sizeof(head));
     if (line->text.len > 0) {
         buf_put(&q->bytes, line->text.ptr, line->text.len);
+    }
+    if (line->json.len > 0) {
+        buf_put(&q->bytes, line->json.ptr, line->json.len);
     }
     return 0;
 }
@@ -62,9 +66,10 @@ struct tail_line line_queue_at(const struct line_queue *q, size_t *place)
     struct head head;
     const char *p = q->bytes.data + q->at + *place;
     memcpy(&head, p, sizeof(head));
-    *place += sizeof(head) + head.len;
+    *place += sizeof(head) + head.len + head.json_len;
     return (struct tail_line){.time_ns = head.time_ns,
                               .text = {p + sizeof(head), head.len},
+                              .json = {p + sizeof(head) + head.len, head.json_len},
                               .stream = (enum stream)head.stream,
                               .kind = (enum tail_line_kind)head.kind,
                               .level = head.level,
@@ -82,7 +87,7 @@ void line_queue_drop(struct line_queue *q)
 {
     struct head head;
     memcpy(&head, q->bytes.data + q->at, sizeof(head));
-    q->at += sizeof(head) + head.len;
+    q->at += sizeof(head) + head.len + head.json_len;
     if (q->at == q->bytes.len) {
         q->at = q->bytes.len = 0; /* the bytes stay until something is put */
     }

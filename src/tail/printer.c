@@ -7,13 +7,15 @@
 #include "base/clock.h"
 #include "encode/encode.h"
 #include "encode/pretty/pretty.h"
+#include "encode/terminal.h"
 #include "say.h"
 
 struct printer {
     const struct tail_options *o;
     struct screen *screen;
     struct pretty pretty;
-    void *json; /* state of its encoder */
+    void *json;    /* state of its encoder */
+    bool terminal; /* it is shown on one */
 };
 
 struct printer *printer_new(struct event_base *base, const struct tail_options *o, const struct config *cfg,
@@ -27,7 +29,8 @@ struct printer *printer_new(struct event_base *base, const struct tail_options *
     p->o = o;
     p->json = encoder_json.open ? encoder_json.open(cfg, true) : NULL;
     bool chosen = o->color != COLOR_AUTO;
-    p->pretty.color = pretty_color((int)(chosen ? o->color : cfg->color), isatty(STDOUT_FILENO));
+    p->terminal = isatty(STDOUT_FILENO);
+    p->pretty.color = pretty_color((int)(chosen ? o->color : cfg->color), p->terminal);
     p->pretty.raw_json = o->raw_json || !cfg->pretty_json;
     p->pretty.times = o->times;
     p->pretty.hosts = o->kafka;
@@ -57,10 +60,32 @@ int printer_expect(struct printer *p, struct tags *tags)
     return pretty_expect(&p->pretty, tags);
 }
 
-static int put_json(struct printer *p, const struct tags *tags, const struct record *rec,
-                    enum tail_line_kind kind)
+/* JSON that others wrote, on one line. */
+static int put_whole(struct printer *p, struct slice json)
 {
-    if (kind == TAIL_LINE) {
+    struct buf *out = screen_out(p->screen);
+    size_t before = out->len;
+    if (buf_reserve(out, json.len + 1) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < json.len; i++) { /* a newline is a space between its words: in strings there is none */
+        out->data[out->len++] = json.ptr[i] == '\n' || json.ptr[i] == '\r' ? ' ' : json.ptr[i];
+    }
+    out->data[out->len++] = '\n';
+    if (p->terminal && terminal_escape(out, before) < 0) {
+        out->len = before;
+        return -1;
+    }
+    return 0;
+}
+
+static int put_json(struct printer *p, const struct tags *tags, const struct record *rec,
+                    const struct tail_line *line)
+{
+    if (line->json.len > 0) {
+        return put_whole(p, line->json);
+    }
+    if (line->kind == TAIL_LINE) {
         return encoder_json.encode(p->json, tags, rec, screen_out(p->screen));
     }
     char *text;
@@ -91,7 +116,7 @@ int printer_line(struct printer *p, const struct tags *tags, const struct tail_l
     if (p->o->json || p->o->times != PRETTY_TIMES_NONE) {
         rec.time = slice_of(time, clock_format(line->time_ns, time));
     }
-    if ((p->o->json ? put_json(p, tags, &rec, line->kind) : put_pretty(p, tags, &rec, line)) < 0) {
+    if ((p->o->json ? put_json(p, tags, &rec, line) : put_pretty(p, tags, &rec, line)) < 0) {
         return -1;
     }
     screen_written(p->screen);

@@ -18,8 +18,12 @@ struct tail_env {
     void (*cannot_begin)(void *arg, const struct error *err);
     /* All containers that there are at the beginning have their feeds. */
     void (*listed)(void *arg);
+    /* Of a source that knows by their lines alone who wrote: what is of before the beginning is read. */
+    void (*read_past)(void *arg);
     /* Nothing more will come: tail ends when all is written. */
     void (*finish)(void *arg);
+    /* The same for a reason that is a fault, which is said. */
+    void (*fail)(void *arg, const struct error *err);
     void *arg;
 };
 

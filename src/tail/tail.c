@@ -24,7 +24,7 @@ struct tail {
     void *source;
     struct event *signals[3];
     struct event *fall_back; /* opens the other source */
-    bool listed, ended;
+    bool listed, ended, faulty; /* faulty: it ends with EXIT_FAULT */
     int result;
 };
 
@@ -67,6 +67,28 @@ static void say_missing(const struct tail *t)
     }
 }
 
+/* The same where they are known by their lines alone. */
+static void on_read_past(void *arg)
+{
+    struct tail *t = arg;
+    const struct tail_options *o = t->env.options;
+    const char *yet = t->env.follow ? " yet: waiting for one" : "";
+    char text[ERROR_QUOTE_MAX + 64], quoted[ERROR_QUOTE_MAX];
+    for (size_t i = 0; i < o->names.count; i++) {
+        if (!tail_filter_found(t->env.filter, i)) {
+            snprintf(text, sizeof(text), "no line of %s%s", error_quote(o->names.items[i], quoted), yet);
+            tail_say(text);
+        }
+    }
+    bool asked = o->names.count || o->projects.count || o->labels.count;
+    bool none = asked && !tail_filter_any(t->env.filter);
+    if (none && o->names.count == 0) {
+        snprintf(text, sizeof(text), "no line of this project or with this label%s", yet);
+        tail_say(text);
+    }
+    t->faulty |= none && !t->env.follow;
+}
+
 static void on_listed(void *arg)
 {
     struct tail *t = arg;
@@ -89,6 +111,14 @@ static void on_listed(void *arg)
 static void on_finish(void *arg)
 {
     struct tail *t = arg;
+    tail_feeds_finish(t->env.feeds);
+}
+
+static void on_fail(void *arg, const struct error *err)
+{
+    struct tail *t = arg;
+    tail_say(err->text);
+    t->faulty = true;
     tail_feeds_finish(t->env.feeds);
 }
 
@@ -134,7 +164,8 @@ static void on_fall_back(evutil_socket_t fd, short what, void *arg)
 
 static void on_written(void *arg)
 {
-    end(arg, EXIT_OK);
+    struct tail *t = arg;
+    end(t, t->faulty ? EXIT_FAULT : EXIT_OK);
 }
 
 static void on_closed(void *arg, const struct error *err)
@@ -216,7 +247,9 @@ int tail_run(const struct tail_options *o, const struct config *cfg)
                               .follow = !o->no_follow && (o->until_ns == 0 || o->until_ns > clock_now()),
                               .cannot_begin = on_cannot_begin,
                               .listed = on_listed,
+                              .read_past = on_read_past,
                               .finish = on_finish,
+                              .fail = on_fail,
                               .arg = &t};
     struct error err = {0};
     if (set_up(&t, &err) < 0) {

@@ -13,7 +13,7 @@
 #include "tail/writer.h"
 
 #define PLENTY SIZE_MAX
-#define HEAD   24 /* about what a line takes beside its text */
+#define HEAD   32 /* about what a line takes beside its text */
 
 /* `as`: the first character is its stream or kind, | ! or *, the last one of a part is >. */
 static struct tail_line line_of(const char *as)
@@ -244,11 +244,27 @@ static void test_list(void **state)
     last_lines_free(l);
 }
 
+/* A line that came as JSON keeps it. */
+static void test_json(void **state)
+{
+    (void)state;
+    struct last_lines *l = last_lines_new(2);
+    struct tail_line line = line_of("|a"), out;
+    line.json = SLICE("{\"log\":\"a\"}");
+    assert_int_equal(last_lines_put(l, &line, PLENTY), 0);
+    put(l, "|b", PLENTY);
+    assert_true(last_lines_take(l, &out));
+    assert_true(slice_eq(out.text, SLICE("a")) && slice_eq(out.json, line.json));
+    assert_true(last_lines_take(l, &out));
+    assert_true(slice_eq(out.text, SLICE("b")) && out.json.len == 0);
+    last_lines_free(l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_writers),  cmocka_unit_test(test_writers_take_memory),
-        cmocka_unit_test(test_list),
+        cmocka_unit_test(test_list),     cmocka_unit_test(test_json),
         cmocka_unit_test(test_how_many), cmocka_unit_test(test_parts),
         cmocka_unit_test(test_notices),  cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_random),   cmocka_unit_test(test_a_line_without_end),

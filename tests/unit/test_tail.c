@@ -197,10 +197,10 @@ static void test_names_found(void **state)
     assert_non_null(f);
     other.project = "other";
     assert_false(tail_filter_container(f, &cfg, &other, &who, true));
-    assert_false(tail_filter_found(f, 1));
+    assert_false(tail_filter_found(f, 1) || tail_filter_any(f));
     assert_true(tail_filter_container(f, &cfg, &web, &who, true));
     assert_false(tail_filter_found(f, 0));
-    assert_true(tail_filter_found(f, 1) && tail_filter_found(f, 2));
+    assert_true(tail_filter_found(f, 1) && tail_filter_found(f, 2) && tail_filter_any(f));
     tail_filter_free(f);
     tail_options_free(&o);
 }
@@ -212,7 +212,7 @@ static void check_lines(struct tail_options o, const char *const *lines, const c
     assert_non_null(f);
     for (size_t i = 0; lines[i]; i++) {
         enum stream stream = lines[i][0] == '!' ? STREAM_STDERR : STREAM_STDOUT;
-        bool shown = tail_filter_line(f, &filter[stream], stream, slice_str(lines[i] + 1));
+        bool shown = tail_filter_line(f, &filter[stream], stream, SEVERITY_NONE, slice_str(lines[i] + 1));
         assert_int_equal(shown, want[i] == '1');
     }
     tail_filter_free(f);
@@ -354,6 +354,21 @@ static void test_bounds(void **state)
     merge_free(m);
 }
 
+/* A level that the line came with wins over what its text says. */
+static void test_levels_of_lines(void **state)
+{
+    (void)state;
+    struct tail_options o = PARSE("-L", "warn");
+    struct tail_filter *f = tail_filter_new(&o, &fault);
+    struct tail_filter_state filter = {0};
+    assert_true(tail_filter_line(f, &filter, STREAM_STDOUT, SEVERITY_ERROR, SLICE("no word of it")));
+    assert_false(tail_filter_line(f, &filter, STREAM_STDOUT, SEVERITY_INFO, SLICE("level=error")));
+    assert_true(tail_filter_line(f, &filter, STREAM_STDOUT, SEVERITY_NONE, SLICE("level=error")));
+    assert_true(tail_filter_line(f, &filter, STREAM_STDOUT, SEVERITY_NONE, SLICE("  at its line")));
+    tail_filter_free(f);
+    tail_options_free(&o);
+}
+
 /* However many containers there are, and however little each has written. */
 static void test_bounds_of_all(void **state)
 {
@@ -399,7 +414,7 @@ int main(void)
         cmocka_unit_test(test_times),       cmocka_unit_test(test_options),
         cmocka_unit_test(test_containers),  cmocka_unit_test(test_lines),
         cmocka_unit_test(test_merge),       cmocka_unit_test(test_merge_many),
-        cmocka_unit_test(test_bounds_of_all),
+        cmocka_unit_test(test_bounds_of_all), cmocka_unit_test(test_levels_of_lines),
         cmocka_unit_test(test_bounds),      cmocka_unit_test(test_left_out_of_collecting),
         cmocka_unit_test(test_names_found), cmocka_unit_test(test_since_is_past),
     };

@@ -9,6 +9,9 @@
 // cmocka.h wants the above
 #include <cmocka.h>
 
+#include "base/buf.h"
+#include "encode/pretty/pretty.h"
+#include "kafka/advice.h"
 #include "kafka/topic_name.h"
 #include "record/severity.h"
 #include "tail/kafka/order.h"
@@ -153,6 +156,86 @@ static void test_damaged_values(void **state)
     }
 }
 
+/* A producer may give any time, or none. */
+static void test_times_of_messages(void **state)
+{
+    (void)state;
+    assert_int_equal(value_time(1500, 7), 1500 * NS_PER_MS);
+    assert_int_equal(value_time(0, 7), 0);
+    assert_int_equal(value_time(-1, 7), 7);
+    assert_int_equal(value_time(-9000000000000000000, 7), 7);
+    assert_int_equal(value_time(9000000000000000000, 7), 7);
+}
+
+/* A service without a name is none: the topic is it (writers.h), and the name that is shown is never blank. */
+static void test_a_service_without_a_name(void **state)
+{
+    (void)state;
+    struct value v;
+    assert_true(parse("{\"time\":\"2026-11-24T05:00:39Z\",\"service\":\"\",\"stream\":\"stdout\",\"log\":\"x\"}", &v));
+    assert_int_equal(v.tags[VALUE_SERVICE].len, 0);
+    struct slice name = pretty_name(&(struct tags){.service = ""});
+    assert_int_equal(name.len, 0);
+    name = pretty_name(&(struct tags){.service = "", .container = "job_1"});
+    assert_true(slice_eq(name, SLICE("job_1")));
+}
+
+static void check_name(const char *container, const char *host, const char *want)
+{
+    struct pretty p = {.hosts = true};
+    struct buf out = {0};
+    struct tags tags = {.service = container, .container = container, .host = host};
+    assert_int_equal(pretty_put(&p, &tags, &(struct record){.text = SLICE("text")}, &out), 0);
+    assert_true(out.len >= strlen(want) && memcmp(out.data, want, strlen(want)) == 0);
+    assert_true(out.len < 400);
+    buf_free(&out);
+    pretty_free(&p);
+}
+
+static void test_names_that_are_shown(void **state)
+{
+    (void)state;
+    char *name = calloc(1, 100001);
+    check_name("web_1", "node-1.example", "web_1@node-1  | text");
+    check_name("web_1", "", "web_1  | text");
+    memset(name, 'x', 100000);
+    check_name(name, name, "xxxxxxxx");
+    for (int i = 0; i < 50000; i++) {
+        memcpy(name + 2 * i, "é", 2);
+    }
+    name[0] = 'x';
+    name[1] = 'x';
+    name[2] = 'x';
+    memmove(name + 3, name + 4, 99997);
+    check_name(name, "n", "xxx");
+    free(name);
+}
+
+static void test_advice(void **state)
+{
+    (void)state;
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    const struct {
+        const char *said, *want;
+    } cases[] = {
+        {"ssl://a:1/bootstrap: SSL handshake failed: error:0A000126:SSL routines::unexpected eof while reading",
+         "not to want TLS"},
+        {"ssl://a:1/bootstrap: SSL handshake failed: error:0A00010B:SSL routines::wrong version number",
+         "not to want TLS"},
+        {"ssl://a:1/bootstrap: SSL handshake failed: certificate verify failed", "kafka.tls_ca"},
+        {"sasl_ssl://a:1/bootstrap: SASL PLAIN mechanism handshake failed: Broker: Unsupported SASL mechanism",
+         "kafka.sasl_mechanism"},
+        {"Local: Required feature not supported by broker", "controller"},
+        {"a:1/bootstrap: Connect to ipv4#127.0.0.1:9 failed: Connection refused", "brokers are up"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (!strstr(kafka_advice(conf, cases[i].said), cases[i].want)) {
+            fail_msg("%s: %s", cases[i].said, kafka_advice(conf, cases[i].said));
+        }
+    }
+    rd_kafka_conf_destroy(conf);
+}
+
 /* -- order ------------------------------------------------------------------------------------- */
 
 #define MS(n) ((n)*NS_PER_MS)
@@ -213,6 +296,10 @@ int main(void)
         cmocka_unit_test(test_topics),
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_damaged_values),
+        cmocka_unit_test(test_times_of_messages),
+        cmocka_unit_test(test_a_service_without_a_name),
+        cmocka_unit_test(test_names_that_are_shown),
+        cmocka_unit_test(test_advice),
         cmocka_unit_test(test_waits_as_long_as_lines_are_late),
         cmocka_unit_test(test_a_clock_that_is_ahead_holds_nothing_up),
     };

@@ -16,6 +16,8 @@
 #define RED   "\x1b[31m"
 #define ESC   0x1b
 
+#define NAME_MAX_BYTES 128 /* that are shown of a name: who writes to Kafka may call himself anything */
+
 /* Bold, in colours that can be read on black and on white; red is kept for stderr and errors. */
 static const char *const palette[PRETTY_COLORS] = {
     "\x1b[1;36m", "\x1b[1;33m", "\x1b[1;32m", "\x1b[1;35m", "\x1b[1;34m",
@@ -56,7 +58,7 @@ bool pretty_color(int color, bool terminal)
 static bool begins(struct slice text, const char *with)
 {
     size_t len = strlen(with);
-    return text.len >= len && memcmp(text.ptr, with, len) == 0;
+    return text.len >= len && (len == 0 || memcmp(text.ptr, with, len) == 0);
 }
 
 /* Cuts the task's id from a swarm container's name (`web.1.x5k2…`). */
@@ -76,7 +78,7 @@ struct slice pretty_name(const struct tags *tags)
             return rest;
         }
     }
-    return begins(name, tags->service) ? without_task(name, tags->task) : service;
+    return name.len > 0 && begins(name, tags->service) ? without_task(name, tags->task) : service;
 }
 
 /* The same for a service in every run (FNV-1a), as far as no two of one run need share it. */
@@ -108,22 +110,31 @@ static int add_style(const struct pretty *p, struct buf *out, const char *style)
     return p->color ? add_text(out, style) : 0;
 }
 
+/* Cuts what is much longer than names are. */
+static int add_cut(struct slice text, struct buf *to)
+{
+    bool ignored = false, is_long = text.len > NAME_MAX_BYTES;
+    if (is_long) {
+        for (text.len = NAME_MAX_BYTES; text.len > 0 && ((unsigned char)text.ptr[text.len] & 0xc0) == 0x80;) {
+            text.len--; /* not within a character */
+        }
+    }
+    return terminal_put(to, text, false, &ignored) < 0 ? -1 : add_text(to, is_long ? "…" : "");
+}
+
 /* Up to its first dot, where that leaves a name. */
 static int add_host(const char *host, struct buf *to)
 {
     size_t len = strcspn(host, "."), digits = strspn(host, "0123456789");
-    bool ignored = false;
     len = len == 0 || digits == len ? strlen(host) : len;
-    return buf_add(to, "@", 1) < 0 ? -1 : terminal_put(to, slice_of(host, len), false, &ignored);
+    return buf_add(to, "@", 1) < 0 ? -1 : add_cut(slice_of(host, len), to);
 }
 
 /* The name as it is shown, and its columns, which widen the column of names. */
 static int add_name(struct pretty *p, const struct tags *tags, struct buf *to, unsigned *columns)
 {
-    bool ignored = false;
     size_t before = to->len;
-    if (terminal_put(to, pretty_name(tags), false, &ignored) < 0 ||
-        (p->hosts && tags->host && add_host(tags->host, to) < 0)) {
+    if (add_cut(pretty_name(tags), to) < 0 || (p->hosts && tags->host && *tags->host && add_host(tags->host, to) < 0)) {
         return -1;
     }
     *columns = terminal_columns(slice_of(to->data + before, to->len - before));

@@ -36,6 +36,9 @@ struct kafka {
     bool reads;       /* the client is the one that reads partitions */
     bool listed;      /* the first look is over */
     bool broker_said; /* that none answers */
+    bool over;        /* nothing more will come */
+    bool read_past;   /* what is of before the beginning is read */
+    size_t left_out;  /* partitions */
 };
 
 static const struct tail_env *env_of(const struct kafka *k)
@@ -48,16 +51,26 @@ static void fail(struct kafka *k, struct error *err)
     env_of(k)->cannot_begin(env_of(k)->arg, err);
 }
 
+/* Something of what was read has come to an end. */
 static void on_ended(void *arg)
 {
     struct kafka *k = arg;
-    if (k->opening || reading_open(&k->reading)) {
+    const struct tail_env *env = env_of(k);
+    if (k->over || k->opening || reading_has_past(&k->reading)) {
         return;
     }
-    if (reading_refused(&k->reading)) {
-        fail(k, &(struct error){.text = "none of the topics may be read"});
-    } else if (!env_of(k)->follow) {
-        env_of(k)->finish(env_of(k)->arg);
+    bool refused = reading_refused(&k->reading) && !k->reading.any, left_out = k->left_out && reading_empty(&k->reading);
+    if (!k->read_past && !refused) {
+        k->read_past = true;
+        env->read_past(env->arg);
+    }
+    k->over = refused || (!env->follow && (left_out || !reading_open(&k->reading)));
+    if (refused) {
+        env->fail(env->arg, &(struct error){.text = "none of the topics may be read"});
+    } else if (k->over && left_out) {
+        env->fail(env->arg, &(struct error){.text = "none of the partitions can be read"});
+    } else if (k->over) {
+        env->finish(env->arg);
     }
 }
 
@@ -94,8 +107,10 @@ static void end_look(struct kafka *k)
 static void say_unreached(struct kafka *k, const char *said)
 {
     struct error err;
-    error_set(&err, "no broker of kafka.brokers (%.200s) answers: %.180s; %s", env_of(k)->cfg->kafka_brokers,
-              said, kafka_advice(rd_kafka_conf(k->reading.rk), said));
+    const char *after = strstr(said, " (after "); /* so many ms in some state, which is librdkafka's own matter */
+    int len = (int)(after ? (size_t)(after - said) : strlen(said));
+    error_set(&err, "no broker of kafka.brokers (%.200s) answers: %.*s; %s", env_of(k)->cfg->kafka_brokers,
+              len < 180 ? len : 180, said, kafka_advice(rd_kafka_conf(k->reading.rk), said));
     if (!k->listed) {
         fail(k, &err);
     } else if (!k->broker_said) {
@@ -112,7 +127,7 @@ static void say_none(struct kafka *k)
               error_quote(env_of(k)->cfg->kafka_topic, quoted),
               env_of(k)->follow
                   ? " yet: waiting for one"
-                  : "; is it the collectors' configuration? Or grant Read and Describe on them");
+                  : "; give the collectors' configuration with -c, or grant Read and Describe");
     if (env_of(k)->follow) {
         tail_say(err.text);
     } else {
@@ -155,6 +170,7 @@ static void on_topics(struct job *job)
         say_none(k);
     }
     if (!asks) {
+        reading_try_refused(&k->reading);
         end_look(k);
     }
 }
@@ -163,7 +179,7 @@ static void on_topics(struct job *job)
 static int64_t last_lines(const struct kafka *k)
 {
     const struct tail_options *o = env_of(k)->options;
-    bool chosen = o->lines_given || o->since_ns || o->until_ns || o->no_follow;
+    bool chosen = o->lines_given || o->since_ns || o->until_ns;
     return chosen ? o->lines : LINES;
 }
 
@@ -182,12 +198,14 @@ static void open_partition(struct kafka *k, const struct look_offsets *l, int i)
                    k->listed ? -1 : last_lines(k));
 }
 
-static void say_left_out(const struct kafka *k, const rd_kafka_topic_partition_t *of,
-                         rd_kafka_resp_err_t code)
+static void say_left_out(struct kafka *k, const rd_kafka_topic_partition_t *of, rd_kafka_resp_err_t code)
 {
+    struct error err;
+    k->left_out++;
     if (!k->listed) {
-        fprintf(stderr, "sidetail tail: partition %" PRId32 " of topic %s cannot be read%s: %s\n",
-                of->partition, of->topic, env_of(k)->follow ? " yet" : "", rd_kafka_err2str(code));
+        error_set(&err, "partition %" PRId32 " of topic %s cannot be read%s: %s", of->partition, of->topic,
+                  env_of(k)->follow ? " yet" : "", rd_kafka_err2str(code));
+        tail_say(err.text);
     }
 }
 
@@ -235,6 +253,7 @@ static void on_offsets(struct job *job)
         }
     }
     reading_settle(&k->reading);
+    reading_try_refused(&k->reading);
     k->opening = false;
     look_offsets_free(l);
     end_look(k);

@@ -21,6 +21,15 @@ static int next_try(struct worker *w, int64_t began_ns, int last_ms)
     return over ? 0 : next_ms < TRY_MAX_MS ? next_ms : TRY_MAX_MS;
 }
 
+/* What is left of a try's time. */
+static void wait_for_next(struct worker *w, int64_t try_ns, int ms)
+{
+    int64_t took_ms = (clock_monotonic() - try_ns) / NS_PER_MS;
+    if (took_ms < ms) {
+        worker_wait(w, (int)(ms - took_ms));
+    }
+}
+
 /* -- topics ------------------------------------------------------------------------------------ */
 
 /* Keeps what was last told of a broker. */
@@ -43,13 +52,16 @@ static rd_kafka_resp_err_t ask(struct look_topics *l, const rd_kafka_metadata_t 
     struct error told = {0};
     int64_t began_ns = clock_monotonic();
     for (int ms = 0; code && (ms = next_try(l->worker, began_ns, ms)) > 0;) {
+        int64_t try_ns = clock_monotonic();
         code = rd_kafka_metadata(l->rk, 1, NULL, metadata, ms);
         if (l->first) {
             take_errors(l->rk, &told);
         }
-        if (*told.text && clock_monotonic() - began_ns > HOPE_MS * NS_PER_MS) {
+        bool hopeless = *told.text && clock_monotonic() - began_ns > HOPE_MS * NS_PER_MS;
+        if (hopeless || code == RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE || !code) {
             break;
         }
+        wait_for_next(l->worker, try_ns, ms); /* who says no at once would be asked without end */
     }
     if (code) {
         error_set(&l->err, "%s", *told.text ? told.text : rd_kafka_err2str(code));

@@ -173,7 +173,8 @@ bool partition_give_up_waiting(struct reading *r, struct partition *p)
 /* -- messages ---------------------------------------------------------------------------------- */
 
 /* False: the value is nothing that was asked for. */
-static bool line_of(struct reading *r, const rd_kafka_message_t *m, struct tail_line *line)
+static bool line_of(struct reading *r, const struct partition *p, const rd_kafka_message_t *m,
+                    struct tail_line *line)
 {
     struct slice bytes = slice_of(m->payload, m->len);
     struct value v;
@@ -183,12 +184,13 @@ static bool line_of(struct reading *r, const rd_kafka_message_t *m, struct tail_
     }
     if (!value_parse(bytes, &v)) {
         rd_kafka_timestamp_type_t type;
-        line->writer = writers_of_message(r->writers, m, &line->stream);
-        line->time_ns = rd_kafka_message_timestamp(m, &type) * NS_PER_MS;
-        line->text = bytes;
+        line->writer = writers_of_message(r->writers, m, p->topic->name, line);
+        line->time_ns = value_time(rd_kafka_message_timestamp(m, &type), p->newest_ns ? p->newest_ns : r->now_ns);
+        line->text = slice_of(bytes.ptr, bytes.len - (bytes.ptr[bytes.len - 1] == '\n'));
         return line->writer;
     }
-    line->writer = writers_of_value(r->writers, &v);
+    line->writer = writers_of_value(r->writers, &v, p->topic->name);
+    line->json = r->env->options->json && v.tags[VALUE_SERVICE].len > 0 ? bytes : slice_of(NULL, 0);
     line->time_ns = v.time_ns;
     line->stream = v.stream;
     line->level = v.level;
@@ -209,7 +211,7 @@ static bool put(struct reading *r, struct partition *p, const rd_kafka_message_t
 {
     const struct tail_options *o = r->env->options;
     struct tail_line line;
-    bool wanted = line_of(r, m, &line);
+    bool wanted = line_of(r, p, m, &line);
     p->newest_ns = line.time_ns > p->newest_ns ? line.time_ns : p->newest_ns;
     p->full = false;
     if (!wanted || line.time_ns < o->since_ns || (o->until_ns && line.time_ns > o->until_ns && !p->kept)) {
@@ -217,6 +219,7 @@ static bool put(struct reading *r, struct partition *p, const rd_kafka_message_t
     }
     if (p->kept) {
         keep(r, p, &line);
+        r->any = true;
         return true;
     }
     if (!lanes_put(p->lanes, &line)) {
@@ -224,7 +227,7 @@ static bool put(struct reading *r, struct partition *p, const rd_kafka_message_t
         p->full = true;
         return false;
     }
-    r->got_on = true;
+    r->got_on = r->any = true;
     if (p->state == PARTITION_LIVE) {
         order_see(&r->seen, line.time_ns, r->now_ns);
     }
@@ -239,18 +242,35 @@ static void lose(struct reading *r, struct partition *p, enum partition_state st
     r->ended(r->arg);
 }
 
+static void say_of(const struct topic *t, const char *what)
+{
+    struct error err;
+    error_set(&err, "topic %s %s", t->name, what);
+    tail_say(err.text);
+}
+
+static void say_trouble(struct topic *t, const rd_kafka_message_t *m)
+{
+    char what[300];
+    if (!t->troubled) {
+        snprintf(what, sizeof(what), "cannot be read now, which is tried again: %.200s", rd_kafka_message_errstr(m));
+        say_of(t, what);
+    }
+    t->troubled = true;
+}
+
 static void take_error(struct reading *r, struct partition *p, const rd_kafka_message_t *m)
 {
     switch (m->err) {
     case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+        p->heard_ns = clock_monotonic();
         if (m->offset >= p->end) {
             end_past(r, p);
         }
         break;
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
         if (!p->topic->refused) {
-            fprintf(stderr, "sidetail tail: topic %s may not be read: grant Read on it to this user\n",
-                    p->topic->name);
+            say_of(p->topic, "may not be read: grant Read on it to this user");
         }
         p->topic->refused = true;
         lose(r, p, PARTITION_REFUSED);
@@ -261,7 +281,8 @@ static void take_error(struct reading *r, struct partition *p, const rd_kafka_me
         lose(r, p, PARTITION_GONE);
         break;
     default:
-        break; /* librdkafka tries again; what is wrong with brokers is told of them */
+        say_trouble(p->topic, m); /* librdkafka tries again */
+        break;
     }
 }
 
@@ -286,7 +307,12 @@ static bool take(struct reading *r, struct partition *p, const rd_kafka_message_
     p->taken += taken->len;
     if (m->err) {
         take_error(r, p, m);
-    } else if (is_last) {
+    } else {
+        p->next = m->offset + 1;
+        p->heard_ns = clock_monotonic();
+        p->topic->troubled = p->topic->refused = false;
+    }
+    if (is_last) {
         end_past(r, p);
     }
     rd_kafka_message_destroy(taken);
@@ -306,9 +332,6 @@ bool partition_read(struct reading *r, struct partition *p)
         ssize_t count = rd_kafka_consume_batch_queue(p->queue, 0, p->batch, PARTITION_BATCH);
         p->at = 0;
         p->count = count > 0 ? (size_t)count : 0;
-    }
-    if (p->count > 0) {
-        p->heard_ns = clock_monotonic();
     }
     while (p->at < p->count && reads(p) && take(r, p, p->batch[p->at])) {
     }
@@ -362,6 +385,7 @@ void partition_open(struct reading *r, struct topic *t, int32_t id, int64_t floo
         r->keep++;
         t->past = t->past ? t->past : past_new(r->env->feeds, on_room, r);
     }
+    p->next = lines > 0 ? end : p->start;
     if (p->start < end || r->env->follow) {
         start(p);
     }
@@ -370,6 +394,15 @@ void partition_open(struct reading *r, struct topic *t, int32_t id, int64_t floo
         if (lines <= 0) {
             conclude(r, p);
         }
+    }
+}
+
+void partition_try_refused(const struct reading *r, struct partition *p)
+{
+    if (p->state == PARTITION_REFUSED && r->env->follow && !p->topic->past) {
+        p->state = PARTITION_LIVE;
+        p->start = p->next;
+        start(p);
     }
 }
 

@@ -27,6 +27,7 @@ struct reading {
     struct order_seen seen;   /* what came of lines that are new */
     bool full;                /* a lane was; the owner may set it back */
     bool got_on;              /* a line was put; likewise */
+    bool any;                 /* a line ever was */
     void (*ended)(void *arg); /* a partition is done, or refused */
     void *arg;
 };
@@ -54,6 +55,7 @@ struct partition {
     int64_t floor;    /* the first message that may be wanted */
     int64_t start;    /* the first that is read */
     int64_t end;      /* behind the last of the past */
+    int64_t next;     /* behind the last that was taken */
     int64_t lines;    /* of the past, only so many of its topic are wanted; -1: all */
     int64_t heard_ns; /* monotonic: something came of it, or it began */
     rd_kafka_message_t *batch[PARTITION_BATCH]; /* taken, not put yet: those from `at` on */
@@ -67,7 +69,8 @@ struct topic {
     LIST_ENTRY(topic) link;
     rd_kafka_topic_t *handle;
     LIST_HEAD(partition_list, partition) partitions;
-    bool refused; /* some may not be read, which was said */
+    bool refused;  /* some may not be read, which was said */
+    bool troubled; /* something is wrong with it, which was said */
     struct past *past; /* the last lines of all; NULL: all lines are wanted, or these are put */
     char name[];
 };
@@ -85,6 +88,8 @@ void topic_go_on(struct reading *r, struct topic *t);
 void partition_open(struct reading *r, struct topic *t, int32_t id, int64_t floor, int64_t end,
                     int64_t lines);
 void partition_free(struct partition *p);
+/* Where one that is followed was refused: reads on from there. */
+void partition_try_refused(const struct reading *r, struct partition *p);
 /* Reads what is there, a batch at most. True: there may be more. */
 bool partition_read(struct reading *r, struct partition *p);
 /* Has so much been read that librdkafka may have stopped to fetch, and should go on? Once. */

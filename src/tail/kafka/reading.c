@@ -1,7 +1,8 @@
 #include "reading.h"
 
 #include <inttypes.h>
-#include <stdio.h>
+
+#include "tail/say.h"
 
 #define EACH_TOPIC(r, t) LIST_FOREACH(t, &(r)->topics, link)
 #define EACH(t, p)       LIST_FOREACH(p, &(t)->partitions, link)
@@ -111,6 +112,43 @@ bool reading_open(const struct reading *r)
     return false;
 }
 
+bool reading_has_past(const struct reading *r)
+{
+    const struct topic *t;
+    const struct partition *p;
+    EACH_TOPIC(r, t)
+    {
+        if (t->past) {
+            return true;
+        }
+        EACH(t, p)
+        {
+            if (p->state < PARTITION_LIVE) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+bool reading_empty(const struct reading *r)
+{
+    return LIST_EMPTY(&r->topics);
+}
+
+void reading_try_refused(struct reading *r)
+{
+    struct topic *t;
+    struct partition *p;
+    EACH_TOPIC(r, t)
+    {
+        EACH(t, p)
+        {
+            partition_try_refused(r, p);
+        }
+    }
+}
+
 bool reading_refused(const struct reading *r)
 {
     const struct topic *t;
@@ -201,10 +239,10 @@ void reading_give_up_waiting(struct reading *r, int64_t since_ns)
         EACH(t, p)
         {
             if (p->heard_ns < since_ns && !p->full && partition_give_up_waiting(r, p)) {
-                fprintf(stderr,
-                        "sidetail tail: nothing comes of partition %" PRId32
-                        " of topic %s: it is not waited for\n",
-                        p->id, t->name);
+                struct error err;
+                error_set(&err, "nothing comes of partition %" PRId32 " of topic %s: it is not waited for",
+                          p->id, t->name);
+                tail_say(err.text);
             }
         }
     }

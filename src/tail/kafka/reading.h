@@ -17,8 +17,13 @@ void reading_settle(struct reading *r);
 bool reading_go_on(struct reading *r);
 /* Is something still to be read, or to come? */
 bool reading_open(const struct reading *r);
+/* Is something of before the beginning still to be read? */
+bool reading_has_past(const struct reading *r);
+bool reading_empty(const struct reading *r); /* there is no topic */
 /* May none of the topics be read? */
 bool reading_refused(const struct reading *r);
+/* Who follows tries again to read what was refused: the right to it may be there now. */
+void reading_try_refused(struct reading *r);
 /* Does a partition wait for room? */
 bool reading_waits(const struct reading *r);
 /* Makes some, where that is taken up by those who wrote and whose lines are shown. */

@@ -83,6 +83,13 @@ static void walk(const char *p, struct value *out, struct found *found)
     }
 }
 
+int64_t value_time(int64_t timestamp_ms, int64_t otherwise_ns)
+{
+    int64_t ns;
+    bool is_time = timestamp_ms >= 0 && !__builtin_mul_overflow(timestamp_ms, NS_PER_MS, &ns);
+    return is_time ? ns : otherwise_ns;
+}
+
 bool value_parse(struct slice bytes, struct value *out)
 {
     struct found found = {0};

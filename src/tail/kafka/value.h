@@ -34,7 +34,10 @@ struct value {
     bool partial;
 };
 
-/* False: it is no such line, but any text. */
+/* The time of a message, from its timestamp in milliseconds; where it has none, or one that cannot be, `otherwise_ns`. */
+int64_t value_time(int64_t timestamp_ms, int64_t otherwise_ns);
+
+/* False: it is no such line, but any text. Its service may be empty. */
 bool value_parse(struct slice bytes, struct value *out);
 
 #endif

@@ -15,8 +15,8 @@ struct entry {
     UT_hash_handle hh;
     struct tail_writer *writer; /* NULL: not asked for */
     size_t len;
-    char key
-        []; /* whether they are escaped, and the tags one behind the other, each with its length before it */
+    /* Whether they are escaped, and the tags one behind the other, each with its length before it. */
+    char key[];
 };
 
 struct writers {
@@ -71,7 +71,7 @@ static void put_strings(struct writers *ws, const struct slice *tags, bool escap
 {
     ws->text.len = 0;
     for (int i = 0; i < VALUE_TAGS; i++) {
-        at[i] = tags[i].ptr && i != VALUE_LABELS ? ws->text.len : SIZE_MAX;
+        at[i] = tags[i].len > 0 && i != VALUE_LABELS ? ws->text.len : SIZE_MAX;
         if (at[i] != SIZE_MAX &&
             ((escaped ? text_unescape(&ws->text, tags[i]) : buf_add_slice(&ws->text, tags[i])) < 0 ||
              buf_add(&ws->text, "", 1) < 0)) {
@@ -156,9 +156,14 @@ static struct tail_writer *find(struct writers *ws, const struct slice *tags, bo
     return e ? e->writer : add(ws, tags, escaped);
 }
 
-struct tail_writer *writers_of_value(struct writers *ws, const struct value *v)
+struct tail_writer *writers_of_value(struct writers *ws, const struct value *v, const char *topic)
 {
-    return find(ws, v->tags, true);
+    struct slice tags[VALUE_TAGS];
+    memcpy(tags, v->tags, sizeof(tags));
+    if (tags[VALUE_SERVICE].len == 0) {
+        tags[VALUE_SERVICE] = slice_str(topic); /* whose characters need no escape */
+    }
+    return find(ws, tags, true);
 }
 
 /* A header's value; ptr NULL: there is none. */
@@ -171,7 +176,8 @@ static struct slice header(const rd_kafka_headers_t *headers, const char *name)
     return there ? slice_of(value, len) : slice_of(NULL, 0);
 }
 
-struct tail_writer *writers_of_message(struct writers *ws, const rd_kafka_message_t *m, enum stream *stream)
+struct tail_writer *writers_of_message(struct writers *ws, const rd_kafka_message_t *m, const char *topic,
+                                       struct tail_line *line)
 {
     rd_kafka_headers_t *headers = NULL;
     rd_kafka_message_headers(m, &headers);
@@ -180,9 +186,10 @@ struct tail_writer *writers_of_message(struct writers *ws, const rd_kafka_messag
         [VALUE_CONTAINER] = header(headers, "container"),
         [VALUE_HOST] = header(headers, "host"),
     };
-    *stream = slice_eq(header(headers, "stream"), SLICE("stderr")) ? STREAM_STDERR : STREAM_STDOUT;
-    if (!tags[VALUE_SERVICE].ptr || tags[VALUE_SERVICE].len == 0) {
-        tags[VALUE_SERVICE] = slice_str(rd_kafka_topic_name(m->rkt));
+    line->stream = slice_eq(header(headers, "stream"), SLICE("stderr")) ? STREAM_STDERR : STREAM_STDOUT;
+    line->partial = slice_eq(header(headers, "partial"), SLICE("true"));
+    if (tags[VALUE_SERVICE].len == 0) {
+        tags[VALUE_SERVICE] = slice_str(topic);
     }
     return find(ws, tags, false);
 }
