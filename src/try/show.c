@@ -131,7 +131,7 @@ static void show_body(FILE *out, bool color, struct slice text)
 
 void show_outcome(FILE *out, bool color, const json_t *outcome, struct slice encoded)
 {
-    const json_t *text = json_object_get(outcome, "text");
+    const json_t *text = json_object_get(outcome, "text"), *topic = json_object_get(outcome, "topic");
     show_head(out, color, outcome);
     if (json_object_get(outcome, "dropped")) {
         show_dropped(out, color, outcome);
@@ -139,5 +139,10 @@ void show_outcome(FILE *out, bool color, const json_t *outcome, struct slice enc
         return;
     }
     show_redactions(out, color, json_object_get(outcome, "redacted"));
+    if (topic) {
+        fputs(INDENT "to topic ", out);
+        show_string(out, topic);
+        fputc('\n', out);
+    }
     show_body(out, color, encoded);
 }

@@ -5,6 +5,7 @@
 #include "base/loop.h"
 #include "base/memory.h"
 #include "decision.h"
+#include "kafka/topic_name.h"
 #include "ledger.h"
 #include "made.h"
 #include "pipeline/pipeline.h"
@@ -53,6 +54,17 @@ static void submit(struct sink *sink, struct batch *batch)
 static const struct sink_ops sink_ops = {
     .name = "try", .items = true, .owns_positions = true, .submit = submit};
 
+/* Where the sink is Kafka: the topic of a record. */
+static void tell_topic(const struct trial *t, const struct decision *d, json_t *outcome)
+{
+    char name[KAFKA_TOPIC_MAX + 1];
+    if (t->cfg->sink == SINK_KAFKA && !json_object_get(outcome, "dropped")) {
+        const char *chosen = tags_chosen(t->tags)->topic;
+        kafka_topic_name(chosen ? chosen : t->cfg->kafka_topic, t->tags, d->stream, name);
+        make_member(outcome, "topic", json_string(name));
+    }
+}
+
 /* The decision as an outcome: what was decoded comes first. `late` is a line that came while the first piece went out,
  * and is no part of that; 0: none. */
 static void tell(struct trial *t, struct decision *d, size_t *late)
@@ -66,6 +78,7 @@ static void tell(struct trial *t, struct decision *d, size_t *late)
     if (json_object_update(outcome, d->told) < 0) {
         die_out_of_memory();
     }
+    tell_topic(t, d, outcome);
     t->calls.outcome(t->calls.arg, outcome, slice_of(d->encoded.data, d->encoded.len));
     json_decref(outcome);
 }

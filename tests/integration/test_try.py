@@ -76,6 +76,21 @@ def test_tells_decoding_rules_and_encoding(outcomes):
                                 "log": "WARN é [redacted] [redacted]"}  # fmt: skip
 
 
+def test_topics_of_kafka(attempt, outcomes):
+    """By the template, an override's or a label's; a line that is dropped goes to none."""
+    config = {"sink": "kafka", "kafka": {"brokers": "localhost:9"}, "drop": ["^skip"],
+              "overrides": [{"match": {"services": ["audit"]}, "set": {"kafka": {"topic": "audit.{stream}"}}}]}  # fmt: skip
+    skipped, shown = outcomes("skip\nline\n", "--service", "web shop", config=config)
+    assert "topic" not in skipped
+    assert shown["topic"] == "logs.web-shop"
+    config["kafka"]["topic"] = "logs.{service}.{container}"
+    assert outcomes("line\n", "--service", "web", "--container", "web_1", config=config)[0]["topic"] == "logs.web.web_1"
+    (audit,) = outcomes("2026-11-24T05:00:00Z stderr F line\n", "--service", "audit", config=config)
+    assert audit["topic"] == "audit.stderr"
+    assert "\n      to topic audit.stdout\n" in attempt("line\n", "--service", "audit", config=config).stdout
+    assert "topic" not in outcomes("line\n")[0]
+
+
 def test_keep_and_the_whole_text_redacted(outcomes):
     kept, left = outcomes("yes\nno\n", config={"keep": ["^y"]})
     assert kept["encoded"]["log"] == "yes"
