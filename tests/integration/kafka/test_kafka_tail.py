@@ -1,7 +1,9 @@
 """`sidetail tail --kafka`: what the collectors of several nodes have shipped to a real broker, as one log."""
 
 import json
+import os
 import re
+import subprocess
 import time
 from datetime import datetime, timedelta, timezone
 
@@ -72,6 +74,13 @@ def shown(follow):
 
 def texts(lines):
     return [re.split(r" +[|!*] ", line, maxsplit=1)[1] for line in lines]
+
+
+def said(tail):
+    """What it has said up to now."""
+    os.set_blocking(tail.process.stderr.fileno(), False)
+    tail.said = getattr(tail, "said", b"") + (tail.process.stderr.read() or b"")
+    return tail.said.decode()
 
 
 def produce(kafka, topic, *values, headers=()):
@@ -243,6 +252,112 @@ def test_with_the_rights_to_read_alone(kafka_secure, cluster, shown, follow, top
     assert "sidetail" not in kafka_secure.tool("groups", "--list")
 
 
+def test_rights_that_come_and_go(kafka_secure, cluster, follow, topic):
+    """Read is taken away and given back while it follows: told once, what was shown stays, and nothing is missed or doubled."""
+    login = {"tls": True, "tls_ca": str(kafka_secure.tls / "ca.pem"), "sasl_mechanism": "SCRAM-SHA-512",
+             "sasl_username": "sidetail", "sasl_password": "sidetail-secret"}  # fmt: skip
+    shop = cluster(kafka_secure.sasl_bootstrap, nodes=NODES[:1], kafka=login)
+    shop.write("node-1", "web", "one")
+    shop.wait_shipped()
+    shop.path.write_text(json.dumps({"kafka": {**shop.kafka, "sasl_username": "nobody", "sasl_password": "nobody-secret"}}))
+    right = ("--allow-principal", "User:nobody", "--topic", f"{topic}.web")
+    kafka_secure.tool("acls", "--add", *right, "--operation", "Read", "--operation", "Describe")
+    tail = follow("--kafka", "-c", str(shop.path))
+    wait_until(lambda: texts(tail.lines()) == ["one"], 20)
+    kafka_secure.tool("acls", "--remove", "--force", *right, "--operation", "Read")
+    kafka_secure.tool("acls", "--add", *right, "--operation", "Describe")
+    wait_until(lambda: "may not be read" in said(tail), 30)
+    shop.write("node-1", "web", "two")
+    shop.wait_shipped()
+    time.sleep(8)  # it is tried again, and refused
+    assert tail.process.poll() is None and texts(tail.lines()) == ["one"]
+    kafka_secure.tool("acls", "--add", *right, "--operation", "Read")
+    wait_until(lambda: texts(tail.lines()) == ["one", "two"], 30)
+    assert said(tail).count("\n") == 1, tail.said
+    tail.end()
+
+
+def produce_lines(kafka, topic, count, line):
+    """line(NUMBER): members beside the time, the service and the stream; a millisecond apart, before now."""
+    began = datetime.now(timezone.utc) - timedelta(seconds=count / 1000 + 60)
+    values = []
+    for number in range(count):
+        at = (began + timedelta(milliseconds=number)).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        values.append(json.dumps({"time": at, "service": "job", "stream": "stdout", **line(number)}))
+    kafka.create_topic(topic, partitions=1)
+    run("kcat", "-P", "-b", kafka.bootstrap, "-t", topic, "-p", "0", input="\n".join(values) + "\n")
+
+
+def test_last_lines_of_many_containers(kafka, cluster, shown, topic):
+    """However many write to a partition in turn, and whatever they take."""
+    shop = cluster(kafka.bootstrap, nodes=[])
+    produce_lines(kafka, f"{topic}.job", 20000,
+                  lambda number: {"container": f"job_{number % 1000}", "log": f"n{number} {'x' * 300}"})  # fmt: skip
+    for count in (3000, 10):
+        found = [text.split()[0] for text in texts(shown(shop, "-n", str(count)))]
+        assert found == [f"n{number}" for number in range(20000 - count, 20000)]
+
+
+def test_many_short_lived_containers(kafka, cluster, topic, binary):
+    """A container for each line: memory does not grow with them, whether somebody reads or not."""
+    shop = cluster(kafka.bootstrap, nodes=[])
+    count = 250000
+    produce_lines(kafka, f"{topic}.job", count, lambda number: {"container": f"job_{number}", "log": f"n{number}"})
+    command = [binary, "tail", "--kafka", "-c", shop.path, "-F", "-n", "all"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as tail:
+        time.sleep(4)
+
+        def most():
+            return int(re.search(r"VmHWM:\s+(\d+)", open(f"/proc/{tail.pid}/status").read())[1]) // 1024
+
+        unread, seen = most(), 0
+        for line in tail.stdout:
+            assert line.rstrip().endswith(f"| n{seen}"), line
+            seen += 1
+            if seen == count - 1000:
+                read = most()
+        assert seen == count
+    print(f"{unread} MB while nobody reads, {read} MB at the end")
+    assert unread < 120 and read < 140
+
+
+def test_who_is_not_there(kafka, cluster, follow, topic):
+    """Names and projects of which there is no line are told, once all is read."""
+    shop = cluster(kafka.bootstrap, nodes=[])
+    produce_lines(kafka, f"{topic}.job", 5, lambda number: {"log": f"n{number}"})
+
+    def shown_and_said(*arguments):
+        tail = follow("--kafka", "-c", str(shop.path), "-F", *arguments)
+        text = tail.process.communicate(timeout=30)[1].decode()
+        return tail.process.returncode, len(tail.lines()), text
+
+    assert shown_and_said("nosuch") == (1, 0, 'sidetail tail: no line of "nosuch"\n')
+    assert shown_and_said("nosuch", "job") == (0, 5, 'sidetail tail: no line of "nosuch"\n')
+    assert shown_and_said("-p", "none") == (1, 0, "sidetail tail: no line of this project or with this label\n")
+    assert shown_and_said("job") == (0, 5, "")
+    tail = follow("--kafka", "-c", str(shop.path), "nosuch")
+    wait_until(lambda: "yet: waiting for one" in said(tail), 20)
+    produce(kafka, f"{topic}.job", json.dumps({"time": stamp(), "service": "nosuch", "stream": "stdout", "log": "here"}))
+    wait_until(lambda: texts(tail.lines()) == ["here"], 20)
+    tail.end()
+
+
+def test_what_lines_came_with(kafka, cluster, shown, topic):
+    """Members that sidetail tail knows nothing of, the level, and a service or host without a name."""
+    shop = cluster(kafka.bootstrap, nodes=[])
+    kafka.create_topic(f"{topic}.web", partitions=1)
+    line = {"time": stamp(), "service": "web", "level": "error", "stream": "stdout", "message": {"a": [1]}, "log": "x", "more": 1}
+    produce(kafka, f"{topic}.web", json.dumps(line), json.dumps({**line, "level": "info", "log": "level=error"}),
+            json.dumps({**line, "service": "", "host": "", "log": "nobody's"}))  # fmt: skip
+    produce(kafka, f"{topic}.web", "piece", headers=("partial=true", "service=raw", "host="))
+    produce(kafka, f"{topic}.web", "long", headers=(f"service={'x' * 20000}",))
+    assert json.loads(shown(shop, "--json")[0]) == line
+    assert texts(shown(shop, "web", "--level", "warn")) == ["x"]
+    lines = shown(shop)
+    assert [re.split(r" +\| ", line) for line in lines[2:]] == [
+        [f"{topic}.web", "nobody's"], ["raw", "piece…"], ["x" * 128 + "…", "long"]]  # fmt: skip
+
+
 def test_nothing_to_read_from(kafka, cluster, follow, topic):
     shop = cluster(kafka.bootstrap, nodes=[])
     tail = follow("--kafka", "-c", str(shop.path), "-F")
@@ -252,6 +367,13 @@ def test_nothing_to_read_from(kafka, cluster, follow, topic):
     tail = follow("--kafka", "-c", str(shop.path))
     said = tail.process.communicate(timeout=20)[1].decode()
     assert tail.process.returncode == 1 and "refused" in said and "check kafka.brokers" in said and said.count("\n") == 1
+    controller = f"{kafka.bootstrap.split(':')[0]}:{int(kafka.bootstrap.split(':')[1]) + 1}"
+    shop.path.write_text(json.dumps({"kafka": {**shop.kafka, "brokers": controller}}))
+    began = time.monotonic()
+    tail = follow("--kafka", "-c", str(shop.path))
+    said = tail.process.communicate(timeout=20)[1].decode()
+    assert tail.process.returncode == 1 and "controller" in said and said.count("\n") == 1, said
+    assert time.monotonic() - began < 5
     tail = follow("--kafka")
     said = tail.process.communicate(timeout=20)[1].decode()
     assert tail.process.returncode == 1 and "kafka.brokers is not set" in said
