@@ -44,12 +44,13 @@ static void stop(struct partition *p)
 }
 
 /* False: librdkafka refuses, which it does for want of memory alone. */
-static void start(struct partition *p)
+static void start(const struct reading *r, struct partition *p)
 {
     if (rd_kafka_consume_start(p->topic->handle, p->id, p->start) < 0) {
         tail_out_of_memory();
     }
     p->started = true;
+    wake(r); /* while something is in its queue, that tells of nothing more */
     p->heard_ns = clock_monotonic();
 }
 
@@ -76,7 +77,7 @@ static void keep(const struct reading *r, struct partition *p, const struct tail
 }
 
 /* Where there are too few lines in what was read: reads more. False: there is no more, or there are enough. */
-static bool go_further_back(struct partition *p)
+static bool go_further_back(const struct reading *r, struct partition *p)
 {
     int64_t back = p->end - p->start;
     if (p->lines <= 0 || p->start <= p->floor || last_lines_count(p->kept) >= p->lines ||
@@ -86,7 +87,7 @@ static bool go_further_back(struct partition *p)
     stop(p);
     p->start = back > (p->end - p->floor) / BACK_MORE ? p->floor : p->end - back * BACK_MORE;
     keep_last(p);
-    start(p);
+    start(r, p);
     return true;
 }
 
@@ -156,7 +157,7 @@ static void wait_for_others(struct reading *r, struct partition *p)
 /* All of the past is put. */
 static void end_past(struct reading *r, struct partition *p)
 {
-    if (p->state == PARTITION_PAST && !go_further_back(p)) {
+    if (p->state == PARTITION_PAST && !go_further_back(r, p)) {
         wait_for_others(r, p);
     }
 }
@@ -387,7 +388,7 @@ void partition_open(struct reading *r, struct topic *t, int32_t id, int64_t floo
     }
     p->next = lines > 0 ? end : p->start;
     if (p->start < end || r->env->follow) {
-        start(p);
+        start(r, p);
     }
     if (p->start >= end) {
         p->state = PARTITION_WAITS;
@@ -402,7 +403,7 @@ void partition_try_refused(const struct reading *r, struct partition *p)
     if (p->state == PARTITION_REFUSED && r->env->follow && !p->topic->past) {
         p->state = PARTITION_LIVE;
         p->start = p->next;
-        start(p);
+        start(r, p);
     }
 }
 
