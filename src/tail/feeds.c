@@ -362,8 +362,8 @@ static void tell_cut_short(struct tail_feed *feed, int64_t count, int64_t before
              "only its last %" PRId64 " lines are shown: more would take too much memory, as this Engine "
              "cannot be asked for them alone; ask for fewer with -n, or add --files",
              count);
-    hand_on(feed, &(struct tail_line){
-                      .time_ns = before_ns, .text = slice_str(text), .kind = TAIL_NOTICE_BAD});
+    hand_on(feed,
+            &(struct tail_line){.time_ns = before_ns, .text = slice_str(text), .kind = TAIL_NOTICE_BAD});
 }
 
 /* Hands on the lines that were kept. The lane takes all of them: a notice must not come before. */

@@ -12,8 +12,8 @@
 #include "record/tags.h"
 #include "tail/options.h"
 
-/* Bytes of last lines that feeds keep, where the source cannot be asked for these: of all feeds, or of all partitions of Kafka, as
- * long as each has its least, and a line more. */
+/* Bytes of last lines that feeds keep, where the source cannot be asked for these: of all feeds, or of all
+ * partitions of Kafka, as long as each has its least, and a line more. */
 #define FEEDS_KEPT_MAX (64u << 20)
 #define FEED_KEPT_MIN  (256u << 10)
 
@@ -42,8 +42,9 @@ size_t tail_feeds_count(const struct tail_feeds *fs);
 size_t tail_feeds_open(const struct tail_feeds *fs);
 /* Do all feeds together hold so much that a new one would not take a line of that time? */
 bool tail_feeds_full(const struct tail_feeds *fs, int64_t time_ns);
-/* No line that is newer is printed: an earlier one may still come. INT64_MAX, as at first: all are. Lines earlier than
- * `wanted_ns` hold up others, so they are taken though all feeds together hold too much; INT64_MIN, as at first: none. */
+/* No line that is newer is printed: an earlier one may still come. INT64_MAX, as at first: all are. Lines
+ * earlier than `wanted_ns` hold up others, so they are taken though all feeds together hold too much;
+ * INT64_MIN, as at first: none. */
 void tail_feeds_until(struct tail_feeds *fs, int64_t time_ns, int64_t wanted_ns);
 /* All feeds that there are at the beginning are open: lines may be printed. */
 void tail_feeds_begin(struct tail_feeds *fs);
@@ -52,17 +53,17 @@ void tail_feeds_finish(struct tail_feeds *fs);
 
 /* -- for the sources --------------------------------------------------------------------------- */
 
-/* Past (merge.h) at first. Takes a reference of the tags; NULL: each line that is put has a writer. `resume` is called when
- * there is room again after tail_feed_put said no; it must not put at once. */
+/* Past (merge.h) at first. Takes a reference of the tags; NULL: each line that is put has a writer. `resume`
+ * is called when there is room again after tail_feed_put said no; it must not put at once. */
 struct tail_feed *tail_feed_open(struct tail_feeds *fs, struct tags *tags, void (*resume)(void *arg),
                                  void *arg);
 /* A writer with one reference, for whose name there will be room. Takes a reference of the tags. */
 struct tail_writer *tail_feeds_writer(struct tail_feeds *fs, struct tags *tags);
 void tail_feed_retag(struct tail_feed *feed, struct tags *tags);
-/* Of what is put of before now, only the last `lines` lines, at least 1, are to be shown, up to --until. They are kept until
- * tail_feed_present, and chosen among by the filter then. Where they take too many bytes there are fewer, which is told before
- * them. No put is refused as long as that goes on. Where it does already, it begins anew:
- * all that was put is dropped. */
+/* Of what is put of before now, only the last `lines` lines, at least 1, are to be shown, up to --until. They
+ * are kept until tail_feed_present, and chosen among by the filter then. Where they take too many bytes there
+ * are fewer, which is told before them. No put is refused as long as that goes on. Where it does already, it
+ * begins anew: all that was put is dropped. */
 void tail_feed_keep_last(struct tail_feed *feed, int64_t lines);
 /* Of a feed that keeps its last lines: how many there are yet. */
 int64_t tail_feed_kept(const struct tail_feed *feed);

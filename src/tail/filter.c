@@ -156,7 +156,7 @@ bool tail_filter_container(struct tail_filter *f, const struct config *cfg, cons
     const struct tail_options *o = f->o;
     bool chosen = o->all || o->names.count || o->projects.count || o->labels.count;
     bool shown = may_be_shown(o, cfg, tags, who) && (running || chosen) && any_project(&o->projects, tags) &&
-           all_labels(&o->labels, who) && any_name(f, tags);
+                 all_labels(&o->labels, who) && any_name(f, tags);
     f->any |= shown;
     return shown;
 }

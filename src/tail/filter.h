@@ -28,8 +28,8 @@ struct tail_filter_state {
     bool known, shown;
 };
 
-/* Is this line shown? `level`: what it came with; NONE: it is looked for in the text. `text` may be any bytes; patterns see it without colours, and invalid UTF-8 as
- * U+FFFD. */
+/* Is this line shown? `level`: what it came with; NONE: it is looked for in the text. `text` may be any
+ * bytes; patterns see it without colours, and invalid UTF-8 as U+FFFD. */
 bool tail_filter_line(struct tail_filter *f, struct tail_filter_state *state, enum stream stream,
                       enum severity level, struct slice text);
 

@@ -1,8 +1,10 @@
-/* The last N lines of a log that has to be read as a whole: each line put drops what is too much of those before it.
+/* The last N lines of a log that has to be read as a whole: each line put drops what is too much of those
+ * before it.
  *
- * At most N lines are kept, in at most so many bytes (beside each text some 30 more count, and some more for each writer),
- * but always what was put last. A line that was put in parts is one line: it comes whole or not at all. Its parts are those
- * of its stream that its writer put one behind the other. Its place is where it begins. */
+ * At most N lines are kept, in at most so many bytes (beside each text some 30 more count, and some more for
+ * each writer), but always what was put last. A line that was put in parts is one line: it comes whole or not
+ * at all. Its parts are those of its stream that its writer put one behind the other. Its place is where it
+ * begins. */
 #ifndef SIDETAIL_TAIL_LAST_LINES_H
 #define SIDETAIL_TAIL_LAST_LINES_H
 
@@ -21,9 +23,9 @@ struct last_lines;
 struct last_lines *last_lines_new(int64_t most);
 void last_lines_free(struct last_lines *l); /* NULL is fine */
 
-/* Puts a copy of a line, of a part of one (`partial`: the next part of its stream follows), or of a notice, which stays
- * among the lines between which it was put. Then drops the oldest while there are too many, or more than `bytes_max` bytes.
- * 0, or -1: memory. */
+/* Puts a copy of a line, of a part of one (`partial`: the next part of its stream follows), or of a notice,
+ * which stays among the lines between which it was put. Then drops the oldest while there are too many, or
+ * more than `bytes_max` bytes. 0, or -1: memory. */
 int last_lines_put(struct last_lines *l, const struct tail_line *line, size_t bytes_max);
 
 /* Lines that are kept; not to be asked once one was taken. */
@@ -33,14 +35,15 @@ bool last_lines_has_room(const struct last_lines *l);
 /* Those are fewer than `most`, and there were more: they took too many bytes. */
 bool last_lines_cut_short(const struct last_lines *l);
 
-/* Takes the oldest, with the reference of its writer. Its text is valid until the next call. False: there is none left.
- * Nothing is put after this. */
+/* Takes the oldest, with the reference of its writer. Its text is valid until the next call. False: there is
+ * none left. Nothing is put after this. */
 bool last_lines_take(struct last_lines *l, struct tail_line *out);
 
 /* Where a line, or a part of one, belongs in the order of time. */
 struct last_line {
-    int64_t key_ns; /* its time, or that of a line which its writer put before it where that is later; of a part, its line's */
-    size_t begins;  /* the place of its line's first part */
+    /* Its time, or that of a line which its writer put before it where that is later; of a part, its line's. */
+    int64_t key_ns;
+    size_t begins; /* the place of its line's first part */
     size_t place;
     unsigned owner; /* the caller's */
 };

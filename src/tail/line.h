@@ -16,11 +16,11 @@ struct tail_line {
     struct slice text; /* borrowed */
     enum stream stream;
     enum tail_line_kind kind;
-    bool partial;  /* cut here */
+    bool partial;      /* cut here */
     struct slice json; /* borrowed: the line as JSON, where it came so and is to be shown so; empty: not */
-    uint8_t level; /* enum severity, where it came with one; 0: not */
-    /* Of a feed of several writers; else NULL: the feed's own. Who takes a line off a queue has the reference that the
-     * queue held. */
+    uint8_t level;     /* enum severity, where it came with one; 0: not */
+    /* Of a feed of several writers; else NULL: the feed's own. Who takes a line off a queue has the reference
+     * that the queue held. */
     struct tail_writer *writer;
 };
 

@@ -19,7 +19,8 @@ int line_queue_put(struct line_queue *q, const struct tail_line *line);
 size_t line_queue_bytes(const struct line_queue *q);
 /* The first line of one that is not empty. Its text is valid until the next put, also where it is dropped. */
 struct tail_line line_queue_first(const struct line_queue *q);
-/* The line at a place, 0 the first, which is moved on to the next line, or to line_queue_bytes. The same is true of its text. */
+/* The line at a place, 0 the first, which is moved on to the next line, or to line_queue_bytes. The same is
+ * true of its text. */
 struct tail_line line_queue_at(const struct line_queue *q, size_t *place);
 /* The reference of its writer is the caller's now. */
 void line_queue_drop(struct line_queue *q);

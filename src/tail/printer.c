@@ -68,7 +68,8 @@ static int put_whole(struct printer *p, struct slice json)
     if (buf_reserve(out, json.len + 1) < 0) {
         return -1;
     }
-    for (size_t i = 0; i < json.len; i++) { /* a newline is a space between its words: in strings there is none */
+    for (size_t i = 0; i < json.len;
+         i++) { /* a newline is a space between its words: in strings there is none */
         out->data[out->len++] = json.ptr[i] == '\n' || json.ptr[i] == '\r' ? ' ' : json.ptr[i];
     }
     out->data[out->len++] = '\n';

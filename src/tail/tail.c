@@ -23,7 +23,7 @@ struct tail {
     const struct tail_source *ops;
     void *source;
     struct event *signals[3];
-    struct event *fall_back; /* opens the other source */
+    struct event *fall_back;    /* opens the other source */
     bool listed, ended, faulty; /* faulty: it ends with EXIT_FAULT */
     int result;
 };

@@ -25,7 +25,8 @@ static struct tail_line line_of(const char *as)
     return line;
 }
 
-static struct tail_writer writers[3] = {{.refs = 1}, {.refs = 1}, {.refs = 1}}; /* their tags do not matter here */
+static struct tail_writer writers[3] = {
+    {.refs = 1}, {.refs = 1}, {.refs = 1}}; /* their tags do not matter here */
 
 static void put_of(struct last_lines *l, int writer, int64_t time_ns, const char *as, size_t bytes_max)
 {

@@ -411,12 +411,12 @@ int main(void)
 {
     regexp_use_jit(!under_valgrind());
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_times),       cmocka_unit_test(test_options),
-        cmocka_unit_test(test_containers),  cmocka_unit_test(test_lines),
-        cmocka_unit_test(test_merge),       cmocka_unit_test(test_merge_many),
+        cmocka_unit_test(test_times),         cmocka_unit_test(test_options),
+        cmocka_unit_test(test_containers),    cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_merge),         cmocka_unit_test(test_merge_many),
         cmocka_unit_test(test_bounds_of_all), cmocka_unit_test(test_levels_of_lines),
-        cmocka_unit_test(test_bounds),      cmocka_unit_test(test_left_out_of_collecting),
-        cmocka_unit_test(test_names_found), cmocka_unit_test(test_since_is_past),
+        cmocka_unit_test(test_bounds),        cmocka_unit_test(test_left_out_of_collecting),
+        cmocka_unit_test(test_names_found),   cmocka_unit_test(test_since_is_past),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -172,7 +172,8 @@ static void test_a_service_without_a_name(void **state)
 {
     (void)state;
     struct value v;
-    assert_true(parse("{\"time\":\"2026-11-24T05:00:39Z\",\"service\":\"\",\"stream\":\"stdout\",\"log\":\"x\"}", &v));
+    assert_true(parse(
+        "{\"time\":\"2026-11-24T05:00:39Z\",\"service\":\"\",\"stream\":\"stdout\",\"log\":\"x\"}", &v));
     assert_int_equal(v.tags[VALUE_SERVICE].len, 0);
     struct slice name = pretty_name(&(struct tags){.service = ""});
     assert_int_equal(name.len, 0);
@@ -218,12 +219,14 @@ static void test_advice(void **state)
     const struct {
         const char *said, *want;
     } cases[] = {
-        {"ssl://a:1/bootstrap: SSL handshake failed: error:0A000126:SSL routines::unexpected eof while reading",
+        {"ssl://a:1/bootstrap: SSL handshake failed: error:0A000126:SSL routines::unexpected eof while "
+         "reading",
          "not to want TLS"},
         {"ssl://a:1/bootstrap: SSL handshake failed: error:0A00010B:SSL routines::wrong version number",
          "not to want TLS"},
         {"ssl://a:1/bootstrap: SSL handshake failed: certificate verify failed", "kafka.tls_ca"},
-        {"sasl_ssl://a:1/bootstrap: SASL PLAIN mechanism handshake failed: Broker: Unsupported SASL mechanism",
+        {"sasl_ssl://a:1/bootstrap: SASL PLAIN mechanism handshake failed: Broker: Unsupported SASL "
+         "mechanism",
          "kafka.sasl_mechanism"},
         {"Local: Required feature not supported by broker", "controller"},
         {"a:1/bootstrap: Connect to ipv4#127.0.0.1:9 failed: Connection refused", "brokers are up"},

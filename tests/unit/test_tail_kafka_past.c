@@ -23,7 +23,8 @@ static size_t make(struct last_line *lines, const char *owners, const int *times
     return count;
 }
 
-static size_t first_of(struct last_line *lines, size_t count, int64_t wanted, unsigned short_owners, bool *cut)
+static size_t first_of(struct last_line *lines, size_t count, int64_t wanted, unsigned short_owners,
+                       bool *cut)
 {
     bool is_short[4];
     for (int i = 0; i < 4; i++) {

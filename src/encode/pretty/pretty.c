@@ -134,7 +134,8 @@ static int add_host(const char *host, struct buf *to)
 static int add_name(struct pretty *p, const struct tags *tags, struct buf *to, unsigned *columns)
 {
     size_t before = to->len;
-    if (add_cut(pretty_name(tags), to) < 0 || (p->hosts && tags->host && *tags->host && add_host(tags->host, to) < 0)) {
+    if (add_cut(pretty_name(tags), to) < 0 ||
+        (p->hosts && tags->host && *tags->host && add_host(tags->host, to) < 0)) {
         return -1;
     }
     *columns = terminal_columns(slice_of(to->data + before, to->len - before));

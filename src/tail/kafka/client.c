@@ -2,7 +2,8 @@
 
 #include "kafka/conf.h"
 
-/* Of all partitions together, as long as each has its least. librdkafka needs some 300 bytes more for each message. */
+/* Of all partitions together, as long as each has its least. librdkafka needs some 300 bytes more for each
+ * message. */
 #define AHEAD_BYTES (16u << 20)
 #define AHEAD_MIN   (256u << 10)
 #define AHEAD_MAX   (8u << 20)

@@ -10,8 +10,8 @@
 /* Bytes of values that are fetched ahead of each of so many partitions. */
 size_t client_ahead(size_t partitions);
 
-/* `partitions`: how many it will read, at least 1; they share what is fetched ahead. Its errors come as events of its main
- * queue. NULL: err says why. The caller destroys it. */
+/* `partitions`: how many it will read, at least 1; they share what is fetched ahead. Its errors come as
+ * events of its main queue. NULL: err says why. The caller destroys it. */
 rd_kafka_t *client_new(const struct config *cfg, size_t partitions, struct error *err);
 
 #endif

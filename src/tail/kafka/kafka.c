@@ -59,7 +59,8 @@ static void on_ended(void *arg)
     if (k->over || k->opening || reading_has_past(&k->reading)) {
         return;
     }
-    bool refused = reading_refused(&k->reading) && !k->reading.any, left_out = k->left_out && reading_empty(&k->reading);
+    bool refused = reading_refused(&k->reading) && !k->reading.any,
+         left_out = k->left_out && reading_empty(&k->reading);
     if (!k->read_past && !refused) {
         k->read_past = true;
         env->read_past(env->arg);
@@ -107,7 +108,8 @@ static void end_look(struct kafka *k)
 static void say_unreached(struct kafka *k, const char *said)
 {
     struct error err;
-    const char *after = strstr(said, " (after "); /* so many ms in some state, which is librdkafka's own matter */
+    const char *after =
+        strstr(said, " (after "); /* so many ms in some state, which is librdkafka's own matter */
     int len = (int)(after ? (size_t)(after - said) : strlen(said));
     error_set(&err, "no broker of kafka.brokers (%.200s) answers: %.*s; %s", env_of(k)->cfg->kafka_brokers,
               len < 180 ? len : 180, said, kafka_advice(rd_kafka_conf(k->reading.rk), said));
@@ -125,9 +127,8 @@ static void say_none(struct kafka *k)
     char quoted[ERROR_QUOTE_MAX];
     error_set(&err, "no topic is there, or may be seen, that kafka.topic (%s) makes%s",
               error_quote(env_of(k)->cfg->kafka_topic, quoted),
-              env_of(k)->follow
-                  ? " yet: waiting for one"
-                  : "; give the collectors' configuration with -c, or grant Read and Describe");
+              env_of(k)->follow ? " yet: waiting for one"
+                                : "; give the collectors' configuration with -c, or grant Read and Describe");
     if (env_of(k)->follow) {
         tail_say(err.text);
     } else {

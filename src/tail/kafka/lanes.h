@@ -1,5 +1,5 @@
-/* The feeds of one partition: one for each writer. Lines of one writer are in order there; those of several are not, for each
- * node commits at intervals of its own. Memory that runs out ends the process. */
+/* The feeds of one partition: one for each writer. Lines of one writer are in order there; those of several
+ * are not, for each node commits at intervals of its own. Memory that runs out ends the process. */
 #ifndef SIDETAIL_TAIL_KAFKA_LANES_H
 #define SIDETAIL_TAIL_KAFKA_LANES_H
 

@@ -113,7 +113,8 @@ void look_for_topics(struct job *job)
 
 /* -- offsets ----------------------------------------------------------------------------------- */
 
-/* The offsets of that time; of ListOffsets' own -2 and -1, those of the beginning and the end. One request for each broker. */
+/* The offsets of that time; of ListOffsets' own -2 and -1, those of the beginning and the end. One request
+ * for each broker. */
 static rd_kafka_topic_partition_list_t *offsets_of(struct look_offsets *l, int64_t time)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_copy(l->of);

@@ -29,8 +29,8 @@ struct look_topics {
 void look_for_topics(struct job *job);
 void look_topics_free(struct look_topics *l);
 
-/* Of each partition where it begins and ends, for a reader of what is committed, and its first message of `since_ms` or later
- * (past the end: none). */
+/* Of each partition where it begins and ends, for a reader of what is committed, and its first message of
+ * `since_ms` or later (past the end: none). */
 struct look_offsets {
     struct job job;      /* look_for_offsets */
     struct kafka *kafka; /* whose job it is */
@@ -46,8 +46,9 @@ void look_for_offsets(struct job *job);
 /* Frees the lists. */
 void look_offsets_free(struct look_offsets *l);
 
-/* Says something to the brokers of these partitions. librdkafka fetches no more for a partition that has enough fetched ahead,
- * and looks only once a second whether that was read meanwhile, unless there is something else to do for that broker. */
+/* Says something to the brokers of these partitions. librdkafka fetches no more for a partition that has
+ * enough fetched ahead, and looks only once a second whether that was read meanwhile, unless there is
+ * something else to do for that broker. */
 struct nudge {
     struct job job; /* nudge_brokers */
     struct kafka *kafka;

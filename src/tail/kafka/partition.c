@@ -10,8 +10,8 @@
 #include "tail/say.h"
 #include "tail/writer.h"
 
-/* Transactions' marks, and the messages of those that were aborted, take offsets too. So more are read than lines are wanted,
- * and so many times more where those were too few. */
+/* Transactions' marks, and the messages of those that were aborted, take offsets too. So more are read than
+ * lines are wanted, and so many times more where those were too few. */
 #define BACK_LEAST 64
 #define BACK_MORE  4
 
@@ -56,7 +56,8 @@ static void start(const struct reading *r, struct partition *p)
 
 /* -- the past ---------------------------------------------------------------------------------- */
 
-/* Keeps so many lines that those which are last by time are among them, though they are not last in the partition. */
+/* Keeps so many lines that those which are last by time are among them, though they are not last in the
+ * partition. */
 static void keep_last(struct partition *p)
 {
     last_lines_free(p->kept);
@@ -186,7 +187,8 @@ static bool line_of(struct reading *r, const struct partition *p, const rd_kafka
     if (!value_parse(bytes, &v)) {
         rd_kafka_timestamp_type_t type;
         line->writer = writers_of_message(r->writers, m, p->topic->name, line);
-        line->time_ns = value_time(rd_kafka_message_timestamp(m, &type), p->newest_ns ? p->newest_ns : r->now_ns);
+        line->time_ns =
+            value_time(rd_kafka_message_timestamp(m, &type), p->newest_ns ? p->newest_ns : r->now_ns);
         line->text = slice_of(bytes.ptr, bytes.len - (bytes.ptr[bytes.len - 1] == '\n'));
         return line->writer;
     }
@@ -254,7 +256,8 @@ static void say_trouble(struct topic *t, const rd_kafka_message_t *m)
 {
     char what[300];
     if (!t->troubled) {
-        snprintf(what, sizeof(what), "cannot be read now, which is tried again: %.200s", rd_kafka_message_errstr(m));
+        snprintf(what, sizeof(what), "cannot be read now, which is tried again: %.200s",
+                 rd_kafka_message_errstr(m));
         say_of(t, what);
     }
     t->troubled = true;

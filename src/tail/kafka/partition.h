@@ -69,8 +69,8 @@ struct topic {
     LIST_ENTRY(topic) link;
     rd_kafka_topic_t *handle;
     LIST_HEAD(partition_list, partition) partitions;
-    bool refused;  /* some may not be read, which was said */
-    bool troubled; /* something is wrong with it, which was said */
+    bool refused;      /* some may not be read, which was said */
+    bool troubled;     /* something is wrong with it, which was said */
     struct past *past; /* the last lines of all; NULL: all lines are wanted, or these are put */
     char name[];
 };
@@ -94,8 +94,8 @@ void partition_try_refused(const struct reading *r, struct partition *p);
 bool partition_read(struct reading *r, struct partition *p);
 /* Has so much been read that librdkafka may have stopped to fetch, and should go on? Once. */
 bool partition_hungers(const struct reading *r, struct partition *p);
-/* The time up to which lines may be shown, as far as this partition goes: earlier ones than later may still come of it.
- * `spread_ns`: how far from their order lines are in a partition. */
+/* The time up to which lines may be shown, as far as this partition goes: earlier ones than later may still
+ * come of it. `spread_ns`: how far from their order lines are in a partition. */
 int64_t partition_until(const struct partition *p, int64_t spread_ns);
 /* Its broker says nothing: nobody is to wait for it any more. False: nobody does. */
 bool partition_give_up_waiting(struct reading *r, struct partition *p);

@@ -204,7 +204,9 @@ struct reading_times reading_times(const struct reading *r, int64_t spread_ns)
         {
             int64_t until_ns = partition_until(p, spread_ns), read_ns = partition_until(p, 0);
             times.until_ns = until_ns < times.until_ns ? until_ns : times.until_ns;
-            times.wanted_ns = read_ns < least_ns ? least_ns : read_ns < times.wanted_ns ? read_ns : times.wanted_ns;
+            times.wanted_ns = read_ns < least_ns          ? least_ns
+                              : read_ns < times.wanted_ns ? read_ns
+                                                          : times.wanted_ns;
             least_ns = read_ns < least_ns ? read_ns : least_ns;
         }
     }

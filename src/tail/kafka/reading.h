@@ -28,8 +28,8 @@ void reading_try_refused(struct reading *r);
 bool reading_waits(const struct reading *r);
 /* Makes some, where that is taken up by those who wrote and whose lines are shown. */
 void reading_make_room(struct reading *r);
-/* As far as partitions go that still read what is of before the beginning: the time up to which lines may be shown (see
- * partition_until), and the one that the last of them has to reach before others matter. */
+/* As far as partitions go that still read what is of before the beginning: the time up to which lines may be
+ * shown (see partition_until), and the one that the last of them has to reach before others matter. */
 struct reading_times {
     int64_t until_ns, wanted_ns;
 };

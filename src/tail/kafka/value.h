@@ -34,7 +34,8 @@ struct value {
     bool partial;
 };
 
-/* The time of a message, from its timestamp in milliseconds; where it has none, or one that cannot be, `otherwise_ns`. */
+/* The time of a message, from its timestamp in milliseconds; where it has none, or one that cannot be,
+ * `otherwise_ns`. */
 int64_t value_time(int64_t timestamp_ms, int64_t otherwise_ns);
 
 /* False: it is no such line, but any text. Its service may be empty. */
