@@ -11,12 +11,10 @@
 #include "config/config.h"
 #include "tail/options.h"
 
-struct kafka;
-
 /* The partitions of all topics that hold lines. */
 struct look_topics {
-    struct job job;      /* look_for_topics */
-    struct kafka *kafka; /* whose job it is */
+    struct job job; /* look_for_topics */
+    void *owner;    /* whose job it is */
     struct worker *worker;
     rd_kafka_t *rk;
     const struct config *cfg;
@@ -32,8 +30,8 @@ void look_topics_free(struct look_topics *l);
 /* Of each partition where it begins and ends, for a reader of what is committed, and its first message of
  * `since_ms` or later (past the end: none). */
 struct look_offsets {
-    struct job job;      /* look_for_offsets */
-    struct kafka *kafka; /* whose job it is */
+    struct job job; /* look_for_offsets */
+    void *owner;    /* whose job it is */
     struct worker *worker;
     rd_kafka_t *rk;
     int64_t since_ms; /* 0: not asked for */
@@ -51,7 +49,7 @@ void look_offsets_free(struct look_offsets *l);
  * something else to do for that broker. */
 struct nudge {
     struct job job; /* nudge_brokers */
-    struct kafka *kafka;
+    void *owner;
     rd_kafka_t *rk;
     rd_kafka_topic_partition_list_t *of; /* the caller's */
 };
