@@ -43,7 +43,7 @@ static void stop(struct partition *p)
     drop_batch(p);
 }
 
-/* False: librdkafka refuses, which it does for want of memory alone. */
+/* librdkafka refuses for want of memory alone. */
 static void start(const struct reading *r, struct partition *p)
 {
     if (rd_kafka_consume_start(p->topic->handle, p->id, p->start) < 0) {
