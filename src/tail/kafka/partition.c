@@ -339,7 +339,9 @@ bool partition_read(struct reading *r, struct partition *p)
     }
     while (p->at < p->count && reads(p) && take(r, p, p->batch[p->at])) {
     }
-    return p->at == p->count && p->count == PARTITION_BATCH;
+    /* The queue tells of what comes once it is empty, which it was only if the batch just fetched was not full. */
+    bool emptied = fetched && p->at == p->count && p->count < PARTITION_BATCH;
+    return reads(p) && !p->full && !emptied;
 }
 
 int64_t partition_until(const struct partition *p, int64_t spread_ns)

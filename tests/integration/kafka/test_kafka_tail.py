@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import select
 import subprocess
 import time
 from datetime import datetime, timedelta, timezone
@@ -319,6 +320,26 @@ def test_many_short_lived_containers(kafka, cluster, topic, binary):
         assert seen == count
     print(f"{unread} MB while nobody reads, {read} MB at the end")
     assert unread < 120 and read < 140
+
+
+def test_who_reads_late_sees_all(kafka, cluster, topic, binary):
+    """What is fetched while nobody reads, and comes when all before it has been taken, is not left where it is."""
+    shop = cluster(kafka.bootstrap, nodes=[])
+    kafka.create_topic(f"{topic}.job", partitions=1)
+    line = lambda text: json.dumps({"time": stamp(), "service": "job", "stream": "stdout", "log": text})
+    produce(kafka, f"{topic}.job", line("ready"))
+    with subprocess.Popen([binary, "tail", "--kafka", "-c", shop.path], stdout=subprocess.PIPE) as tail:
+        out = tail.stdout.fileno()
+        shown = os.read(out, 1 << 16)
+        for first in (0, 60):
+            values = "".join(f"{line(f'n{number} ' + 'x' * 20000)}\n" for number in range(first, first + 60))
+            run("kcat", "-P", "-b", kafka.bootstrap, "-t", f"{topic}.job", "-p", "0", input=values)
+            time.sleep(3)
+        while shown.count(b"\n") < 121 and select.select([out], [], [], 10)[0]:
+            shown += os.read(out, 1 << 16)
+        tail.kill()
+    found = [text.split()[0] for text in texts(shown.decode().splitlines())]
+    assert found == ["ready"] + [f"n{number}" for number in range(120)]
 
 
 def test_who_is_not_there(kafka, cluster, follow, topic):
