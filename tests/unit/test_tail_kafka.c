@@ -111,6 +111,12 @@ static void test_values(void **state)
     assert_int_equal(v.stream, STREAM_STDERR);
     assert_int_equal(v.level, SEVERITY_WARN);
     assert_true(v.partial);
+    assert_true(
+        parse("{\"time\":\"2026-11-24T05:00:39Z\",\"service\":\"a\",\"stream\":\"stdout\",\"log\":\"\","
+              "\"labels\":\"{}\",\"host\":1}",
+              &v));
+    assert_null(v.tags[VALUE_LABELS].ptr);
+    assert_null(v.tags[VALUE_HOST].ptr);
     const char *const others[] = {
         "",
         "{}",

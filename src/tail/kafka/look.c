@@ -30,6 +30,14 @@ static void wait_for_next(struct worker *w, int64_t try_ns, int ms)
     }
 }
 
+void look_drop(rd_kafka_topic_partition_list_t **list)
+{
+    if (*list) {
+        rd_kafka_topic_partition_list_destroy(*list);
+    }
+    *list = NULL;
+}
+
 /* -- topics ------------------------------------------------------------------------------------ */
 
 /* Keeps what was last told of a broker. */
@@ -91,7 +99,7 @@ static int choose(struct look_topics *l, const rd_kafka_metadata_t *metadata)
     return l->found ? 0 : error_set(&l->err, "out of memory");
 }
 
-void look_topics_free(struct look_topics *l)
+static void end_retired(struct look_topics *l)
 {
     if (l->retired) {
         rd_kafka_destroy(l->retired);
@@ -99,12 +107,17 @@ void look_topics_free(struct look_topics *l)
     l->retired = NULL;
 }
 
+void look_topics_free(struct look_topics *l)
+{
+    end_retired(l);
+    look_drop(&l->found);
+}
+
 void look_for_topics(struct job *job)
 {
     struct look_topics *l = (struct look_topics *)job;
     const rd_kafka_metadata_t *metadata;
-    look_topics_free(l);
-    l->found = NULL;
+    end_retired(l);
     if (ask(l, &metadata) == RD_KAFKA_RESP_ERR_NO_ERROR) {
         choose(l, metadata);
         rd_kafka_metadata_destroy(metadata);
@@ -134,14 +147,6 @@ static rd_kafka_topic_partition_list_t *offsets_of(struct look_offsets *l, int64
     return list;
 }
 
-static void drop(rd_kafka_topic_partition_list_t **list)
-{
-    if (*list) {
-        rd_kafka_topic_partition_list_destroy(*list);
-    }
-    *list = NULL;
-}
-
 void look_for_offsets(struct job *job)
 {
     struct look_offsets *l = (struct look_offsets *)job;
@@ -157,10 +162,10 @@ void look_for_offsets(struct job *job)
 
 void look_offsets_free(struct look_offsets *l)
 {
-    drop(&l->of);
-    drop(&l->begin);
-    drop(&l->end);
-    drop(&l->since);
+    look_drop(&l->of);
+    look_drop(&l->begin);
+    look_drop(&l->end);
+    look_drop(&l->since);
 }
 
 /* -- nudges ------------------------------------------------------------------------------------ */

@@ -21,11 +21,13 @@ struct look_topics {
     const struct tail_options *options;
     rd_kafka_t *retired; /* one that is not needed any more: ended here, which takes its time; NULL: none */
     bool first; /* waits for a broker that answers, and takes up what librdkafka tells of them meanwhile */
-    rd_kafka_topic_partition_list_t *found; /* the caller's; NULL: err says why */
+    rd_kafka_topic_partition_list_t *found; /* NULL: err says why. To be dropped before the next look */
     struct error err;
 };
 void look_for_topics(struct job *job);
 void look_topics_free(struct look_topics *l);
+/* Frees a list and sets it to NULL, which it may be already. */
+void look_drop(rd_kafka_topic_partition_list_t **list);
 
 /* Of each partition where it begins and ends, for a reader of what is committed, and its first message of
  * `since_ms` or later (past the end: none). */

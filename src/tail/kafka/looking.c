@@ -93,7 +93,7 @@ static void on_topics(struct job *job)
     }
     brokers_answer(l->brokers);
     bool none = topics->found->cnt == 0, asks = ask_for_offsets(l, topics->found);
-    rd_kafka_topic_partition_list_destroy(topics->found);
+    look_drop(&topics->found);
     if (none && !l->listed) {
         say_none(l);
         if (!env_of(l)->follow) {
@@ -127,6 +127,14 @@ static void open_partition(struct looking *l, const struct look_offsets *offsets
     since = since < 0 ? end->offset : since; /* none is as new as that */
     partition_open(l->reading, t, end->partition, since > begin ? since : begin, end->offset,
                    l->listed ? -1 : last_lines(l));
+}
+
+/* Where one of the answers is missing, its offset means nothing. */
+static rd_kafka_resp_err_t fault_of(const struct look_offsets *offsets, int i)
+{
+    rd_kafka_resp_err_t fault = offsets->end->elems[i].err;
+    fault = fault ? fault : offsets->begin->elems[i].err;
+    return fault ? fault : offsets->since->elems[i].err;
 }
 
 static void say_left_out(struct looking *l, const rd_kafka_topic_partition_t *of, rd_kafka_resp_err_t code)
@@ -171,8 +179,7 @@ static void on_offsets(struct job *job)
     }
     l->opening = true;
     for (int i = 0; i < offsets->end->cnt; i++) {
-        rd_kafka_resp_err_t code =
-            offsets->end->elems[i].err ? offsets->end->elems[i].err : offsets->begin->elems[i].err;
+        rd_kafka_resp_err_t code = fault_of(offsets, i);
         if (code) {
             say_left_out(l, &offsets->end->elems[i], code);
         } else {

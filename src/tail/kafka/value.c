@@ -32,7 +32,7 @@ static enum severity level_of(struct slice name)
 static void take_tag(struct value *out, struct slice key, struct slice value, bool is_string)
 {
     for (int i = 0; i < VALUE_TAGS; i++) {
-        bool fits = i == VALUE_LABELS ? *value.ptr == '{' : is_string;
+        bool fits = i == VALUE_LABELS ? !is_string && *value.ptr == '{' : is_string;
         if (fits && slice_eq(key, tag_names[i])) {
             out->tags[i] = value;
         }
