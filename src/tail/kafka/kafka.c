@@ -115,13 +115,20 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
     }
 }
 
+/* --until is past, and what it wants is read: lines may be late. */
+static bool is_at_until(const struct kafka *k)
+{
+    int64_t until_ns = env_of(k)->options->until_ns;
+    return until_ns && clock_now() > until_ns + ORDER_WAIT_MAX && k->looking.listed &&
+           reading_has_read(&k->reading, until_ns + ORDER_WAIT_MAX, clock_monotonic() - LOST_NS);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     struct kafka *k = arg;
     const struct tail_env *env = env_of(k);
-    int64_t now_ns = clock_now(), monotonic_ns = clock_monotonic();
-    reading_give_up_waiting(&k->reading, monotonic_ns - LOST_NS);
+    reading_give_up_waiting(&k->reading, clock_monotonic() - LOST_NS);
     show(k);
     if (reading_waits(&k->reading)) {
         reading_make_room(&k->reading);
@@ -130,7 +137,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     if (!env->follow) {
         return;
     }
-    if (env->options->until_ns && now_ns > env->options->until_ns + ORDER_WAIT_MAX) {
+    if (is_at_until(k)) {
         env->finish(env->arg);
     } else {
         looking_go_on(&k->looking);

@@ -39,7 +39,7 @@ static void stop(struct partition *p)
     if (p->started) {
         rd_kafka_consume_stop(p->topic->handle, p->id);
     }
-    p->started = p->full = false;
+    p->started = p->full = p->at_end = false;
     drop_batch(p);
 }
 
@@ -268,6 +268,7 @@ static void take_error(struct reading *r, struct partition *p, const rd_kafka_me
     switch (m->err) {
     case RD_KAFKA_RESP_ERR__PARTITION_EOF:
         p->heard_ns = clock_monotonic();
+        p->at_end = true;
         if (m->offset >= p->end) {
             end_past(r, p);
         }
@@ -314,6 +315,7 @@ static bool take(struct reading *r, struct partition *p, const rd_kafka_message_
     } else {
         p->next = m->offset + 1;
         p->heard_ns = clock_monotonic();
+        p->at_end = false;
         p->topic->troubled = p->topic->refused = false;
     }
     if (is_last) {
@@ -350,6 +352,12 @@ int64_t partition_until(const struct partition *p, int64_t spread_ns)
         return INT64_MAX;
     }
     return p->full ? p->newest_ns : p->newest_ns - spread_ns;
+}
+
+bool partition_has_read(const struct partition *p, int64_t until_ns, int64_t since_ns)
+{
+    bool may_come = !p->at_end && p->newest_ns <= until_ns && p->heard_ns >= since_ns;
+    return p->state > PARTITION_LIVE || (p->state == PARTITION_LIVE && !p->full && !may_come);
 }
 
 bool partition_hungers(const struct reading *r, struct partition *p)

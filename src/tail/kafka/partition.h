@@ -62,6 +62,7 @@ struct partition {
     size_t at, count;
     int64_t newest_ns; /* the newest time of what was read */
     bool full;         /* there is no room for the next message */
+    bool at_end;       /* nothing came since all was read that was committed */
     size_t taken;      /* bytes of values, since it was last set back */
 };
 
@@ -97,6 +98,9 @@ bool partition_hungers(const struct reading *r, struct partition *p);
 /* The time up to which lines may be shown, as far as this partition goes: earlier ones than later may still
  * come of it. `spread_ns`: how far from their order lines are in a partition. */
 int64_t partition_until(const struct partition *p, int64_t spread_ns);
+/* Is nothing of up to that time still to be read, as far as is known? Where nothing came of it since `since_ns`
+ * (monotonic), that is not waited for. */
+bool partition_has_read(const struct partition *p, int64_t until_ns, int64_t since_ns);
 /* Its broker says nothing: nobody is to wait for it any more. False: nobody does. */
 bool partition_give_up_waiting(struct reading *r, struct partition *p);
 

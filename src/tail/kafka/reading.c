@@ -131,6 +131,22 @@ bool reading_has_past(const struct reading *r)
     return false;
 }
 
+bool reading_has_read(const struct reading *r, int64_t until_ns, int64_t since_ns)
+{
+    const struct topic *t;
+    const struct partition *p;
+    EACH_TOPIC(r, t)
+    {
+        EACH(t, p)
+        {
+            if (!partition_has_read(p, until_ns, since_ns)) {
+                return false;
+            }
+        }
+    }
+    return !reading_has_past(r);
+}
+
 bool reading_empty(const struct reading *r)
 {
     return LIST_EMPTY(&r->topics);

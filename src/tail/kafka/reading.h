@@ -19,6 +19,8 @@ bool reading_go_on(struct reading *r);
 bool reading_open(const struct reading *r);
 /* Is something of before the beginning still to be read? */
 bool reading_has_past(const struct reading *r);
+/* Is nothing of up to that time still to be read? See partition_has_read. */
+bool reading_has_read(const struct reading *r, int64_t until_ns, int64_t since_ns);
 bool reading_empty(const struct reading *r); /* there is no topic */
 /* May none of the topics be read? */
 bool reading_refused(const struct reading *r);

@@ -342,6 +342,23 @@ def test_who_reads_late_sees_all(kafka, cluster, topic, binary):
     assert found == ["ready"] + [f"n{number}" for number in range(120)]
 
 
+def test_until_soon_with_much_to_read(kafka, cluster, topic, binary):
+    """A time that comes while the past is still being read cuts nothing off, of that or of what came up to then."""
+    shop = cluster(kafka.bootstrap, nodes=[])
+    produce_lines(kafka, f"{topic}.job", 20000, lambda number: {"log": f"n{number} {'x' * 300}"})
+    command = [binary, "tail", "--kafka", "-c", shop.path, "-n", "all", "--until", stamp(-6)]
+    line = lambda text: json.dumps({"time": stamp(), "service": "job", "stream": "stdout", "log": text})
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as tail:
+        time.sleep(2)
+        values = "\n".join(line(f"n{number} {'x' * 300}") for number in range(20000, 60000))
+        run("kcat", "-P", "-b", kafka.bootstrap, "-t", f"{topic}.job", "-p", "0", input=values)
+        time.sleep(9)
+        produce(kafka, f"{topic}.job", line("after"))
+        lines = tail.stdout.read().decode().splitlines()
+        assert tail.wait(10) == 0
+    assert [text.split()[0] for text in texts(lines)] == [f"n{number}" for number in range(60000)]
+
+
 def test_who_is_not_there(kafka, cluster, follow, topic):
     """Names and projects of which there is no line are told, once all is read."""
     shop = cluster(kafka.bootstrap, nodes=[])
