@@ -118,6 +118,7 @@ void look_for_topics(struct job *job)
     struct look_topics *l = (struct look_topics *)job;
     const rd_kafka_metadata_t *metadata;
     end_retired(l);
+    l->found = NULL;
     if (ask(l, &metadata) == RD_KAFKA_RESP_ERR_NO_ERROR) {
         choose(l, metadata);
         rd_kafka_metadata_destroy(metadata);
