@@ -1,6 +1,6 @@
 #include "base/json_walk.h"
 
-const char *json_skip_space(const char *p)
+static const char *skip_space(const char *p)
 {
     while (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r') {
         p++;
@@ -8,7 +8,7 @@ const char *json_skip_space(const char *p)
     return p;
 }
 
-const char *json_skip_string(const char *p)
+static const char *skip_string(const char *p)
 {
     for (p++; *p != '"'; p++) {
         p += *p == '\\';
@@ -21,7 +21,7 @@ static const char *skip_nested(const char *p)
     int depth = 0;
     do {
         if (*p == '"') {
-            p = json_skip_string(p);
+            p = skip_string(p);
             continue;
         }
         depth += (*p == '{' || *p == '[') - (*p == '}' || *p == ']');
@@ -30,10 +30,10 @@ static const char *skip_nested(const char *p)
     return p;
 }
 
-const char *json_skip_value(const char *p)
+static const char *skip_value(const char *p)
 {
     if (*p == '"') {
-        return json_skip_string(p);
+        return skip_string(p);
     }
     if (*p == '{' || *p == '[') {
         return skip_nested(p);
@@ -42,4 +42,24 @@ const char *json_skip_value(const char *p)
         p++;
     }
     return p;
+}
+
+const char *json_members(const char *object)
+{
+    return skip_space(object) + 1;
+}
+
+bool json_next_member(const char **p, struct slice *key, struct slice *value)
+{
+    const char *at = skip_space(*p);
+    at = *at == ',' ? skip_space(at + 1) : at;
+    if (*at == '}') {
+        return false;
+    }
+    const char *end = skip_string(at);
+    *key = slice_of(at + 1, (size_t)(end - at) - 2);
+    at = skip_space(skip_space(end) + 1);
+    *p = skip_value(at);
+    *value = slice_of(at, (size_t)(*p - at));
+    return true;
 }

@@ -52,17 +52,9 @@ static void choose(struct chosen *c, int index, int rank)
 /* Fills in the fields of a checked object; the index of each one of them. False: too many. */
 static bool walk(const char *p, struct payload *out, struct chosen *level, struct chosen *message)
 {
-    for (p = json_skip_space(json_skip_space(p) + 1); *p != '}'; p = json_skip_space(p)) {
-        if (*p == ',') {
-            p++;
-            continue;
-        }
-        const char *end = json_skip_string(p);
-        struct slice key = {p + 1, (size_t)(end - p) - 2};
-        p = json_skip_space(json_skip_space(end) + 1);
-        end = json_skip_value(p);
-        struct slice value = {p, (size_t)(end - p)};
-        p = end;
+    struct slice key, value;
+    p = json_members(p);
+    while (json_next_member(&p, &key, &value)) {
         if (rank_of(key, time_names) >= 0) {
             continue;
         }

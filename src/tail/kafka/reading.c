@@ -93,7 +93,8 @@ bool reading_go_on(struct reading *r)
     return more;
 }
 
-bool reading_open(const struct reading *r)
+/* Is a partition in a state up to that one, or is a topic's past not chosen yet? */
+static bool any_up_to(const struct reading *r, enum partition_state state)
 {
     const struct topic *t;
     const struct partition *p;
@@ -104,7 +105,7 @@ bool reading_open(const struct reading *r)
         }
         EACH(t, p)
         {
-            if (p->state <= PARTITION_LIVE) {
+            if (p->state <= state) {
                 return true;
             }
         }
@@ -112,23 +113,14 @@ bool reading_open(const struct reading *r)
     return false;
 }
 
+bool reading_open(const struct reading *r)
+{
+    return any_up_to(r, PARTITION_LIVE);
+}
+
 bool reading_has_past(const struct reading *r)
 {
-    const struct topic *t;
-    const struct partition *p;
-    EACH_TOPIC(r, t)
-    {
-        if (t->past) {
-            return true;
-        }
-        EACH(t, p)
-        {
-            if (p->state < PARTITION_LIVE) {
-                return true;
-            }
-        }
-    }
-    return false;
+    return any_up_to(r, PARTITION_WAITS);
 }
 
 bool reading_has_read(const struct reading *r, int64_t until_ns, int64_t since_ns)

@@ -69,17 +69,10 @@ static void take_member(struct value *out, struct found *found, struct slice key
 
 static void walk(const char *p, struct value *out, struct found *found)
 {
-    for (p = json_skip_space(json_skip_space(p) + 1); *p != '}'; p = json_skip_space(p)) {
-        if (*p == ',') {
-            p++;
-            continue;
-        }
-        const char *end = json_skip_string(p);
-        struct slice key = {p + 1, (size_t)(end - p) - 2};
-        p = json_skip_space(json_skip_space(end) + 1);
-        end = json_skip_value(p);
-        take_member(out, found, key, slice_of(p, (size_t)(end - p)));
-        p = end;
+    struct slice key, value;
+    p = json_members(p);
+    while (json_next_member(&p, &key, &value)) {
+        take_member(out, found, key, value);
     }
 }
 
