@@ -269,7 +269,8 @@ static void a_proof_that_fails_is_made_again(void **state)
     assert_int_equal(k->settings->batch_max, batch_max);               /* nor was one refused */
     submit();
     run_until(&w.acked, 2, NULL);
-    assert_in_range(expect_lines(), 1, 2); /* and the failed one, where its other message was delivered */
+    /* One by the next producer, for this process may have left something there now, and one by the second proof. */
+    assert_int_equal(expect_lines(), 2);
 }
 
 static void at_least_once_too(void **state)

@@ -36,21 +36,23 @@ struct kafka_doubt_calls {
     const bool *purged;         /* the producer dropped some itself, since the transaction had failed … */
     const struct error *reason; /* … for that; "": it did not say why */
     const int64_t
-        *ahead_ms;  /* how far our clock is ahead of the brokers' (broker_clock.h), as far as is known */
-    bool all_there; /* a topic that is gone is a fault; else nothing is left in it */
+        *ahead_ms; /* how far our clock is ahead of the brokers' (broker_clock.h), as far as is known */
+    bool look;     /* whether each topic is there still: in one that is gone nothing is left */
 };
 
 /* Purges what a producer that is given up has not delivered: `hear` is told of the partitions, and notes
  * them. */
 void kafka_doubt_hear_out(rd_kafka_t *rk, const struct kafka_doubt_calls *calls);
 
-/* Ends what a transaction before may have left open in those partitions, and in the identity's own: the transaction that
- * has just begun reaches them, and is aborted. The producer has registered, so a transaction that the brokers know of is
- * ended already. But a coordinator of Kafka 4.3 takes a partition that has no leader for deleted (KAFKA-20734), and
- * leaves what lies in it without a marker: the next marker of the same producer would commit it. Blocks. 0; -1: err says
- * why not. */
+/* Ends what a transaction before may have left open in those partitions, and in the identity's own unless
+ * positions_partition is -1: the transaction that has just begun reaches them, and is aborted. The producer has
+ * registered, so a transaction that the brokers know of is ended already. But a coordinator of Kafka 4.3 takes a
+ * partition that has no leader for deleted (KAFKA-20734), and leaves what lies in it without a marker: the next marker
+ * of the same producer would commit it. Blocks. 0; -1: err says why not. */
 int kafka_doubt_end(struct kafka_doubt *d, rd_kafka_t *rk, const struct kafka_settings *s,
                     int32_t positions_partition, const struct kafka_doubt_calls *calls, struct worker *worker,
                     struct error *err);
+/* Is the message one by which that is done? */
+bool kafka_doubt_is_ending(const rd_kafka_message_t *m);
 
 #endif

@@ -25,7 +25,7 @@ static bool on_delivery(struct kafka_events *e, rd_kafka_event_t *event)
             kafka_doubt_note(e->calls.doubt, m);
         }
         if (m->err) {
-            if (m->_private) { /* not a message of proof.h's */
+            if (!kafka_doubt_is_ending(m)) { /* that says nothing of lines and positions */
                 kafka_refused(out, m);
             }
             if (m->err != RD_KAFKA_RESP_ERR__PURGE_QUEUE) { /* that follows from another's failure */
@@ -38,7 +38,7 @@ static bool on_delivery(struct kafka_events *e, rd_kafka_event_t *event)
         } else if (m->_private == e->calls.marks) {
             kafka_marks_head_delivered(e->calls.marks, m->offset);
             out->ahead_ms = kafka_clock_ahead(m, out->ahead_ms);
-        } else if (m->_private) {
+        } else if (m->_private && !kafka_doubt_is_ending(m)) {
             kafka_delivered(m->_private);
         }
     }

@@ -132,7 +132,6 @@ static void prove(struct kafka_flow *f)
     struct kafka_producer *p = &f->producer;
     f->state = KAFKA_PROVING;
     f->proof.rk = p->out.rk;
-    f->proof.positions_partition = p->session.partition;
     f->proof.ahead_ms = p->out.ahead_ms;
     kafka_proof_gather(&f->proof, p->out.routes);
     worker_post(f->worker, &f->proof.job);
@@ -305,18 +304,15 @@ static void proof_done(struct job *job)
     const struct kafka_proof *proof = &f->proof;
     bool given = proof->given && !f->broken;
     kafka_proof_conclude(&f->proof, f->producer.out.routes, given);
+    f->state = KAFKA_PRODUCING;
     if (given) {
         kafka_producer_proven(&f->producer);
-        f->state = KAFKA_PRODUCING;
         pump(f);
-        return;
+    } else if (f->broken) {
+        reopen(f, 0, proof->fenced);
+    } else {
+        fail(f, reason(f, &proof->err));
     }
-    if (!f->broken) {
-        metrics.sink_errors++;
-        kafka_backoff_failed(&f->backoff);
-        kafka_trouble_say(&f->trouble, reason(f, &proof->err));
-    }
-    reopen(f, 0, proof->fenced);
 }
 
 /* What was produced and not committed is to be produced again. */

@@ -16,10 +16,13 @@ void kafka_proof_gather(struct kafka_proof *proof, struct kafka_routes *routes)
     kafka_routes_each_topic(routes, gather, proof);
 }
 
-/* The loop hears what the producer tells; this waits until it has been told of all messages. */
+/* The loop hears what the producer tells; this waits until it has been told of all messages, and has taken that up. */
 static void wait_for_deliveries(void *arg, int wait_ms)
 {
-    rd_kafka_flush(arg, wait_ms);
+    const struct kafka_proof *proof = arg;
+    if (!rd_kafka_flush(proof->rk, wait_ms) && rd_kafka_outq_len(proof->rk) > 0) {
+        worker_wait(proof->worker, 1);
+    }
 }
 
 void kafka_proof_run(struct job *job)
@@ -28,14 +31,13 @@ void kafka_proof_run(struct job *job)
     static const bool not_purged = false;
     struct kafka_proof *proof = (struct kafka_proof *)job;
     const struct kafka_doubt_calls calls = {.hear = wait_for_deliveries,
-                                            .arg = proof->rk,
+                                            .arg = proof,
                                             .undelivered = &none,
                                             .purged = &not_purged,
                                             .reason = &none,
-                                            .ahead_ms = &proof->ahead_ms,
-                                            .all_there = true};
-    proof->given = kafka_doubt_end(&proof->places, proof->rk, proof->settings, proof->positions_partition,
-                                   &calls, proof->worker, &proof->err) == 0 &&
+                                            .ahead_ms = &proof->ahead_ms};
+    proof->given = kafka_doubt_end(&proof->places, proof->rk, proof->settings, -1, &calls, proof->worker,
+                                   &proof->err) == 0 &&
                    kafka_begin(proof->rk, &proof->err) == 0;
     proof->fenced = kafka_is_fenced(proof->rk);
 }

@@ -22,7 +22,6 @@ struct kafka_proof {
     struct worker *worker;
     const struct kafka_settings *settings;
     rd_kafka_t *rk;
-    int32_t positions_partition;
     int64_t ahead_ms;          /* as in struct kafka_out */
     struct kafka_doubt places; /* the job's own */
     /* out */

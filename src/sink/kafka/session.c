@@ -51,7 +51,8 @@ static void take_events(void *arg, int wait_ms)
             if (m->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE) { /* that follows from another failure */
                 ses->purged = true;
             } else if (m->err) {
-                error_set(&ses->undelivered, "%s", kafka_delivery_words(m->err));
+                error_set(&ses->undelivered, "topic %s: %s", rd_kafka_topic_name(m->rkt),
+                          kafka_delivery_words(m->err));
             }
         }
         rd_kafka_event_destroy(event);
@@ -114,8 +115,11 @@ static int commit_head(struct kafka_session *ses)
     if (kafka_insist(ses->rk, &commit, ses->settings->timeout_ms, ses->worker, &ses->err) == 0) {
         return 0;
     }
-    struct error why = *ses->undelivered.text ? ses->undelivered : ses->err;
-    return error_set(&ses->err, "topic %s: %.400s%s", ses->settings->positions_topic, why.text,
+    struct error why = ses->undelivered;
+    if (!*why.text) {
+        error_set(&why, "topic %s: %.400s", ses->settings->positions_topic, ses->err.text);
+    }
+    return error_set(&ses->err, "%.450s%s", why.text,
                      kafka_lacks_right(why.text) ? "; grant Write on it" : "");
 }
 
@@ -126,7 +130,8 @@ static struct kafka_doubt_calls doubt_calls(struct kafka_session *ses)
                                       .undelivered = &ses->undelivered,
                                       .purged = &ses->purged,
                                       .reason = &ses->reason,
-                                      .ahead_ms = &ses->ahead_ms};
+                                      .ahead_ms = &ses->ahead_ms,
+                                      .look = true};
 }
 
 /* This comes before the head, whose commit would commit what is left in the partition of the positions. */
