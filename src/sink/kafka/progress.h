@@ -7,9 +7,9 @@ enum kafka_progress {
     KAFKA_BUSY,        /* time is up: go on at the next turn of the loop */
     KAFKA_FULL,        /* librdkafka's queue (or memory) is full: go on after some deliveries, or later */
     KAFKA_NEEDS_TOPIC, /* a topic must be made ready first; nothing of the batch was produced yet */
-    KAFKA_NEEDS_PROOF, /* of topics (proof.h), for which the transaction has to be empty; nothing of the batch was
-                        * produced yet */
-    KAFKA_BROKEN,      /* the producer takes no more: err says why */
+    /* The same of a proof (proof.h), for which the transaction has to be empty. */
+    KAFKA_NEEDS_PROOF,
+    KAFKA_BROKEN, /* the producer takes no more: err says why */
 };
 
 #endif
