@@ -35,9 +35,8 @@ struct kafka_doubt_calls {
     const struct error *undelivered; /* why a message was not delivered; "": all were, so far */
     const bool *purged;         /* the producer dropped some itself, since the transaction had failed … */
     const struct error *reason; /* … for that; "": it did not say why */
-    const int64_t
-        *ahead_ms; /* how far our clock is ahead of the brokers' (broker_clock.h), as far as is known */
-    bool look;     /* whether each topic is there still: in one that is gone nothing is left */
+    const int64_t *ahead_ms;    /* our clock is ahead of the brokers', as far as is known: broker_clock.h */
+    bool look;                  /* whether each topic is there still: in one that is gone nothing is left */
 };
 
 /* Purges what a producer that is given up has not delivered: `hear` is told of the partitions, and notes
