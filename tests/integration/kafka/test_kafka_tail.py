@@ -299,6 +299,7 @@ def test_last_lines_of_many_containers(kafka, cluster, shown, topic):
         assert found == [f"n{number}" for number in range(20000 - count, 20000)]
 
 
+@pytest.mark.figures
 def test_many_short_lived_containers(kafka, cluster, topic, binary):
     """A container for each line: memory does not grow with them, whether somebody reads or not."""
     shop = cluster(kafka.bootstrap, nodes=[])
