@@ -75,8 +75,8 @@ static inline const struct tags_choice *tags_chosen(const struct tags *tags)
  * sidetail.service, com.docker.swarm.service.name and com.docker.compose.service, the name, the short id,
  * cfg->service. */
 struct tags *tags_new(const struct identity *who, const struct config *cfg);
-/* The same of texts that are known already, such as those of a line that was shipped: `of` has texts (its host may be NULL) and
- * labels, which are copied; no override or hint is looked for. */
+/* The same of texts that are known already, such as those of a line that was shipped: `of` has texts (its host may
+ * be NULL) and labels, which are copied; no override or hint is looked for. */
 struct tags *tags_known(const struct tags *of);
 struct tags *tags_ref(struct tags *tags);
 void tags_unref(struct tags *tags); /* NULL is fine */

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "config/config.h"
 #include "encode/encode.h"
 #include "encode/terminal.h"
@@ -115,9 +116,7 @@ static int add_cut(struct slice text, struct buf *to)
 {
     bool ignored = false, is_long = text.len > NAME_MAX_BYTES;
     if (is_long) {
-        for (text.len = NAME_MAX_BYTES; text.len > 0 && ((unsigned char)text.ptr[text.len] & 0xc0) == 0x80;) {
-            text.len--; /* not within a character */
-        }
+        text.len = utf8_cut(text.ptr, NAME_MAX_BYTES);
     }
     return terminal_put(to, text, false, &ignored) < 0 ? -1 : add_text(to, is_long ? "…" : "");
 }
