@@ -153,3 +153,14 @@ int kafka_conf_client(rd_kafka_conf_t *conf, const struct config *cfg, struct er
              kafka_conf_set_number(conf, "socket.timeout.ms", kafka_request_timeout_ms(cfg), err) < 0 ||
              set_security(conf, cfg, err) < 0);
 }
+
+rd_kafka_t *kafka_conf_make(rd_kafka_conf_t *conf, rd_kafka_type_t type, struct error *err)
+{
+    char why[400];
+    rd_kafka_t *rk = rd_kafka_new(type, conf, why, sizeof(why));
+    if (!rk) {
+        rd_kafka_conf_destroy(conf);
+        error_set(err, "kafka: %s", why);
+    }
+    return rk;
+}

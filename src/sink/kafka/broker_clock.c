@@ -20,12 +20,13 @@ int64_t kafka_clock_ahead(const rd_kafka_message_t *m, int64_t known_ms)
     return ahead_ms > MINUTE_MS || ahead_ms < -MINUTE_MS ? ahead_ms : 0;
 }
 
-const char *kafka_delivery_words(rd_kafka_resp_err_t code)
+void kafka_delivery_fault(struct error *err, const rd_kafka_message_t *m)
 {
-    if (code == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP) {
-        return "Broker: Invalid timestamp: this machine's clock, or the line's time, is further from the "
-               "broker's clock than the topic allows; set the clock, or the topic's message.timestamp.type "
-               "to LogAppendTime";
+    const char *words = rd_kafka_err2str(m->err);
+    if (m->err == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP) {
+        words = "Broker: Invalid timestamp: this machine's clock, or the line's time, is further from the "
+                "broker's clock than the topic allows; set the clock, or the topic's message.timestamp.type "
+                "to LogAppendTime";
     }
-    return rd_kafka_err2str(code);
+    error_set(err, "topic %s: %s", rd_kafka_topic_name(m->rkt), words);
 }

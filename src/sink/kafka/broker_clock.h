@@ -7,11 +7,13 @@
 #include <librdkafka/rdkafka.h>
 #include <stdint.h>
 
+#include "base/error.h"
+
 /* So many ms is our clock ahead of the broker that has just taken `m`; less than 0: behind. 0 where they are no
  * more than a minute apart. `known_ms` where the broker did not stamp it. */
 int64_t kafka_clock_ahead(const rd_kafka_message_t *m, int64_t known_ms);
 
-/* A failed delivery in words, with what to do about a clock that is wrong. */
-const char *kafka_delivery_words(rd_kafka_resp_err_t code);
+/* Sets err to why the message was not delivered, with its topic, and what to do about a clock that is wrong. */
+void kafka_delivery_fault(struct error *err, const rd_kafka_message_t *m);
 
 #endif

@@ -13,7 +13,7 @@
 #include "transaction.h"
 
 #define HEAR_MS     100
-#define GRACE_NS    (2 * NS_PER_S)
+#define GRACE_NS    (2 * NS_PER_S) /* for what failed to be told of */
 #define HEAR_OUT_NS (2 * NS_PER_S) /* the longest that a producer given up is heard out */
 
 /* Where, as a key of the hash: compared byte by byte. */
@@ -103,23 +103,26 @@ static int fault(const struct ending *e, const char *why)
     return error_set(e->err, "ending what an earlier transaction may have left: %.400s", why);
 }
 
-static bool reaches_others(const struct kafka_doubt *d, const struct kafka_settings *s)
+static bool holds_lines(const struct ending *e, const struct kafka_doubt_partition *p)
 {
-    for (const struct kafka_doubt_partition *p = d->partitions; p; p = p->hh.next) {
-        if (strcmp(p->place.topic, s->positions_topic) != 0) {
-            return true;
-        }
+    return strcmp(p->place.topic, e->settings->positions_topic) != 0;
+}
+
+static bool reaches_lines(const struct ending *e)
+{
+    const struct kafka_doubt_partition *p = e->doubt->partitions;
+    while (p && !holds_lines(e, p)) {
+        p = p->hh.next;
     }
-    return false;
+    return p;
 }
 
 /* The transaction failed before all of its messages were sent. */
 static int purged(const struct ending *e)
 {
     const char *why = *e->calls->reason->text ? e->calls->reason->text : "its messages were dropped";
-    return reaches_others(e->doubt, e->settings)
-               ? fault(e, why)
-               : error_set(e->err, "topic %s: %.400s", e->settings->positions_topic, why);
+    return reaches_lines(e) ? fault(e, why)
+                            : error_set(e->err, "topic %s: %.400s", e->settings->positions_topic, why);
 }
 
 /* Later than messages fail, for that tells why. */
@@ -209,7 +212,7 @@ static int look_at_all(const struct ending *e)
     const char *looked_at = e->settings->positions_topic;
     bool gone = false;
     for (struct kafka_doubt_partition *p = e->doubt->partitions; p; p = p->hh.next) {
-        if (strcmp(p->place.topic, e->settings->positions_topic) == 0) {
+        if (!holds_lines(e, p)) {
             continue;
         }
         if (strcmp(p->place.topic, looked_at) != 0) {
@@ -228,8 +231,7 @@ static int touch_all(const struct ending *e)
 {
     for (const struct kafka_doubt_partition *p = e->doubt->partitions; p; p = p->hh.next) {
         int64_t now_ms = clock_now() / NS_PER_MS - *e->calls->ahead_ms;
-        if (!p->gone && strcmp(p->place.topic, e->settings->positions_topic) != 0 &&
-            touch(e, p->place.topic, p->place.partition, now_ms) < 0) {
+        if (!p->gone && holds_lines(e, p) && touch(e, p->place.topic, p->place.partition, now_ms) < 0) {
             return -1;
         }
     }

@@ -29,8 +29,7 @@ static bool on_delivery(struct kafka_events *e, rd_kafka_event_t *event)
                 kafka_refused(out, m);
             }
             if (m->err != RD_KAFKA_RESP_ERR__PURGE_QUEUE) { /* that follows from another's failure */
-                error_set(&e->reason, "topic %s: %s", rd_kafka_topic_name(m->rkt),
-                          kafka_delivery_words(m->err));
+                kafka_delivery_fault(&e->reason, m);
             }
             well = false;
         } else if (!well) {

@@ -309,7 +309,7 @@ static void proof_done(struct job *job)
         kafka_producer_proven(&f->producer);
         pump(f);
     } else if (f->broken) {
-        reopen(f, 0, proof->fenced);
+        reopen(f, 0, kafka_is_fenced(f->producer.out.rk));
     } else {
         fail(f, reason(f, &proof->err));
     }

@@ -39,7 +39,6 @@ void kafka_proof_run(struct job *job)
     proof->given = kafka_doubt_end(&proof->places, proof->rk, proof->settings, -1, &calls, proof->worker,
                                    &proof->err) == 0 &&
                    kafka_begin(proof->rk, &proof->err) == 0;
-    proof->fenced = kafka_is_fenced(proof->rk);
 }
 
 static void give(void *arg, struct kafka_topic *topic)

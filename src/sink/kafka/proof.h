@@ -26,7 +26,6 @@ struct kafka_proof {
     struct kafka_doubt places; /* the job's own */
     /* out */
     bool given; /* and the next transaction is begun. It does not count where the loop heard of a failure */
-    bool fenced;
     struct error err; /* when it is not */
 };
 

@@ -51,8 +51,7 @@ static void take_events(void *arg, int wait_ms)
             if (m->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE) { /* that follows from another failure */
                 ses->purged = true;
             } else if (m->err) {
-                error_set(&ses->undelivered, "topic %s: %s", rd_kafka_topic_name(m->rkt),
-                          kafka_delivery_words(m->err));
+                kafka_delivery_fault(&ses->undelivered, m);
             }
         }
         rd_kafka_event_destroy(event);

@@ -134,20 +134,14 @@ void kafka_settings_free(struct kafka_settings *s)
 
 rd_kafka_t *kafka_client(const struct kafka_settings *s, rd_kafka_type_t type, struct error *err)
 {
-    char why[400];
     rd_kafka_conf_t *conf = rd_kafka_conf_dup(type == RD_KAFKA_PRODUCER ? s->producer : s->reader);
     if (type == RD_KAFKA_PRODUCER &&
         kafka_conf_set_number(conf, "batch.size", (int64_t)s->batch_max, err) < 0) {
         rd_kafka_conf_destroy(conf);
         return NULL;
     }
-    rd_kafka_t *rk = rd_kafka_new(type, conf, why, sizeof(why));
-    if (!rk) {
-        rd_kafka_conf_destroy(conf);
-        error_set(err, "kafka: %s", why);
-        return NULL;
-    }
-    if (type == RD_KAFKA_PRODUCER) {
+    rd_kafka_t *rk = kafka_conf_make(conf, type, err);
+    if (rk && type == RD_KAFKA_PRODUCER) {
         rd_kafka_set_log_queue(rk, NULL);
     }
     return rk;

@@ -20,7 +20,6 @@ size_t client_ahead(size_t partitions)
 rd_kafka_t *client_new(const struct config *cfg, size_t partitions, struct error *err)
 {
     size_t ahead = client_ahead(partitions);
-    char why[400];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_ERROR);
     rd_kafka_conf_set_log_cb(conf, NULL); /* errors are told by events */
@@ -36,10 +35,5 @@ rd_kafka_t *client_new(const struct config *cfg, size_t partitions, struct error
         rd_kafka_conf_destroy(conf);
         return NULL;
     }
-    rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, sizeof(why));
-    if (!rk) {
-        rd_kafka_conf_destroy(conf);
-        error_set(err, "kafka: %s", why);
-    }
-    return rk;
+    return kafka_conf_make(conf, RD_KAFKA_CONSUMER, err);
 }

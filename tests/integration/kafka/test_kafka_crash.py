@@ -13,6 +13,17 @@ KILLS = int(os.environ.get("KAFKA_KILLS", 30))
 TIMEOUT = "3s"  # of a transaction, so that the broker often aborts one before it knows who leads its partitions
 
 
+def assert_exactly_once(read, one, containers):
+    """All that the containers wrote, when they are stopped, and once more when the collector is."""
+    for name, container in containers.items():
+        container.stop()
+        read.expect(name, total=len(container.logs().splitlines()))
+    check = read.wait(one, timeout=120)
+    one.stop_cleanly()
+    check.assert_exactly_once()
+    read.check().assert_exactly_once()
+
+
 @pytest.fixture
 def killed(engine, new_kafka, collector, reader):
     """killed(brokers): lines flow from three containers while brokers die; each line is there once and in order."""
@@ -34,13 +45,7 @@ def killed(engine, new_kafka, collector, reader):
             kafka.restart(broker)
             before = lines_out(one)
             wait_lines_out(one, before + 500, timeout=90)
-        for name, container in containers.items():
-            container.stop()
-            read.expect(name, total=len(container.logs().splitlines()))
-        check = read.wait(one, timeout=120)
-        one.stop_cleanly()
-        check.assert_exactly_once()
-        read.check().assert_exactly_once()
+        assert_exactly_once(read, one, containers)
         return kafka
 
     return run
@@ -62,12 +67,7 @@ def test_30_kills_of_the_broker_and_the_collector(engine, new_kafka, collector, 
         one.start()
         kafka.restart()
         wait_lines_out(one, 500, timeout=90)
-    web.stop()
-    read.expect("web", total=len(web.logs().splitlines()))
-    check = read.wait(one, timeout=120)
-    one.stop_cleanly()
-    check.assert_exactly_once()
-    read.check().assert_exactly_once()
+    assert_exactly_once(read, one, {"web": web})
 
 
 def test_30_kills_of_the_only_broker(killed):
