@@ -1,5 +1,4 @@
-/* Where batches wait, a log that is written to steadily is read without being told of each line, and is told of again once
- * it is not. */
+/* A log that is written to steadily is read without being told of each line, and is told of again once it is not. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,8 +17,9 @@
 #define LOG WORLD_ID "/" WORLD_ID "-json.log"
 
 static struct world w;
-static char expected[65536];
+static char expected[1 << 18];
 static int written;
+static int step; /* ms from line to line */
 
 static struct json_file *source(void)
 {
@@ -45,17 +45,18 @@ static void write_steadily(int ms, bool till_steady)
     for (int64_t until = clock_monotonic() + ms * NS_PER_MS;
          clock_monotonic() < until && !(till_steady && is_steady());) {
         put_line();
-        world_run(&w, 20);
+        world_run(&w, step);
     }
 }
 
-static void start(void)
+static void start_with(int64_t batch_age)
 {
     written = 0;
+    step = batch_age > 0 ? 20 : 1;
     expected[0] = '\0';
     world_new_json(&w);
     world_container(&w);
-    w.cfg->batch_age = 100 * NS_PER_MS;
+    w.cfg->batch_age = batch_age;
     w.cfg->batch_bytes = 4096;
     w.cfg->memory_max = 65536;
     world_start(&w);
@@ -65,18 +66,57 @@ static void start(void)
     assert_true(is_steady());
 }
 
-static void test_reads_what_it_is_not_told_of(void **state)
+static void start(void)
 {
-    (void)state;
-    start();
+    start_with(100 * NS_PER_MS);
+}
+
+static void reads_what_it_is_not_told_of(int64_t batch_age)
+{
+    start_with(batch_age);
     write_steadily(500, false);
     world_await(&w, expected);
     for (int i = 0; is_steady() && i < 1000; i++) {
-        world_run(&w, 20);
+        world_run(&w, step);
     }
     assert_false(is_steady());
     world_settle(&w);
     put_line(); /* and is told of it again */
+    world_await(&w, expected);
+    world_free(&w);
+}
+
+static void test_reads_what_it_is_not_told_of(void **state)
+{
+    (void)state;
+    reads_what_it_is_not_told_of(100 * NS_PER_MS);
+}
+
+static void test_so_where_nothing_waits(void **state)
+{
+    (void)state;
+    reads_what_it_is_not_told_of(0);
+}
+
+/* What rests for less than a few reads stays steady; what is written to seldom does not become so. */
+static void test_only_what_is_steady(void **state)
+{
+    (void)state;
+    start();
+    for (int i = 0; i < 10; i++) {
+        world_run(&w, 150); /* one read finds nothing, or two */
+        assert_true(is_steady());
+        put_line();
+        world_run(&w, 100);
+    }
+    for (int i = 0; is_steady() && i < 1000; i++) {
+        world_run(&w, 20);
+    }
+    for (int i = 0; i < 15; i++) {
+        put_line();
+        world_run(&w, 250);
+        assert_false(is_steady());
+    }
     world_await(&w, expected);
     world_free(&w);
 }
@@ -198,7 +238,8 @@ static void test_follows_anew_untold(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reads_what_it_is_not_told_of), cmocka_unit_test(test_rotates_untold),
+        cmocka_unit_test(test_reads_what_it_is_not_told_of), cmocka_unit_test(test_so_where_nothing_waits),
+        cmocka_unit_test(test_only_what_is_steady),          cmocka_unit_test(test_rotates_untold),
         cmocka_unit_test(test_tells_of_it_while_closed),     cmocka_unit_test(test_rests_without_room),
         cmocka_unit_test(test_follows_anew_untold),
     };

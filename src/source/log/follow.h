@@ -84,7 +84,10 @@ bool follow_deleted(const struct follow *f, uint64_t *size);
 /* A follow's place in the tailer's queue. Only tailer.c writes it, but for `follow`. */
 struct turn {
     struct follow *follow;
-    unsigned found; /* so many times in a row it was read to its end, and something was new; see steady.h */
+    /* So many times in a row it was read to its end, and something was new, or, where it is steady, nothing; see
+     * steady.h. */
+    unsigned found, missed;
+    int64_t found_ns; /* monotonic: the first of those times */
     bool steady;
     bool queued, waiting; /* in the queue, or among those that wait for a descriptor: in queue_link */
     bool open;            /* its follow has a file open */

@@ -2,33 +2,56 @@
 
 #include "base/clock.h"
 
-#define OFTEN 8                 /* so many times in a row something was new, and it will be */
-#define LEAST (100 * NS_PER_MS) /* where reading does not wait any more, and they could not be read yet */
+#define LEAST                                                                                                \
+    (3 * NS_PER_MS) /* between two reads, where reading does not wait: the pace of events, see watch.c */
+#define OFTEN 8     /* so many times in a row something was new, within the time of little more reads */
+#define REST  4     /* so many times in a row nothing was */
 
 void steady_init(struct steady *s)
 {
     TAILQ_INIT(&s->logs);
 }
 
+static int64_t pace(int64_t wait)
+{
+    return wait > LEAST ? wait : LEAST;
+}
+
 static void enter(struct steady *s, struct turn *turn, int64_t wait)
 {
     if (TAILQ_EMPTY(&s->logs)) {
-        s->due_ns = clock_monotonic() + wait;
+        s->due_ns = clock_monotonic() + pace(wait);
     }
     TAILQ_INSERT_TAIL(&s->logs, turn, steady_link);
     turn->steady = true;
+    turn->missed = 0;
+}
+
+/* Was something new so often that most reads at the pace will find something? Below that, empty reads cost more than
+ * events. */
+static bool is_often(struct turn *turn, int64_t wait)
+{
+    int64_t now = turn->found == 0 || turn->found == OFTEN ? clock_monotonic() : 0;
+    if (turn->found == 0) {
+        turn->found_ns = now;
+    }
+    bool enough = turn->found++ == OFTEN;
+    if (enough) {
+        turn->found = 0; /* where it is not so, or cannot be, that is asked again later */
+    }
+    return enough && now - turn->found_ns < OFTEN * pace(wait) / 2 * 3;
 }
 
 bool steady_note(struct steady *s, struct turn *turn, bool found, int64_t wait)
 {
-    turn->found = found && wait > 0 ? turn->found + 1 : 0;
-    if (!turn->steady && turn->found >= OFTEN) {
-        turn->found = 0; /* where it cannot be, that is asked again later */
-        if (follow_set_untold(turn->follow, true)) {
-            enter(s, turn, wait);
-        }
-    } else if (turn->steady && turn->found == 0) {
-        return !steady_end(s, turn);
+    if (turn->steady) {
+        turn->missed = found ? 0 : turn->missed + 1;
+        return turn->missed < REST || !steady_end(s, turn);
+    }
+    if (!found) {
+        turn->found = 0;
+    } else if (is_often(turn, wait) && follow_set_untold(turn->follow, true)) {
+        enter(s, turn, wait);
     }
     return true;
 }
@@ -45,9 +68,9 @@ bool steady_end(struct steady *s, struct turn *turn)
 
 bool steady_due(struct steady *s, int64_t wait)
 {
-    bool due = !TAILQ_EMPTY(&s->logs) && steady_left(s) <= 0;
+    bool due = !TAILQ_EMPTY(&s->logs) && steady_left(s) <= pace(wait) / 4;
     if (due) {
-        s->due_ns = clock_monotonic() + (wait > 0 ? wait : LEAST);
+        s->due_ns = clock_monotonic() + pace(wait);
     }
     return due;
 }
