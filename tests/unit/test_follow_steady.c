@@ -218,6 +218,85 @@ static void set_driver(const char *driver)
     world_settle(&w);
 }
 
+/* Writes till it is told of by its file. */
+static struct container *start_busy(void)
+{
+    start_with(0);
+    struct container *c = source()->containers;
+    for (int i = 0; is_steady() && i < 1000; i++) {
+        world_run(&w, 5);
+    }
+    container_look(c); /* as each second, here as below */
+    for (int i = 0; c->told_how != TOLD_BY_FILE && watch_tells_all(c->watch) && i < 1000; i++) {
+        put_line();
+        world_run(&w, 20);
+    }
+    return c;
+}
+
+static void test_is_told_by_file(void **state)
+{
+    (void)state;
+    struct container *c = start_busy();
+    if (!watch_tells_all(c->watch)) {
+        world_free(&w);
+        skip(); /* the file system of /tmp is not local */
+    }
+    assert_int_equal(c->told_how, TOLD_BY_FILE);
+    world_await(&w, expected);
+    world_settle(&w);
+    put_line();
+    world_await(&w, expected);
+    assert_int_equal(c->told_how, TOLD_BY_FILE);
+    for (int i = 0; i < 5; i++) {
+        world_rename(&w, LOG, LOG ".1");
+        put_line();
+        world_await(&w, expected);
+        assert_int_equal(c->told_how, TOLD_BY_DIRECTORY);
+        put_line();
+        world_await(&w, expected);
+        container_look(c);
+        for (int k = 0; c->told_how != TOLD_BY_FILE && k < 1000; k++) {
+            put_line();
+            world_run(&w, 20);
+        }
+        assert_int_equal(source()->file_watches, 1);
+    }
+    world_await(&w, expected);
+    world_truncate_to(&w, LOG, "");
+    world_settle(&w);
+    put_line();
+    world_await(&w, expected);
+    world_free(&w);
+}
+
+/* Another log is followed, and the file is deleted, while it tells of itself. */
+static void test_forgets_the_file(void **state)
+{
+    (void)state;
+    struct container *c = start_busy();
+    bool by_file = c->told_how == TOLD_BY_FILE;
+    world_await(&w, expected);
+    set_driver("local");
+    assert_int_equal(source()->file_watches, 0);
+    set_driver("json-file");
+    container_look(c);
+    world_settle(&w);
+    put_line();
+    world_await(&w, expected);
+    for (int k = 0; by_file && c->told_how != TOLD_BY_FILE && k < 1000; k++) {
+        put_line();
+        world_run(&w, 20);
+    }
+    world_await(&w, expected);
+    assert_int_equal(unlink(world_path(&w, LOG)), 0);
+    world_settle(&w);
+    assert_int_equal(source()->file_watches, 0);
+    put_line();
+    world_await(&w, expected);
+    world_free(&w);
+}
+
 /* Another log is followed in its place, then it again: what is written to it is told. */
 static void test_follows_anew_untold(void **state)
 {
@@ -238,10 +317,15 @@ static void test_follows_anew_untold(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reads_what_it_is_not_told_of), cmocka_unit_test(test_so_where_nothing_waits),
-        cmocka_unit_test(test_only_what_is_steady),          cmocka_unit_test(test_rotates_untold),
-        cmocka_unit_test(test_tells_of_it_while_closed),     cmocka_unit_test(test_rests_without_room),
+        cmocka_unit_test(test_reads_what_it_is_not_told_of),
+        cmocka_unit_test(test_so_where_nothing_waits),
+        cmocka_unit_test(test_only_what_is_steady),
+        cmocka_unit_test(test_rotates_untold),
+        cmocka_unit_test(test_tells_of_it_while_closed),
+        cmocka_unit_test(test_rests_without_room),
         cmocka_unit_test(test_follows_anew_untold),
+        cmocka_unit_test(test_is_told_by_file),
+        cmocka_unit_test(test_forgets_the_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@
 #include "base/metrics.h"
 #include "base/status.h"
 #include "container.h"
+#include "told.h"
 
 #define ROOT_EVENTS (IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF)
 
@@ -145,9 +146,7 @@ static void on_overflow(void *arg)
     struct container *c, *next;
     HASH_ITER(hh, src->containers, c, next)
     {
-        watch_close(c->watch); /* of a directory that was deleted, maybe: look finds out */
-        watch_close(c->log_watch);
-        c->watch = c->log_watch = NULL;
+        told_close(c); /* a directory was deleted, maybe: look finds out */
     }
     watch_close(src->root);
     src->root = NULL;

@@ -286,8 +286,8 @@ struct follow *follow_open(const struct follow_env *env, const struct follow_opt
     }
     set_up(f, env, options);
     f->mark_at_open = options->mark_at_open;
-    f->untold = options->untold;
-    f->untold_arg = options->arg;
+    f->tell = options->tell;
+    f->tell_arg = options->arg;
     resume_begin(f);
     return f;
 }
@@ -455,9 +455,9 @@ struct chain_offset follow_place(const struct follow *f)
     return head ? (struct chain_offset){head->order, head->offset} : (struct chain_offset){0};
 }
 
-bool follow_set_untold(struct follow *f, bool untold)
+bool follow_tell(struct follow *f, enum told told)
 {
-    return f->untold && f->untold(f->untold_arg, untold);
+    return f->tell && f->tell(f->tell_arg, told, f->chain.head ? f->chain.head->fd : -1);
 }
 
 const char *follow_key(const struct follow *f)

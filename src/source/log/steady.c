@@ -5,7 +5,8 @@
 #define LEAST                                                                                                \
     (3 * NS_PER_MS) /* between two reads, where reading does not wait: the pace of events, see watch.c */
 #define OFTEN 8     /* so many times in a row something was new, within the time of little more reads */
-#define REST  4     /* so many times in a row nothing was */
+#define BUSY  (2 * NS_PER_S) /* within so long, so often, and it may well be told of by its file */
+#define REST  4              /* so many times in a row nothing was */
 
 void steady_init(struct steady *s)
 {
@@ -27,19 +28,30 @@ static void enter(struct steady *s, struct turn *turn, int64_t wait)
     turn->missed = 0;
 }
 
-/* Was something new so often that most reads at the pace will find something? Below that, empty reads cost more than
- * events. */
-static bool is_often(struct turn *turn, int64_t wait)
+/* Something was new. How long did it take to be so often? INT64_MAX: it was not yet. */
+static int64_t time_taken(struct turn *turn)
 {
     int64_t now = turn->found == 0 || turn->found == OFTEN ? clock_monotonic() : 0;
     if (turn->found == 0) {
         turn->found_ns = now;
     }
-    bool enough = turn->found++ == OFTEN;
-    if (enough) {
-        turn->found = 0; /* where it is not so, or cannot be, that is asked again later */
+    bool often = turn->found++ == OFTEN;
+    if (often) {
+        turn->found = 0; /* asked again later */
     }
-    return enough && now - turn->found_ns < OFTEN * pace(wait) / 2 * 3;
+    return often ? now - turn->found_ns : INT64_MAX;
+}
+
+/* Where most reads at the pace will find something, they cost less than events; below that, those of the file itself do,
+ * unless it is written to seldom. */
+static void note_found(struct steady *s, struct turn *turn, int64_t wait)
+{
+    int64_t took = time_taken(turn);
+    if (took < OFTEN * pace(wait) / 2 * 3 && follow_tell(turn->follow, UNTOLD)) {
+        enter(s, turn, wait);
+    } else if (took < BUSY) {
+        follow_tell(turn->follow, TOLD_BY_FILE);
+    }
 }
 
 bool steady_note(struct steady *s, struct turn *turn, bool found, int64_t wait)
@@ -48,17 +60,17 @@ bool steady_note(struct steady *s, struct turn *turn, bool found, int64_t wait)
         turn->missed = found ? 0 : turn->missed + 1;
         return turn->missed < REST || !steady_end(s, turn);
     }
-    if (!found) {
+    if (found) {
+        note_found(s, turn, wait);
+    } else {
         turn->found = 0;
-    } else if (is_often(turn, wait) && follow_set_untold(turn->follow, true)) {
-        enter(s, turn, wait);
     }
     return true;
 }
 
 bool steady_end(struct steady *s, struct turn *turn)
 {
-    bool told = follow_set_untold(turn->follow, false);
+    bool told = follow_tell(turn->follow, TOLD_BY_DIRECTORY);
     if (told) {
         steady_remove(s, turn);
         turn->found = 0;

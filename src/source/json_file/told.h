@@ -1,0 +1,23 @@
+/* How it is told that a container's log is written to: see enum told. */
+#ifndef SIDETAIL_SOURCE_JSON_FILE_TOLD_H
+#define SIDETAIL_SOURCE_JSON_FILE_TOLD_H
+
+#include "container.h"
+
+/* What its directories are watched for. */
+#define DIR_EVENTS  (IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF)
+#define FILE_EVENTS IN_MODIFY
+
+/* Would all that may happen to it be told, its metadata, its log and where that lies? Or, but for what is read anyway. */
+bool told_all(const struct container *c);
+/* As struct follow_options says; the argument is the container. */
+bool told_set(void *container, enum told told, int fd);
+/* Something happened to its log's name, or to one that begins so: it may be another file from now on, and its directory
+ * is to tell of it before it is looked at. */
+void told_names_changed(struct container *c);
+/* Its log lies elsewhere from now on: all that happens in its directory is told, which that may lie in. */
+void told_reset(struct container *c);
+/* Nothing is told of it any more. */
+void told_close(struct container *c);
+
+#endif
