@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/fetch.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/plain_file.h"
@@ -442,6 +443,17 @@ bool follow_deleted(const struct follow *f, uint64_t *size)
         return false; /* it is there, but could not be opened yet */
     }
     return deleted_all(&f->chain, size);
+}
+
+void follow_fetch_soon(const struct follow *f)
+{
+    fetch_soon(f, sizeof(*f));
+}
+
+void follow_fetch_now(const struct follow *f)
+{
+    feed_fetch_soon(f->progress.feed);
+    fetch_soon(f->chain.head, sizeof(*f->chain.head));
 }
 
 struct turn *follow_turn(struct follow *f)

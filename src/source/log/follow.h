@@ -137,6 +137,10 @@ enum follow_state follow_read(struct follow *f);
 bool follow_shelve(struct follow *f);
 bool follow_has_open(const struct follow *f);
 
+/* See base/fetch.h: it is the one after the next that will be read, and the next one. */
+void follow_fetch_soon(const struct follow *f);
+void follow_fetch_now(const struct follow *f);
+
 struct turn *follow_turn(struct follow *f);
 /* Up to where it was read. */
 struct chain_offset follow_place(const struct follow *f);
