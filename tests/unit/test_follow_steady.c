@@ -270,6 +270,27 @@ static void test_is_told_by_file(void **state)
     world_free(&w);
 }
 
+/* The watch of a file is given back once that is silent. */
+static void test_rests_by_directory(void **state)
+{
+    (void)state;
+    struct container *c = start_busy();
+    if (c->told_how != TOLD_BY_FILE) {
+        world_free(&w);
+        skip(); /* as above */
+    }
+    world_await(&w, expected);
+    for (int i = 0; i < 10; i++) { /* ticks: at the second it rests, and one of the next eight is its turn */
+        event_active(source()->tick, EV_TIMEOUT, 0);
+        world_run(&w, 10);
+    }
+    assert_int_equal(c->told_how, TOLD_BY_DIRECTORY);
+    assert_int_equal(source()->file_watches, 0);
+    put_line();
+    world_await(&w, expected);
+    world_free(&w);
+}
+
 /* Another log is followed, and the file is deleted, while it tells of itself. */
 static void test_forgets_the_file(void **state)
 {
@@ -317,15 +338,11 @@ static void test_follows_anew_untold(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reads_what_it_is_not_told_of),
-        cmocka_unit_test(test_so_where_nothing_waits),
-        cmocka_unit_test(test_only_what_is_steady),
-        cmocka_unit_test(test_rotates_untold),
-        cmocka_unit_test(test_tells_of_it_while_closed),
-        cmocka_unit_test(test_rests_without_room),
-        cmocka_unit_test(test_follows_anew_untold),
-        cmocka_unit_test(test_is_told_by_file),
-        cmocka_unit_test(test_forgets_the_file),
+        cmocka_unit_test(test_reads_what_it_is_not_told_of), cmocka_unit_test(test_so_where_nothing_waits),
+        cmocka_unit_test(test_only_what_is_steady),          cmocka_unit_test(test_rotates_untold),
+        cmocka_unit_test(test_tells_of_it_while_closed),     cmocka_unit_test(test_rests_without_room),
+        cmocka_unit_test(test_follows_anew_untold),          cmocka_unit_test(test_is_told_by_file),
+        cmocka_unit_test(test_rests_by_directory),           cmocka_unit_test(test_forgets_the_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

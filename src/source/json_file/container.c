@@ -63,7 +63,7 @@ static void log_event(struct container *c, uint32_t mask, const char *name, cons
         return;
     }
     if (!(mask & IN_MODIFY)) {
-        told_names_changed(c);
+        told_by_directory(c);
         find_log(c);
         follow_look(c->follow);
     } else if (name[len] == '\0') {
@@ -362,6 +362,9 @@ void container_look(struct container *c)
         container_identify(c);
     }
     if (c->follow) {
+        if (c->silent) {
+            told_by_directory(c);
+        }
         find_log(c);
         watch_log(c);
         follow_look(c->follow);

@@ -79,7 +79,7 @@ bool told_set(void *container, enum told told, int fd)
     return set;
 }
 
-void told_names_changed(struct container *c)
+void told_by_directory(struct container *c)
 {
     if (c->told_how == TOLD_BY_FILE && !told_set(c, TOLD_BY_DIRECTORY, -1)) {
         told_close(c); /* the directory is another one: the next look opens that */

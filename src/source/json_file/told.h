@@ -12,9 +12,9 @@
 bool told_all(const struct container *c);
 /* As struct follow_options says; the argument is the container. */
 bool told_set(void *container, enum told told, int fd);
-/* Something happened to its log's name, or to one that begins so: it may be another file from now on, and its directory
- * is to tell of it before it is looked at. */
-void told_names_changed(struct container *c);
+/* Its directory tells of it, not the file itself, before it is looked at next: something happened to its log's name, or to
+ * one that begins so, and it may be another file from now on; or it rests, and the watch is for those that do not. */
+void told_by_directory(struct container *c);
 /* Its log lies elsewhere from now on: all that happens in its directory is told, which that may lie in. */
 void told_reset(struct container *c);
 /* Nothing is told of it any more. */
