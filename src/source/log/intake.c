@@ -75,8 +75,18 @@ void intake_drop_strays(struct intake *in)
     in->strays = NULL;
 }
 
-/* The rotated ones that are allowed, and the newest; as far as there are descriptors, but one behind the head there
- * always is. */
+/* How many behind the head are empty: it is left only once one of them was written to. */
+static uint32_t empty_ones(const struct chain *c)
+{
+    uint32_t empty = 0;
+    for (const struct segment *seg = c->head ? c->head->next : NULL; seg; seg = seg->next) {
+        empty += !seg->archive && seg->size == 0;
+    }
+    return empty;
+}
+
+/* The rotated ones that are allowed, and the newest; as far as there are descriptors, but one behind the head that was
+ * written to there always is. */
 void intake_measure(struct intake *in)
 {
     uint64_t allowed = in->chain->open->most, taken = metrics.open_files;
@@ -86,6 +96,7 @@ void intake_measure(struct intake *in)
         most = most > 2 ? most : 2;
         in->most = most < in->most ? (uint32_t)most : in->most;
     }
+    in->most += empty_ones(in->chain);
 }
 
 size_t intake_room(const struct intake *in)
