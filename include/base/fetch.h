@@ -10,7 +10,7 @@
 /* `p` may be NULL, or lead anywhere. */
 static inline void fetch_soon(const void *p, size_t size)
 {
-    for (size_t at = 0; at < size; at += FETCH_LINE) {
+    for (size_t at = 0; p && at < size; at += FETCH_LINE) {
         __builtin_prefetch((const char *)p + at);
     }
 }
