@@ -318,6 +318,44 @@ static void test_forgets_the_file(void **state)
     world_free(&w);
 }
 
+static void rename_container(const char *name)
+{
+    char text[200];
+    snprintf(text, sizeof(text), "{\"ID\":\"" WORLD_ID "\",\"Name\":\"/%s\",\"Config\":{\"Labels\":{}}}",
+             name);
+    world_truncate_to(&w, WORLD_ID "/config.v2.json", text);
+}
+
+/* Its metadata is written to in place, which its directory does not tell just then. */
+static void test_metadata_changes_untold(void **state)
+{
+    (void)state;
+    start_with(0);
+    struct container *c = source()->containers;
+    rename_container("other");
+    for (int i = 0; is_steady() && i < 1000; i++) {
+        world_run(&w, 5);
+    }
+    container_look(c);
+    assert_string_equal(c->tags->container, "other");
+    world_free(&w);
+    c = start_busy();
+    if (c->told_how == TOLD_BY_FILE) {
+        rename_container("another");
+        world_rename(&w, LOG, LOG ".1");
+        put_line();
+        world_await(&w, expected);
+        assert_int_equal(c->told_how, TOLD_BY_DIRECTORY);
+        container_look(c);
+        assert_string_equal(c->tags->container, "another");
+        rename_container("last");
+        world_run(&w, 5);
+        assert_string_equal(c->tags->container, "last");
+    }
+    world_await(&w, expected);
+    world_free(&w);
+}
+
 /* Another log is followed in its place, then it again: what is written to it is told. */
 static void test_follows_anew_untold(void **state)
 {
@@ -343,6 +381,7 @@ int main(void)
         cmocka_unit_test(test_tells_of_it_while_closed),     cmocka_unit_test(test_rests_without_room),
         cmocka_unit_test(test_follows_anew_untold),          cmocka_unit_test(test_is_told_by_file),
         cmocka_unit_test(test_rests_by_directory),           cmocka_unit_test(test_forgets_the_file),
+        cmocka_unit_test(test_metadata_changes_untold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -348,7 +348,12 @@ void container_gone(struct container *c)
 void container_look(struct container *c)
 {
     struct stat st;
-    bool told = c->watch && c->told_how == TOLD_BY_DIRECTORY; /* of each change of its metadata */
+    if (c->silent) {
+        told_by_directory(c);
+    }
+    bool told =
+        c->watch && c->told_how == TOLD_BY_DIRECTORY && !c->missed; /* of each change of its metadata */
+    c->missed = c->told_how != TOLD_BY_DIRECTORY;
     if (c->follow || !c->settled) {
         watch_directory(c); /* here as below before the metadata is looked at, so that no change is missed */
     }
@@ -362,9 +367,6 @@ void container_look(struct container *c)
         container_identify(c);
     }
     if (c->follow) {
-        if (c->silent) {
-            told_by_directory(c);
-        }
         find_log(c);
         watch_log(c);
         follow_look(c->follow);

@@ -27,6 +27,7 @@ struct container {
     struct follow *follow;    /* NULL: not collected */
     struct watch *file_watch; /* of its log by itself; NULL: told_how is another */
     enum told told_how;       /* of what is written in place where its log lies */
+    bool missed;              /* since its metadata was looked at, it may have been written to untold */
     struct tags *tags;        /* NULL: not known yet */
     bool first_look;          /* was there before we were; where its log ended then was not noted */
     struct file_pos *from;    /* that was noted: where its log ended as we began; owned. NULL: it was not */

@@ -72,6 +72,7 @@ bool told_set(void *container, enum told told, int fd)
     }
     bool set = set_events(c, told);
     c->told_how = set ? told : c->told_how;
+    c->missed |= c->told_how != TOLD_BY_DIRECTORY;
     if (c->told_how != TOLD_BY_FILE) {
         close_file_watch(c);
     }
