@@ -1,4 +1,6 @@
 /* A log that is written to steadily is read without being told of each line, and is told of again once it is not. */
+#include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -356,6 +358,47 @@ static void test_metadata_changes_untold(void **state)
     world_free(&w);
 }
 
+static bool set_watches(const char *most)
+{
+    int fd = open("/proc/sys/user/max_inotify_watches", O_WRONLY | O_CLOEXEC);
+    bool set = fd >= 0 && write(fd, most, strlen(most)) > 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return set;
+}
+
+/* The user's limit of watches is reached: directories come before files. In a user namespace of its own from here on,
+ * which has limits of its own. */
+static void test_gives_watches_to_directories(void **state)
+{
+    (void)state;
+    if (unshare(CLONE_NEWUSER) < 0 || !set_watches("3")) {
+        skip();
+    }
+    struct container *c = start_busy();
+    if (c->told_how != TOLD_BY_FILE) {
+        world_free(&w);
+        skip(); /* the file system of /tmp is not local */
+    }
+    const char *id = "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210";
+    put_line();
+    assert_int_equal(mkdir(world_path(&w, id), 0755), 0);
+    world_await(&w, expected);
+    struct container *other;
+    HASH_FIND_STR(source()->containers, id, other);
+    assert_non_null(other->watch);
+    assert_false(source()->watches_logged);
+    assert_int_equal(c->told_how, TOLD_BY_DIRECTORY);
+    for (int i = 0; i < 30; i++) { /* it is busy, but gets none again */
+        put_line();
+        world_run(&w, 20);
+    }
+    world_await(&w, expected);
+    assert_int_equal(c->told_how, TOLD_BY_DIRECTORY);
+    world_free(&w);
+}
+
 /* Another log is followed in its place, then it again: what is written to it is told. */
 static void test_follows_anew_untold(void **state)
 {
@@ -376,12 +419,18 @@ static void test_follows_anew_untold(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reads_what_it_is_not_told_of), cmocka_unit_test(test_so_where_nothing_waits),
-        cmocka_unit_test(test_only_what_is_steady),          cmocka_unit_test(test_rotates_untold),
-        cmocka_unit_test(test_tells_of_it_while_closed),     cmocka_unit_test(test_rests_without_room),
-        cmocka_unit_test(test_follows_anew_untold),          cmocka_unit_test(test_is_told_by_file),
-        cmocka_unit_test(test_rests_by_directory),           cmocka_unit_test(test_forgets_the_file),
+        cmocka_unit_test(test_reads_what_it_is_not_told_of),
+        cmocka_unit_test(test_so_where_nothing_waits),
+        cmocka_unit_test(test_only_what_is_steady),
+        cmocka_unit_test(test_rotates_untold),
+        cmocka_unit_test(test_tells_of_it_while_closed),
+        cmocka_unit_test(test_rests_without_room),
+        cmocka_unit_test(test_follows_anew_untold),
+        cmocka_unit_test(test_is_told_by_file),
+        cmocka_unit_test(test_rests_by_directory),
+        cmocka_unit_test(test_forgets_the_file),
         cmocka_unit_test(test_metadata_changes_untold),
+        cmocka_unit_test(test_gives_watches_to_directories),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,14 +34,19 @@ static void set_log(struct container *c, struct container_log log)
 
 /* -- watches --------------------------------------------------------------------------------------- */
 
-void json_file_unwatched(struct json_file *src, const char *path, int why)
+struct watch *json_file_watch(struct json_file *src, const char *dir, uint32_t mask, watch_fn *fn, void *arg)
 {
-    if (why == ENOSPC && !src->watches_logged) {
+    struct watch *watch = watch_open(src->watcher, dir, mask, fn, arg);
+    if (!watch && errno == ENOSPC && told_give_back(src)) {
+        watch = watch_open(src->watcher, dir, mask, fn, arg);
+    }
+    if (!watch && errno == ENOSPC && !src->watches_logged) {
         log_error("out of inotify watches: new lines are found once a second only; raise "
                   "fs.inotify.max_user_watches",
-                  KV("path", path));
+                  KV("path", dir));
         src->watches_logged = true;
     }
+    return watch;
 }
 
 /* Finds where its log lies now. */
@@ -99,11 +104,9 @@ static void watch_log(struct container *c)
     }
     char *dir = log_place_directory(&c->place);
     if (strcmp(dir, c->dir) != 0) {
-        c->log_watch = watch_open(c->source->watcher, dir, DIR_EVENTS | FILE_EVENTS, on_log_event, c);
+        c->log_watch = json_file_watch(c->source, dir, DIR_EVENTS | FILE_EVENTS, on_log_event, c);
         if (c->log_watch) {
             follow_look(c->follow); /* what came before the watch */
-        } else {
-            json_file_unwatched(c->source, dir, errno);
         }
     }
     free(dir);
@@ -134,13 +137,8 @@ static void on_container_event(void *arg, uint32_t mask, const char *name)
 /* Watches its directory. */
 static void watch_directory(struct container *c)
 {
-    struct json_file *src = c->source;
-    if (c->watch) {
-        return;
-    }
-    c->watch = watch_open(src->watcher, c->dir, DIR_EVENTS | FILE_EVENTS, on_container_event, c);
     if (!c->watch) {
-        json_file_unwatched(src, c->dir, errno);
+        c->watch = json_file_watch(c->source, c->dir, DIR_EVENTS | FILE_EVENTS, on_container_event, c);
     }
 }
 

@@ -54,6 +54,7 @@ struct json_file {
     struct watcher *watcher;
     struct watch *root;
     bool root_logged;    /* it was logged that the directory cannot be read */
+    bool watches_scarce; /* there were not enough for directories and files: files get none any more */
     bool watches_logged; /* it was logged that there are not enough for all directories */
     int64_t root_mtime;
     struct container *containers; /* by id */
@@ -79,7 +80,8 @@ void container_tag(struct container *c, const struct identity *who);
  * watches, one container less, or a higher limit, makes room. */
 void container_look(struct container *c);
 
-/* Something could not be watched: logs that there are not enough watches, once. */
-void json_file_unwatched(struct json_file *src, const char *path, int why);
+/* As watch_open, for which files give their watches back where there are not enough; NULL: nor were there then, which is
+ * logged once. */
+struct watch *json_file_watch(struct json_file *src, const char *dir, uint32_t mask, watch_fn *fn, void *arg);
 
 #endif

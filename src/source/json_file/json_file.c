@@ -88,10 +88,7 @@ static void on_root_event(void *arg, uint32_t mask, const char *name)
 /* Without a watch, new containers are found once a second. */
 static void root_watch(struct json_file *src, bool first_look)
 {
-    src->root = watch_open(src->watcher, src->cfg->json_file_path, ROOT_EVENTS, on_root_event, src);
-    if (!src->root) {
-        json_file_unwatched(src, src->cfg->json_file_path, errno);
-    }
+    src->root = json_file_watch(src, src->cfg->json_file_path, ROOT_EVENTS, on_root_event, src);
     scan(src, first_look);
 }
 

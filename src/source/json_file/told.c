@@ -1,5 +1,6 @@
 #include "told.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,10 +45,11 @@ static void close_file_watch(struct container *c)
 static bool open_file_watch(struct container *c, int fd)
 {
     struct json_file *src = c->source;
-    if (fd < 0 || src->file_watches >= FILES_MOST || !told_all(c)) {
+    if (fd < 0 || src->watches_scarce || src->file_watches >= FILES_MOST || !told_all(c)) {
         return false;
     }
     c->file_watch = watch_open_file(src->watcher, fd, FILE_EVENTS, on_file_event, c);
+    src->watches_scarce = !c->file_watch && errno == ENOSPC;
     src->file_watches += c->file_watch != NULL;
     return c->file_watch != NULL;
 }
@@ -85,6 +87,21 @@ void told_by_directory(struct container *c)
     if (c->told_how == TOLD_BY_FILE && !told_set(c, TOLD_BY_DIRECTORY, -1)) {
         told_close(c); /* the directory is another one: the next look opens that */
     }
+}
+
+bool told_give_back(struct json_file *src)
+{
+    bool any = src->file_watches > 0;
+    struct container *c, *next;
+    src->watches_scarce = true;
+    for (c = any ? src->containers : NULL; c; c = next) {
+        next = c->hh.next;
+        if (c->file_watch) {
+            told_by_directory(c);
+            follow_wake(c->follow); /* what its file has told may not have been heard */
+        }
+    }
+    return any;
 }
 
 void told_reset(struct container *c)

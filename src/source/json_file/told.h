@@ -15,6 +15,9 @@ bool told_set(void *container, enum told told, int fd);
 /* Its directory tells of it, not the file itself, before it is looked at next: something happened to its log's name, or to
  * one that begins so, and it may be another file from now on; or it rests, and the watch is for those that do not. */
 void told_by_directory(struct container *c);
+/* There are not enough watches: as told_by_directory for all that tell of themselves, and none does any more; each is read
+ * once more. False: none did. */
+bool told_give_back(struct json_file *src);
 /* Its log lies elsewhere from now on: all that happens in its directory is told, which that may lie in. */
 void told_reset(struct container *c);
 /* Nothing is told of it any more. */
