@@ -106,6 +106,7 @@ static void watch_log(struct container *c)
     if (strcmp(dir, c->dir) != 0) {
         c->log_watch = json_file_watch(c->source, dir, DIR_EVENTS | FILE_EVENTS, on_log_event, c);
         if (c->log_watch) {
+            told_watched(c);
             follow_look(c->follow); /* what came before the watch */
         }
     }
@@ -139,6 +140,7 @@ static void watch_directory(struct container *c)
 {
     if (!c->watch) {
         c->watch = json_file_watch(c->source, c->dir, DIR_EVENTS | FILE_EVENTS, on_container_event, c);
+        told_watched(c);
     }
 }
 

@@ -82,6 +82,13 @@ bool told_set(void *container, enum told told, int fd)
     return set;
 }
 
+void told_watched(const struct container *c)
+{
+    if (c->told_how == UNTOLD) {
+        set_events(c, UNTOLD);
+    }
+}
+
 void told_by_directory(struct container *c)
 {
     if (c->told_how == TOLD_BY_FILE && !told_set(c, TOLD_BY_DIRECTORY, -1)) {

@@ -12,6 +12,8 @@
 bool told_all(const struct container *c);
 /* As struct follow_options says; the argument is the container. */
 bool told_set(void *container, enum told told, int fd);
+/* A directory of it is watched anew, for all that happens there: not of what is read anyway. */
+void told_watched(const struct container *c);
 /* Its directory tells of it, not the file itself, before it is looked at next: something happened to its log's name, or to
  * one that begins so, and it may be another file from now on; or it rests, and the watch is for those that do not. */
 void told_by_directory(struct container *c);
