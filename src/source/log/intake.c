@@ -90,13 +90,13 @@ static uint32_t empty_ones(const struct chain *c)
 void intake_measure(struct intake *in)
 {
     uint64_t allowed = in->chain->open->most, taken = metrics.open_files;
-    in->most = (uint32_t)in->cfg->hold_files + 1;
+    uint32_t empty = empty_ones(in->chain);
+    in->most = (uint32_t)in->cfg->hold_files + 1 + empty;
     if (allowed > 0) {
         uint64_t left = allowed > taken ? allowed - taken : 0, most = in->chain->count + left;
-        most = most > 2 ? most : 2;
+        most = most > 2 + empty ? most : 2 + empty;
         in->most = most < in->most ? (uint32_t)most : in->most;
     }
-    in->most += empty_ones(in->chain);
 }
 
 size_t intake_room(const struct intake *in)
