@@ -4,8 +4,8 @@
 
 #include <event2/event.h>
 
-/* A loop that looks at signals, sockets and timers at least each LOOP_TURN_NS, and a tick of the kernel's
- * clock more, between two callbacks. libevent's own default runs what is active until nothing is, and that
+/* A loop that looks at signals, sockets and timers at least each LOOP_TURN_NS, between two callbacks. Its timers are precise;
+ * by libevent's own default, one of 3 ms takes 6 where the kernel's clock ticks each 4. libevent's own default runs what is active until nothing is, and that
  * includes what those callbacks make active: with event_active() a long work that is done piece by piece
  * would never let anything else come about. NULL: errno. */
 struct event_base *loop_new(void);

@@ -27,7 +27,10 @@ void watcher_free(struct watcher *w);
 /* NULL: errno (EMFILE: there is no inotify instance, which was logged; ENOSPC: the user's limit of inotify watches,
  * fs.inotify.max_user_watches). A directory is watched once only; watching it again gives EEXIST. */
 struct watch *watch_open(struct watcher *w, const char *dir, uint32_t mask, watch_fn *fn, void *arg);
-/* Other events of it from now on. False: not so, for what lies at `dir` is another directory now, or nothing. */
+/* An open file by itself, whatever names it has: what happens to it comes without a name, which costs a third of what it
+ * does by its directory. NULL: errno, as above; also where /proc is not mounted. */
+struct watch *watch_open_file(struct watcher *w, int fd, uint32_t mask, watch_fn *fn, void *arg);
+/* Other events of a directory from now on. False: not so, for what lies at `dir` is another directory now, or nothing. */
 bool watch_change(struct watch *watch, const char *dir, uint32_t mask);
 /* Would it tell of all that happens to this open file, which has a name in its directory and no other? In file systems
  * of this machine alone, and where the file is not mounted there from elsewhere. NULL tells of nothing. */

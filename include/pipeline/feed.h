@@ -30,6 +30,8 @@ void feed_close(struct feed *feed);
  * and their time. False: it is not to be told of. */
 void feed_describe_by(struct feed *feed, bool (*describe)(void *arg, struct status_log *log), void *arg);
 
+void feed_fetch_soon(const struct feed *feed); /* see base/fetch.h */
+
 const char *feed_key(const struct feed *feed);
 /* Records to come bear these tags. */
 void feed_retag(struct feed *feed, struct tags *tags);
@@ -44,7 +46,7 @@ void feed_drop_part(struct feed *feed, enum stream stream);
 /* All that the feed has put up to now is covered by pos. Submits a full batch. */
 void feed_mark(struct feed *feed, const struct position *pos);
 /* The newest time of the entries put, by clock_newest; 0: they had none, or nothing was put. */
-int64_t feed_newest(const struct feed *feed);
+int64_t feed_newest(struct feed *feed);
 /* Lines still held go on as they are: nothing more will come. */
 void feed_flush(struct feed *feed);
 

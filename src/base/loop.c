@@ -11,7 +11,8 @@ struct event_base *loop_new(void)
     const struct timeval turn = {0, LOOP_TURN_NS / NS_PER_US};
     struct event_config *cfg = event_config_new();
     struct event_base *base = NULL;
-    if (cfg && event_config_set_max_dispatch_interval(cfg, &turn, -1, 0) == 0) {
+    if (cfg && event_config_set_max_dispatch_interval(cfg, &turn, -1, 0) == 0 &&
+        event_config_set_flag(cfg, EVENT_BASE_FLAG_PRECISE_TIMER) == 0) {
         base = event_base_new_with_config(cfg);
     }
     if (cfg) {

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -210,13 +211,13 @@ static bool is_local(const char *dir)
     return local;
 }
 
-struct watch *watch_open(struct watcher *w, const char *dir, uint32_t mask, watch_fn *fn, void *arg)
+static struct watch *open_watch(struct watcher *w, const char *path, uint32_t mask, watch_fn *fn, void *arg)
 {
     if (!w->readable && start(w) < 0) {
         errno = EMFILE;
         return NULL;
     }
-    int wd = inotify_add_watch(w->fd, dir, mask | IN_ONLYDIR | IN_MASK_CREATE);
+    int wd = inotify_add_watch(w->fd, path, mask | IN_MASK_CREATE);
     if (wd < 0) {
         return NULL;
     }
@@ -227,9 +228,24 @@ struct watch *watch_open(struct watcher *w, const char *dir, uint32_t mask, watc
         return NULL;
     }
     *watch = (struct watch){.wd = wd, .mask = mask, .watcher = w, .fn = fn, .arg = arg};
-    watch->mount = is_local(dir) ? fd_mount(AT_FDCWD, dir, 0) : 0;
     HASH_ADD_INT(w->by_wd, wd, watch);
     return watch;
+}
+
+struct watch *watch_open(struct watcher *w, const char *dir, uint32_t mask, watch_fn *fn, void *arg)
+{
+    struct watch *watch = open_watch(w, dir, mask | IN_ONLYDIR, fn, arg);
+    if (watch) {
+        watch->mount = is_local(dir) ? fd_mount(AT_FDCWD, dir, 0) : 0;
+    }
+    return watch;
+}
+
+struct watch *watch_open_file(struct watcher *w, int fd, uint32_t mask, watch_fn *fn, void *arg)
+{
+    char path[32];
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    return open_watch(w, path, mask, fn, arg);
 }
 
 /* A directory that is not watched, or by another watch, got the mask: takes that back. */

@@ -5,9 +5,12 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/fetch.h"
 #include "base/memory.h"
 #include "base/metrics.h"
 #include "stages.h"
+
+#define NOT_PARSED INT64_MIN
 
 struct feed {
     struct joiner_feed joiner;
@@ -17,6 +20,7 @@ struct feed {
     uint64_t lines; /* put */
     uint32_t newest_len;
     char newest[CLOCK_TEXT_MAX]; /* see feed_newest */
+    int64_t newest_ns;           /* that, parsed; NOT_PARSED: not yet */
     struct status_entry status;
     struct status_rate rate;
     bool (*describe)(void *arg, struct status_log *log); /* NULL: nobody adds to it */
@@ -111,7 +115,7 @@ static int order_of(struct slice a, struct slice b)
 }
 
 /* See clock_newest. Mostly it shows without parsing. */
-static bool is_newest(const struct feed *feed, struct slice time)
+static bool is_newest(struct feed *feed, struct slice time)
 {
     struct slice before = slice_of(feed->newest, feed->newest_len);
     int order = before.len > 0 ? order_of(time, before) : 1;
@@ -129,13 +133,22 @@ static void note_time(struct feed *feed, struct slice time)
     if (time.len >= TO_SECONDS && time.len < sizeof(feed->newest) && is_newest(feed, time)) {
         feed->newest_len = (uint32_t)time.len;
         memcpy(feed->newest, time.ptr, time.len);
+        feed->newest_ns = NOT_PARSED;
     }
 }
 
-int64_t feed_newest(const struct feed *feed)
+int64_t feed_newest(struct feed *feed)
 {
-    int64_t ns;
-    return clock_parse(slice_of(feed->newest, feed->newest_len), &ns) == 0 ? ns : 0;
+    if (feed->newest_ns == NOT_PARSED &&
+        clock_parse(slice_of(feed->newest, feed->newest_len), &feed->newest_ns) < 0) {
+        feed->newest_ns = 0;
+    }
+    return feed->newest_ns;
+}
+
+void feed_fetch_soon(const struct feed *feed)
+{
+    fetch_soon(feed, sizeof(*feed));
 }
 
 static void tell_time(struct feed *feed)

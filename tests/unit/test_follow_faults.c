@@ -149,6 +149,23 @@ static void test_more_rotated_files_than_held(void **state)
     world_free(&w);
 }
 
+/* A rotated file is left once a newer one was written to: empty ones in between take up no place of that. */
+static void test_empty_ones_among_more_than_held(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new_plain(&w);
+    w.cfg->hold_files = 1;
+    world_write(&w, "web/a.log.4", "one\n");
+    world_write(&w, "web/a.log.3", "");
+    world_write(&w, "web/a.log.2", "");
+    world_write(&w, "web/a.log.1", "two\n");
+    world_write(&w, "web/a.log", "three\n");
+    world_start(&w);
+    world_await(&w, "one\ntwo\nthree\n");
+    world_free(&w);
+}
+
 /* The sink is away while a log is rotated again and again, and its files stay on the disk. */
 static void test_more_rotated_than_held_meanwhile(void **state)
 {
@@ -456,6 +473,7 @@ int main(void)
         cmocka_unit_test_teardown(test_rotated_file_readable_in_time, world_back_to_root),
         cmocka_unit_test_teardown(test_start_with_a_rotated_file_that_may_not_be_read, world_back_to_root),
         WORLD_TEST_ARCHIVES_TEARDOWN(test_more_rotated_files_than_held, world_back_to_root),
+        cmocka_unit_test_teardown(test_empty_ones_among_more_than_held, world_back_to_root),
         cmocka_unit_test_teardown(test_more_rotated_than_held_meanwhile, world_back_to_root),
         cmocka_unit_test_teardown(test_removal_unheard_of, world_back_to_root),
         cmocka_unit_test_teardown(test_directory_made_anew_unheard_of, world_back_to_root),

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 // cmocka.h wants the above
 #include <cmocka.h>
@@ -87,9 +88,50 @@ static void test_turns_are_short_and_counted(void **state)
     event_base_free(base);
 }
 
+static int64_t fired_ns;
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what, (void)arg;
+    fired_ns = clock_monotonic();
+}
+
+/* Till the kernel's clock that only ticks, each 4 ms on many machines, has just ticked. */
+static void await_tick(void)
+{
+    struct timespec before, now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &before);
+    do {
+        clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    } while (now.tv_nsec == before.tv_nsec);
+}
+
+/* A timer of less than a tick of that clock waits for no second one: most did. */
+static void test_timers_are_precise(void **state)
+{
+    (void)state;
+    struct event_base *base = loop_new();
+    struct event *timer = evtimer_new(base, on_timer, NULL);
+    int late = 0;
+    for (int i = 0; i < 21; i++) {
+        await_tick();
+        int64_t begin_ns = clock_monotonic();
+        loop_arm_timer(timer, 2500000);
+        for (fired_ns = 0; fired_ns == 0;) {
+            assert_int_equal(loop_turn(base), 0);
+        }
+        assert_true(fired_ns - begin_ns >= 2500000);
+        late += fired_ns - begin_ns > 4000000;
+    }
+    assert_in_range(late, 0, 10);
+    event_free(timer);
+    event_base_free(base);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_others_have_their_turn),
-                                       cmocka_unit_test(test_turns_are_short_and_counted)};
+                                       cmocka_unit_test(test_turns_are_short_and_counted),
+                                       cmocka_unit_test(test_timers_are_precise)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

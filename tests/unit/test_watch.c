@@ -117,11 +117,32 @@ static void test_tells_other_events(void **state)
     assert_true(is_told_at_once());
 }
 
+/* Under another name, too, of which its directory tells nothing. */
+static void test_tells_of_a_file(void **state)
+{
+    (void)state;
+    char name[100];
+    struct watch *file = watch_open_file(watcher, fd, IN_MODIFY, on_event, NULL);
+    assert_non_null(file);
+    assert_null(watch_open_file(watcher, fd, IN_MODIFY, on_event, NULL));
+    assert_false(watch_tells_all(file));
+    assert_true(watch_change(watch, dir, IN_CREATE));
+    assert_true(is_told_at_once());
+    snprintf(name, sizeof(name), "%s.moved", path);
+    assert_int_equal(rename(path, name), 0);
+    assert_true(is_told_at_once());
+    assert_int_equal(unlink(name), 0);
+    assert_true(is_told_at_once());
+    watch_close(file);
+    assert_false(is_told_at_once());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_gathers_while_busy, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_tells_other_events, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_tells_of_a_file, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

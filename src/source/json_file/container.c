@@ -16,12 +16,10 @@
 #include "say.h"
 #include "source/left_out.h"
 #include "source/log/begin.h"
+#include "told.h"
 
 /* How long a new container's metadata may be late before it is tagged by its id alone. */
 #define METADATA_WAIT (2 * NS_PER_S)
-
-#define DIR_EVENTS  (IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF)
-#define FILE_EVENTS IN_MODIFY
 
 static const char *name_of(const char *path)
 {
@@ -36,26 +34,19 @@ static void set_log(struct container *c, struct container_log log)
 
 /* -- watches --------------------------------------------------------------------------------------- */
 
-void json_file_unwatched(struct json_file *src, const char *path, int why)
+struct watch *json_file_watch(struct json_file *src, const char *dir, uint32_t mask, watch_fn *fn, void *arg)
 {
-    if (why == ENOSPC && !src->watches_logged) {
+    struct watch *watch = watch_open(src->watcher, dir, mask, fn, arg);
+    if (!watch && errno == ENOSPC && told_give_back(src)) {
+        watch = watch_open(src->watcher, dir, mask, fn, arg);
+    }
+    if (!watch && errno == ENOSPC && !src->watches_logged) {
         log_error("out of inotify watches: new lines are found once a second only; raise "
                   "fs.inotify.max_user_watches",
-                  KV("path", path));
+                  KV("path", dir));
         src->watches_logged = true;
     }
-}
-
-/* Its log is another one from now on: all that happens in its directory is told, which that may lie in. */
-static void unwatch_log(struct container *c)
-{
-    watch_close(c->log_watch);
-    c->log_watch = NULL;
-    if (c->untold && c->watch && !watch_change(c->watch, c->dir, DIR_EVENTS | FILE_EVENTS)) {
-        watch_close(c->watch); /* the next look opens it anew, where the directory is there */
-        c->watch = NULL;
-    }
-    c->untold = false;
+    return watch;
 }
 
 /* Finds where its log lies now. */
@@ -64,7 +55,7 @@ static void find_log(struct container *c)
     enum log_place_fault before = c->place.fault;
     if (log_place_find(&c->place, c->log.path) && c->follow) {
         follow_move(c->follow, c->place.path, c->place.alias);
-        unwatch_log(c);
+        told_reset(c);
     }
     container_say_fault(c, before);
 }
@@ -77,6 +68,7 @@ static void log_event(struct container *c, uint32_t mask, const char *name, cons
         return;
     }
     if (!(mask & IN_MODIFY)) {
+        told_by_directory(c);
         find_log(c);
         follow_look(c->follow);
     } else if (name[len] == '\0') {
@@ -112,11 +104,10 @@ static void watch_log(struct container *c)
     }
     char *dir = log_place_directory(&c->place);
     if (strcmp(dir, c->dir) != 0) {
-        c->log_watch = watch_open(c->source->watcher, dir, DIR_EVENTS | FILE_EVENTS, on_log_event, c);
+        c->log_watch = json_file_watch(c->source, dir, DIR_EVENTS | FILE_EVENTS, on_log_event, c);
         if (c->log_watch) {
+            told_watched(c);
             follow_look(c->follow); /* what came before the watch */
-        } else {
-            json_file_unwatched(c->source, dir, errno);
         }
     }
     free(dir);
@@ -147,13 +138,9 @@ static void on_container_event(void *arg, uint32_t mask, const char *name)
 /* Watches its directory. */
 static void watch_directory(struct container *c)
 {
-    struct json_file *src = c->source;
-    if (c->watch) {
-        return;
-    }
-    c->watch = watch_open(src->watcher, c->dir, DIR_EVENTS | FILE_EVENTS, on_container_event, c);
     if (!c->watch) {
-        json_file_unwatched(src, c->dir, errno);
+        c->watch = json_file_watch(c->source, c->dir, DIR_EVENTS | FILE_EVENTS, on_container_event, c);
+        told_watched(c);
     }
 }
 
@@ -168,8 +155,7 @@ static void forget_from(struct container *c)
 void container_free(struct container *c)
 {
     tailer_unfollow(c->source->tailer, c->follow);
-    watch_close(c->watch);
-    watch_close(c->log_watch);
+    told_close(c);
     tags_unref(c->tags);
     forget_from(c);
     container_say_nothing(c);
@@ -177,28 +163,6 @@ void container_free(struct container *c)
     metadata_log_free(&c->log);
     log_place_free(&c->place);
     free(c);
-}
-
-/* Of the directory that its log lies in. */
-static struct watch *watch_of_log(const struct container *c)
-{
-    char *dir = log_place_directory(&c->place);
-    struct watch *watch = strcmp(dir, c->dir) == 0 ? c->watch : c->log_watch;
-    free(dir);
-    return watch;
-}
-
-/* Whether what is written to its log is told of; nothing else in that directory is written to in place. */
-static bool set_untold(void *arg, bool untold)
-{
-    struct container *c = arg;
-    char *dir = log_place_directory(&c->place);
-    struct watch *watch = watch_of_log(c);
-    bool set = watch ? watch_change(watch, dir, untold ? DIR_EVENTS : DIR_EVENTS | FILE_EVENTS) : !untold;
-    free(dir);
-    c->untold = set ? untold : c->untold;
-    c->silent = false;
-    return set;
 }
 
 static void follow(struct container *c)
@@ -213,7 +177,7 @@ static void follow(struct container *c)
         .tags = c->tags,
         .from_end = c->first_look && src->cfg->start_at == START_END,
         .from = c->from,
-        .untold = set_untold,
+        .tell = told_set,
         .arg = c,
     };
     c->follow = tailer_follow(src->tailer, &options);
@@ -225,7 +189,7 @@ static void follow(struct container *c)
 
 static void unfollow(struct container *c)
 {
-    unwatch_log(c);
+    told_reset(c);
     tailer_unfollow(c->source->tailer, c->follow);
     c->follow = NULL;
     c->told = c->silent = false;
@@ -371,9 +335,7 @@ void container_gone(struct container *c)
 {
     struct json_file *src = c->source;
     HASH_DEL(src->containers, c);
-    watch_close(c->watch);
-    watch_close(c->log_watch);
-    c->watch = c->log_watch = NULL;
+    told_close(c);
     if (!c->follow) {
         container_free(c);
         return;
@@ -383,17 +345,15 @@ void container_gone(struct container *c)
     follow_finish(c->follow, on_finished, c);
 }
 
-/* Would all that may happen to it be told, its metadata, its log and where that lies? Or, but for what is read anyway. */
-static bool is_told(const struct container *c)
-{
-    return c->follow && c->settled && c->watch && !c->place.alias &&
-           follow_is_told(c->follow, watch_of_log(c));
-}
-
 void container_look(struct container *c)
 {
     struct stat st;
-    bool told = c->watch && !c->untold; /* of each change of its metadata */
+    if (c->silent) {
+        told_by_directory(c);
+    }
+    bool told =
+        c->watch && c->told_how == TOLD_BY_DIRECTORY && !c->missed; /* of each change of its metadata */
+    c->missed = c->told_how != TOLD_BY_DIRECTORY;
     if (c->follow || !c->settled) {
         watch_directory(c); /* here as below before the metadata is looked at, so that no change is missed */
     }
@@ -412,7 +372,7 @@ void container_look(struct container *c)
         follow_look(c->follow);
     }
     c->silent = false;
-    c->told = is_told(c);
+    c->told = told_all(c);
 }
 
 /* It is not known yet whether it is wanted: notes where its log ends now, to begin there once it is. */

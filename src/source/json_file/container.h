@@ -20,21 +20,23 @@ struct container {
     char id[ID_LEN + 1];
     char *dir; /* path */
     struct container_log log;
-    const char *log_name;    /* the name in its path */
-    struct log_place place;  /* of log.path; {0}: it was not asked for yet */
-    struct watch *watch;     /* of dir; NULL: none, or not collected */
-    struct watch *log_watch; /* of its log's directory, where that is another one; NULL: likewise */
-    struct follow *follow;   /* NULL: not collected */
-    bool untold;             /* of what is written in place where its log lies */
-    struct tags *tags;       /* NULL: not known yet */
-    bool first_look;         /* was there before we were; where its log ended then was not noted */
-    struct file_pos *from;   /* that was noted: where its log ended as we began; owned. NULL: it was not */
-    bool metadata_logged;    /* it was logged that its metadata cannot be read */
-    bool fault_logged;       /* it was logged that where its log lies there is none that can be read */
-    bool unreadable_logged;  /* it was logged that its driver writes nothing that can be read */
-    bool settled;            /* its metadata was read */
-    int64_t metadata_ns;     /* the time of that; 0: it was not there */
-    unsigned number;         /* of those that were added */
+    const char *log_name;     /* the name in its path */
+    struct log_place place;   /* of log.path; {0}: it was not asked for yet */
+    struct watch *watch;      /* of dir; NULL: none, or not collected */
+    struct watch *log_watch;  /* of its log's directory, where that is another one; NULL: likewise */
+    struct follow *follow;    /* NULL: not collected */
+    struct watch *file_watch; /* of its log by itself; NULL: told_how is another */
+    enum told told_how;       /* of what is written in place where its log lies */
+    bool missed;              /* since its metadata was looked at, it may have been written to untold */
+    struct tags *tags;        /* NULL: not known yet */
+    bool first_look;          /* was there before we were; where its log ended then was not noted */
+    struct file_pos *from;    /* that was noted: where its log ended as we began; owned. NULL: it was not */
+    bool metadata_logged;     /* it was logged that its metadata cannot be read */
+    bool fault_logged;        /* it was logged that where its log lies there is none that can be read */
+    bool unreadable_logged;   /* it was logged that its driver writes nothing that can be read */
+    bool settled;             /* its metadata was read */
+    int64_t metadata_ns;      /* the time of that; 0: it was not there */
+    unsigned number;          /* of those that were added */
     bool told;   /* as of the last look, all that may happen to it is told, and nothing but writing was */
     bool silent; /* and it rests, and no writing was told since */
     /* For /status, NULL where there is nothing to note: that it is left out; that its metadata cannot be read; that where
@@ -52,11 +54,12 @@ struct json_file {
     struct watcher *watcher;
     struct watch *root;
     bool root_logged;    /* it was logged that the directory cannot be read */
+    bool watches_scarce; /* there were not enough for directories and files: files get none any more */
     bool watches_logged; /* it was logged that there are not enough for all directories */
     int64_t root_mtime;
     struct container *containers; /* by id */
     struct container *ending;     /* deleted, being read to their ends */
-    unsigned added, looks;
+    unsigned added, looks, file_watches;
     struct event *tick;
 };
 
@@ -77,7 +80,8 @@ void container_tag(struct container *c, const struct identity *who);
  * watches, one container less, or a higher limit, makes room. */
 void container_look(struct container *c);
 
-/* Something could not be watched: logs that there are not enough watches, once. */
-void json_file_unwatched(struct json_file *src, const char *path, int why);
+/* As watch_open, for which files give their watches back where there are not enough; NULL: nor were there then, which is
+ * logged once. */
+struct watch *json_file_watch(struct json_file *src, const char *dir, uint32_t mask, watch_fn *fn, void *arg);
 
 #endif

@@ -11,6 +11,7 @@
 #include "base/metrics.h"
 #include "base/status.h"
 #include "container.h"
+#include "told.h"
 
 #define ROOT_EVENTS (IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF)
 
@@ -87,10 +88,7 @@ static void on_root_event(void *arg, uint32_t mask, const char *name)
 /* Without a watch, new containers are found once a second. */
 static void root_watch(struct json_file *src, bool first_look)
 {
-    src->root = watch_open(src->watcher, src->cfg->json_file_path, ROOT_EVENTS, on_root_event, src);
-    if (!src->root) {
-        json_file_unwatched(src, src->cfg->json_file_path, errno);
-    }
+    src->root = json_file_watch(src, src->cfg->json_file_path, ROOT_EVENTS, on_root_event, src);
     scan(src, first_look);
 }
 
@@ -145,9 +143,7 @@ static void on_overflow(void *arg)
     struct container *c, *next;
     HASH_ITER(hh, src->containers, c, next)
     {
-        watch_close(c->watch); /* of a directory that was deleted, maybe: look finds out */
-        watch_close(c->log_watch);
-        c->watch = c->log_watch = NULL;
+        told_close(c); /* a directory was deleted, maybe: look finds out */
     }
     watch_close(src->root);
     src->root = NULL;

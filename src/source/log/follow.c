@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/fetch.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/plain_file.h"
@@ -196,13 +197,19 @@ static ssize_t read_chunk(struct follow *f, enum follow_state *state)
     return got;
 }
 
-/* Is nothing else to be done than to read what is new in the live file? Its size, time and beginning were looked at a
- * moment ago. */
+/* Is nothing else to be done than to read what is new in the live file? */
 static bool may_read_on(const struct follow *f)
 {
     bool special = f->gone || f->failing || f->truncation.undecided || f->intake.behind || f->last_line.due;
-    return !special && is_live(f) && f->chain.head->id.head_len == FILE_ID_HEAD &&
-           clock_monotonic() - f->looked_ns < WHOLE_LOOK;
+    return !special && is_live(f) && f->chain.head->id.head_len == FILE_ID_HEAD;
+}
+
+/* As read_on. `whole`: it was looked at just now, and its beginning is to be, too. */
+static ssize_t read_live_on(struct follow *f, bool whole)
+{
+    struct segment *live = f->chain.head;
+    bool alike = f->progress.newest_ns == 0, gone = !is_live(f) || (whole && live->size < live->offset);
+    return gone ? -1 : read_on(live, f->env->buffer, alike || whole);
 }
 
 /* Puts the lines of the `got` bytes in the buffer; as lines_put. */
@@ -228,10 +235,14 @@ enum follow_state follow_read(struct follow *f)
     if (!f->chain.head || shelf_holds(&f->chain)) {
         return f->gone ? finish(f) : FOLLOW_IDLE;
     }
-    bool leave = false, alike = f->progress.newest_ns == 0;
-    ssize_t got = may_read_on(f) ? read_on(f->chain.head, f->env->buffer, alike) : -1;
+    bool leave = false, simple = may_read_on(f);
+    bool whole = !simple || clock_monotonic() - f->looked_ns >= WHOLE_LOOK;
+    if (whole && is_live(f) && !look_at_live(f)) {
+        return FOLLOW_IDLE;
+    }
+    ssize_t got = simple ? read_live_on(f, whole) : -1;
     if (got < 0) {
-        if (is_live(f) && !look_at_live(f)) {
+        if (!whole && !look_at_live(f)) {
             return FOLLOW_IDLE;
         }
         leave = may_leave(f);
@@ -286,8 +297,8 @@ struct follow *follow_open(const struct follow_env *env, const struct follow_opt
     }
     set_up(f, env, options);
     f->mark_at_open = options->mark_at_open;
-    f->untold = options->untold;
-    f->untold_arg = options->arg;
+    f->tell = options->tell;
+    f->tell_arg = options->arg;
     resume_begin(f);
     return f;
 }
@@ -444,6 +455,17 @@ bool follow_deleted(const struct follow *f, uint64_t *size)
     return deleted_all(&f->chain, size);
 }
 
+void follow_fetch_soon(const struct follow *f)
+{
+    fetch_soon(f, sizeof(*f));
+}
+
+void follow_fetch_now(const struct follow *f)
+{
+    feed_fetch_soon(f->progress.feed);
+    fetch_soon(f->chain.head, sizeof(*f->chain.head));
+}
+
 struct turn *follow_turn(struct follow *f)
 {
     return &f->turn;
@@ -455,9 +477,9 @@ struct chain_offset follow_place(const struct follow *f)
     return head ? (struct chain_offset){head->order, head->offset} : (struct chain_offset){0};
 }
 
-bool follow_set_untold(struct follow *f, bool untold)
+bool follow_tell(struct follow *f, enum told told)
 {
-    return f->untold && f->untold(f->untold_arg, untold);
+    return f->tell && f->tell(f->tell_arg, told, f->chain.head ? f->chain.head->fd : -1);
 }
 
 const char *follow_key(const struct follow *f)

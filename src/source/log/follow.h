@@ -17,6 +17,13 @@
 
 struct follow;
 
+/* How follow_wake comes to be called. */
+enum told {
+    TOLD_BY_DIRECTORY,
+    TOLD_BY_FILE, /* by the file itself, which costs less; as long as nothing happens to names */
+    UNTOLD,       /* it need not be, for it is read each so often */
+};
+
 struct follow_options {
     const char *key; /* in the checkpoint */
     /* Both outlive the follow, or follow_move, by which they may have gone. */
@@ -29,9 +36,9 @@ struct follow_options {
     /* A rotated file is read for so long after the next one was seen to be written to: not all of several
      * writers go over to the new one at once. 0: there is one writer. */
     int64_t grace_ns;
-    /* With `untold`, nobody needs to call follow_wake any more, for it is read each so often; without, as before. What
-     * was written till then need not be told of either. False: not so. NULL: it is always told of. */
-    bool (*untold)(void *arg, bool untold);
+    /* How it is told from now on that the live file, open as `fd`, is written to; what was written till then need not be
+     * told of any more. False: not so. NULL: it is always told of by its directory. */
+    bool (*tell)(void *arg, enum told told, int fd);
     void *arg;
     /* Put a position into the checkpoint at once, so that it stays a log of its own: see ownership.h */
     bool mark_at_open;
@@ -84,7 +91,10 @@ bool follow_deleted(const struct follow *f, uint64_t *size);
 /* A follow's place in the tailer's queue. Only tailer.c writes it, but for `follow`. */
 struct turn {
     struct follow *follow;
-    unsigned found; /* so many times in a row it was read to its end, and something was new; see steady.h */
+    /* So many times in a row it was read to its end, and something was new, or, where it is steady, nothing; see
+     * steady.h. */
+    unsigned found, missed;
+    int64_t found_ns; /* monotonic: the first of those times */
     bool steady;
     bool queued, waiting; /* in the queue, or among those that wait for a descriptor: in queue_link */
     bool open;            /* its follow has a file open */
@@ -127,11 +137,15 @@ enum follow_state follow_read(struct follow *f);
 bool follow_shelve(struct follow *f);
 bool follow_has_open(const struct follow *f);
 
+/* See base/fetch.h: it is the one after the next that will be read, and the next one. */
+void follow_fetch_soon(const struct follow *f);
+void follow_fetch_now(const struct follow *f);
+
 struct turn *follow_turn(struct follow *f);
 /* Up to where it was read. */
 struct chain_offset follow_place(const struct follow *f);
 /* See struct follow_options. */
-bool follow_set_untold(struct follow *f, bool untold);
+bool follow_tell(struct follow *f, enum told told);
 const char *follow_key(const struct follow *f);
 const char *follow_path(const struct follow *f);
 /* Does it wait for the last writers of a rotated file? */

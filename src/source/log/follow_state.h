@@ -22,8 +22,8 @@ struct follow {
     struct lines lines;
     struct last_line last_line;
 
-    bool (*untold)(void *arg, bool untold); /* see struct follow_options */
-    void *untold_arg;
+    bool (*tell)(void *arg, enum told told, int fd); /* see struct follow_options */
+    void *tell_arg;
     int64_t looked_ns;      /* monotonic: when all that tells of the live file was looked at last */
     int64_t grace_ns;       /* see struct follow_options */
     int64_t grace_since_ns; /* monotonic: since then the next file is written to; 0: it is not */

@@ -1,7 +1,8 @@
 #include "outline.h"
 
 #include <string.h>
-#include <xxhash.h>
+
+#include "base/hash.h"
 
 static const uint8_t left_of[] = FILE_OUTLINE_LEFT;
 #define LINES (sizeof(left_of))
@@ -9,7 +10,7 @@ static const uint8_t left_of[] = FILE_OUTLINE_LEFT;
 
 static uint8_t sum(const char *p, size_t len)
 {
-    return (uint8_t)XXH3_64bits(p, len);
+    return (uint8_t)hash64(p, len);
 }
 
 static size_t half(size_t len)

@@ -2,7 +2,8 @@
 
 #include <errno.h>
 #include <unistd.h>
-#include <xxhash.h>
+
+#include "base/hash.h"
 
 /* The kernel copies a few pages faster than anybody truncates a file and writes so much anew. Where it takes longer, the
  * proof is asked for again behind the bytes. */
@@ -16,7 +17,7 @@ static ssize_t read_both(const struct segment *seg, struct read_buffer *b)
     ssize_t n;
     while ((n = pread(seg->fd, p, before + b->cap, (off_t)(seg->offset - before))) < 0 && errno == EINTR) {
     }
-    if (n < (ssize_t)before || XXH3_64bits(p, before) != seg->tail.hash) {
+    if (n < (ssize_t)before || hash64(p, before) != seg->tail.hash) {
         return -1;
     }
     b->window = (struct segment_window){p, seg->offset - before, (size_t)n};

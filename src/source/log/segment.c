@@ -3,10 +3,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/hash.h"
 #include "base/metrics.h"
 #include "base/plain_file.h"
 #include "outline.h"
@@ -110,11 +110,11 @@ int segment_refresh(struct segment *seg)
         return -1;
     }
     if (seg->id.head_len > 0 &&
-        (len < (ssize_t)seg->id.head_len || XXH3_64bits(head, seg->id.head_len) != seg->id.head_hash)) {
+        (len < (ssize_t)seg->id.head_len || hash64(head, seg->id.head_len) != seg->id.head_hash)) {
         return 0; /* written anew: the identity stays that of what was read, see segment_intact */
     }
     seg->id.head_len = (uint32_t)len;
-    seg->id.head_hash = XXH3_64bits(head, (size_t)len);
+    seg->id.head_hash = hash64(head, (size_t)len);
     return 0;
 }
 
@@ -266,7 +266,7 @@ static int head_is(struct segment *seg, const struct file_id *id)
         return id->head_len == seg->id.head_len && id->head_hash == seg->id.head_hash ? 1 : -1;
     }
     ssize_t len = seg->archive ? read_head(seg, head) : read_at(seg->fd, head, id->head_len, 0);
-    return len < 0 ? -1 : len >= (ssize_t)id->head_len && XXH3_64bits(head, id->head_len) == id->head_hash;
+    return len < 0 ? -1 : len >= (ssize_t)id->head_len && hash64(head, id->head_len) == id->head_hash;
 }
 
 /* The `len` bytes before an offset (of an archive: where it stands), which may be put into `room`. 1; 0 when they are
@@ -298,7 +298,7 @@ static int tail_is(struct segment *seg, uint64_t offset, const struct file_tail 
     char room[FILE_TAIL_MAX];
     const char *bytes;
     int there = tail->len > 0 ? bytes_before(seg, offset, tail->len, room, &bytes) : 1;
-    return there == 1 && tail->len > 0 ? XXH3_64bits(bytes, tail->len) == tail->hash : there;
+    return there == 1 && tail->len > 0 ? hash64(bytes, tail->len) == tail->hash : there;
 }
 
 /* Notes the `len` bytes before its offset. Can they be read? */
@@ -309,7 +309,7 @@ static bool note_tail(struct segment *seg, uint32_t len)
     if (bytes_before(seg, seg->offset, len, room, &bytes) != 1) {
         return false;
     }
-    seg->tail.hash = XXH3_64bits(bytes, len);
+    seg->tail.hash = hash64(bytes, len);
     seg->outline = outline_of(bytes, len);
     return true;
 }
@@ -320,7 +320,7 @@ struct file_tail segment_tail(struct segment *seg)
     const char *bytes;
     uint32_t len = seg->offset < FILE_TAIL_MAX ? (uint32_t)seg->offset : FILE_TAIL_MAX;
     bool there = len > 0 && bytes_before(seg, seg->offset, len, room, &bytes) == 1;
-    return there ? (struct file_tail){XXH3_64bits(bytes, len), len} : (struct file_tail){0};
+    return there ? (struct file_tail){hash64(bytes, len), len} : (struct file_tail){0};
 }
 
 struct file_pos segment_note(struct segment *seg)

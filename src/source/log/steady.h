@@ -1,6 +1,5 @@
-/* Logs that are written to steadily. Where batches wait, and reading with them (config_read_wait), such a log is read each
- * time that has passed, and nobody needs to be told of each of its lines. Once there was nothing new in it, it is told of
- * again. */
+/* Logs that are written to steadily. Such a log is read at a pace of its own, and nobody needs to be told of each of its
+ * lines, which costs as much as reading them. Once it rests, it is told of again. */
 #ifndef SIDETAIL_SOURCE_LOG_STEADY_H
 #define SIDETAIL_SOURCE_LOG_STEADY_H
 
@@ -15,13 +14,14 @@ struct steady {
 };
 
 void steady_init(struct steady *s);
-/* It was read to its end; `found`: and something was new. `wait`: see config_read_wait. False: it is told of again from
- * now on, and has to be read once more: something may have come before that. */
+/* It was read to its end; `found`: and something was new. `wait`: see config_read_wait; they are read each time that has
+ * passed, or each few ms where reading does not wait. False: it is told of again from now on, and has to be read once
+ * more: something may have come before that. */
 bool steady_note(struct steady *s, struct turn *turn, bool found, int64_t wait);
 /* For one of them, where it cannot be read so often: it is told of again, and has to be read once more, likewise. False:
  * not so. */
 bool steady_end(struct steady *s, struct turn *turn);
-/* Are they due? Then they will be again in `wait`. */
+/* Others are read now. Are they due, or nearly so? Then they will be again after their pace. */
 bool steady_due(struct steady *s, int64_t wait);
 /* In how many nanoseconds? */
 int64_t steady_left(const struct steady *s);

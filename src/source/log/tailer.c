@@ -221,6 +221,18 @@ static void queue_steady(struct tailer *t)
     }
 }
 
+/* For those whose turns are next. */
+static void fetch_next(const struct tailer *t)
+{
+    const struct turn *next = TAILQ_FIRST(&t->queue), *then = next ? TAILQ_NEXT(next, queue_link) : NULL;
+    if (next) {
+        follow_fetch_now(next->follow);
+    }
+    if (then) {
+        follow_fetch_soon(then->follow);
+    }
+}
+
 /* False: nothing can be read now. */
 static bool read_one(struct tailer *t)
 {
@@ -228,6 +240,7 @@ static bool read_one(struct tailer *t)
     if (t->stopped || !pipeline_room(t->env.pipeline) || !(turn = next_turn(t))) {
         return false; /* queue or tailer_resume set this going again */
     }
+    fetch_next(t);
     struct chain_offset from = follow_place(turn->follow);
     enum follow_state state = follow_read(turn->follow);
     if (state == FOLLOW_WAITS) {
