@@ -62,6 +62,19 @@ void chain_drop_head(struct chain *c)
     segment_close(seg);
 }
 
+void chain_drop_newer(struct chain *c)
+{
+    struct segment *seg = c->head->next;
+    c->head->next = NULL;
+    c->tail = c->head;
+    c->count = 1;
+    for (struct segment *next; seg; seg = next) {
+        next = seg->next;
+        leave(seg);
+        segment_close(seg);
+    }
+}
+
 void chain_close(struct chain *c)
 {
     while (c->head) {

@@ -40,6 +40,8 @@ const struct chain *chain_of(const struct open_files *open, dev_t dev, ino_t ino
 void chain_append(struct chain *c, struct segment *seg);
 /* Closes the head. The one behind it, if any, is the head then. */
 void chain_drop_head(struct chain *c);
+/* Closes all behind the head. */
+void chain_drop_newer(struct chain *c);
 void chain_close(struct chain *c);
 void chain_free(struct chain *c); /* closes it, and forgets the ends */
 

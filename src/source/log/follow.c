@@ -99,7 +99,15 @@ static bool is_copy(const struct segment *head)
     return head->inside && next && !next->archive && fd_birth(head->fd) > fd_birth(next->fd);
 }
 
-static void leave_head(struct follow *f)
+/* Is the head the log, for its renaming was undone? Then it is still written to, and comes again behind what is newer. */
+static bool is_back(const struct follow *f)
+{
+    const struct segment *head = f->chain.head;
+    return head->next && !head->archive && segment_is_named(head, f->path);
+}
+
+/* `ended`: nothing more will come of it. */
+static void leave_head(struct follow *f, bool ended)
 {
     struct segment *head = f->chain.head;
     if (head->damaged) {
@@ -107,7 +115,10 @@ static void leave_head(struct follow *f)
         log_error("a compressed log could not be unpacked: what it held from here on is lost",
                   KV("path", f->path), KN("offset", head->offset), KV("error", archive_fault(head->archive)));
     }
-    struct file_pos end = chain_remember(&f->chain, head);
+    struct file_pos end = ended ? chain_remember(&f->chain, head) : segment_note(head);
+    if (!ended) {
+        chain_remember_end(&f->chain, &end);
+    }
     if (!head->archive) { /* while the position is still in it */
         f->env->others.left(f->env->others.arg, &end, is_copy(head) ? follow_key(f) : NULL);
     }
@@ -142,8 +153,8 @@ static void put_last_line(struct follow *f, struct slice rest)
 }
 
 /* The head is read to its end as of now, where `rest` stands without a newline. `leave`: the next file was seen to be
- * written to before. */
-static enum follow_state at_end(struct follow *f, struct slice rest, bool leave)
+ * written to before. `ended`: and nothing more will come of this one. */
+static enum follow_state at_end(struct follow *f, struct slice rest, bool leave, bool ended)
 {
     bool last = !f->chain.head->next;
     if (last && f->intake.behind) {
@@ -161,11 +172,11 @@ static enum follow_state at_end(struct follow *f, struct slice rest, bool leave)
     if (last ? !f->gone : !leave) {
         return FOLLOW_IDLE;
     }
-    lines_put_rest(&f->lines, rest);
+    lines_put_rest(&f->lines, slice_of(rest.ptr, ended ? rest.len : 0));
     if (f->progress.moved) {
         progress_mark(&f->progress);
     }
-    leave_head(f);
+    leave_head(f, ended);
     return last ? finish(f) : FOLLOW_MORE;
 }
 
@@ -241,8 +252,9 @@ enum follow_state follow_read(struct follow *f)
         return state;
     }
     struct slice rest;
-    bool more = put_lines(f, (size_t)got, leave || f->gone, &rest);
-    return more ? FOLLOW_MORE : at_end(f, rest, leave);
+    bool ended = f->gone || (leave && !is_back(f));
+    bool more = put_lines(f, (size_t)got, ended, &rest);
+    return more ? FOLLOW_MORE : at_end(f, rest, leave, ended);
 }
 
 /* -- opening and closing ----------------------------------------------------------------------- */

@@ -5,16 +5,17 @@
 #include "base/plain_file.h"
 
 /* How many of the files are newer than what the chain holds, and what was read before. `reached`: that
- * was met among them. */
+ * was met among them. The log itself may be what the chain holds, where its renaming was undone, or what was read before,
+ * and goes on. */
 static size_t count_newer(const struct chain *c, struct listing *l, bool *reached)
 {
     *reached = false;
-    for (size_t i = l->live; i < l->count; i++) {
+    for (size_t i = 0; i < l->count; i++) {
         const struct generation *at = &l->files[i].at;
         bool open =
             c->tail && !segment_shelved(c->tail); /* else it is gone, and its inode may be used again */
         *reached = open && !at->name.packed && chain_holds(c, at->dev, at->ino);
-        if (!*reached) {
+        if (!*reached && i >= l->live) {
             struct segment *seg = listing_open(l, i);
             *reached = seg && chain_knows(c, seg);
         }
@@ -69,7 +70,8 @@ static enum intake_result take_once(struct intake *in, struct listing *l, size_t
         return INTAKE_LATER; /* in the middle of a rotation: its last step, or the next look, comes back */
     }
     size_t count = count_newer(in->chain, l, &reached);
-    bool gap = false;
+    bool gap =
+        in->behind && l->live && reached && count == 0; /* what waited on the disk is not newer any more */
     if (!reached && tail) {
         size_t newer = count_unmet(in, l, tail->mtime_ns);
         count = newer > 0 || count == 0 ? newer : 1;
@@ -107,16 +109,36 @@ size_t newer_take(struct intake *in)
     return taken;
 }
 
-/* Was the one file of the chain truncated before it was renamed? As long as it is the only one, that can be dealt with.
- * What is noted of its size stays, for that tells what was lost. */
+/* Was the one file that the chain is read from truncated before it was renamed? As long as it is the only one, that can
+ * be dealt with. What is noted of its size stays, for that tells what was lost. */
 static bool was_truncated(const struct chain *c)
 {
-    struct segment *tail = c->tail;
+    struct segment *head = c->head;
     struct stat st;
-    if (!tail || tail != c->head || tail->archive || segment_shelved(tail) || fstat(tail->fd, &st) < 0) {
+    if (!head || head->archive || segment_shelved(head) || fstat(head->fd, &st) < 0) {
         return false;
     }
-    return (uint64_t)st.st_size < tail->offset || (tail->id.head_len > 0 && segment_intact(tail) == 0);
+    return (uint64_t)st.st_size < head->offset || (head->id.head_len > 0 && segment_intact(head) == 0);
+}
+
+static bool holds_nothing(struct segment *seg)
+{
+    while (seg && !seg->archive && segment_refresh(seg) == 0 && seg->size == 0) {
+        seg = seg->next;
+    }
+    return !seg;
+}
+
+/* The log is a file that the chain holds, for its renaming was undone. What came behind it stays where it is, for whoever has
+ * that open may write to it: then the log comes once more. Only where it is truncated, what is empty is in the way. */
+static bool look_back(struct chain *c, const struct stat *st)
+{
+    bool due = c->head != c->tail && same_inode(&c->head->id, st->st_dev, st->st_ino) && was_truncated(c) &&
+               holds_nothing(c->head->next);
+    if (due) {
+        chain_drop_newer(c);
+    }
+    return due;
 }
 
 bool newer_look(struct intake *in)
@@ -129,8 +151,11 @@ bool newer_look(struct intake *in)
     if (same) {
         return segment_look(tail, &st);
     }
-    if (there || in->behind) {
-        return was_truncated(in->chain) || newer_take(in) > 0; /* reading finds that, and looks again */
+    if (there && !in->behind && chain_holds(in->chain, st.st_dev, st.st_ino)) {
+        return look_back(in->chain, &st);
+    }
+    if (there || in->behind) { /* reading finds that it was truncated, and looks again */
+        return (in->chain->head == tail && was_truncated(in->chain)) || newer_take(in) > 0;
     }
     if (tail) {
         segment_refresh(tail); /* deleted, which does not keep it from being written to */
