@@ -196,7 +196,7 @@ static ssize_t read_chunk(struct follow *f, enum follow_state *state)
     }
     if (truncated) {
         if (went_on(f, truncation_follow(&f->truncation, &f->intake))) {
-            newer_look(&f->intake); /* it may have been renamed since */
+            newer_look(&f->truncation, &f->intake); /* it may have been renamed since */
             *state = FOLLOW_MORE;
         }
         return -1;
@@ -336,7 +336,7 @@ void follow_look(struct follow *f)
 {
     if (!f->begin.done || shelf_holds(&f->chain)) {
         resume_look(f);
-    } else if (newer_look(&f->intake)) {
+    } else if (newer_look(&f->truncation, &f->intake)) {
         follow_ready(f);
     }
     uint64_t lag = chain_unread(&f->chain);

@@ -141,7 +141,17 @@ static bool look_back(struct chain *c, const struct stat *st)
     return due;
 }
 
-bool newer_look(struct intake *in)
+/* Was the one file of the chain found empty, and written to before it was renamed? It may have been copied and truncated in
+ * between: takes up the copies. */
+static enum intake_result take_filled(struct truncation *t, struct intake *in, bool *filled)
+{
+    struct segment *tail = in->chain->tail;
+    *filled = tail && tail == in->chain->head && !tail->archive && !segment_shelved(tail) &&
+              segment_refresh(tail) == 0 && segment_was_empty(tail);
+    return *filled ? truncation_of_empty(t, in) : INTAKE_DONE;
+}
+
+bool newer_look(struct truncation *t, struct intake *in)
 {
     struct segment *tail = in->chain->tail;
     struct stat st;
@@ -154,8 +164,12 @@ bool newer_look(struct intake *in)
     if (there && !in->behind && chain_holds(in->chain, st.st_dev, st.st_ino)) {
         return look_back(in->chain, &st);
     }
-    if (there || in->behind) { /* reading finds that it was truncated, and looks again */
-        return (in->chain->head == tail && was_truncated(in->chain)) || newer_take(in) > 0;
+    if (there || in->behind) {
+        bool filled;
+        if (in->chain->head == tail && was_truncated(in->chain)) {
+            return true; /* reading finds that, and looks again */
+        }
+        return take_filled(t, in, &filled) == INTAKE_DONE && (newer_take(in) > 0 || filled);
     }
     if (tail) {
         segment_refresh(tail); /* deleted, which does not keep it from being written to */
