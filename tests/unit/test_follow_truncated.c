@@ -210,6 +210,9 @@ static void fill_and_rename(struct world *w)
     world_write(w, "web/a.log", "1\n");
     rotate(w, "2\n");
     rotate(w, "3\n");
+    if (access(world_path(w, "web/a.log.3"), F_OK) == 0) {
+        world_rename(w, "web/a.log.3", "web/a.log.4");
+    }
     world_rename(w, "web/a.log.2", "web/a.log.3");
     world_rename(w, "web/a.log.1", "web/a.log.2");
     world_rename(w, "web/a.log", "web/a.log.1");
@@ -219,18 +222,26 @@ static void fill_and_rename(struct world *w)
 static void test_copied_and_renamed_when_last_seen_empty(void **state)
 {
     (void)state;
-    struct world w;
-    world_new_plain(&w);
-    world_write(&w, "web/a.log", "");
-    world_start(&w);
-    world_settle(&w);
-    fill_and_rename(&w);
-    world_settle(&w);
-    world_expect(&w, "1\n2\n3\n4\n");
-    world_save(&w);
-    world_settle(&w);
-    world_expect(&w, "1\n2\n3\n4\n");
-    world_free(&w);
+    for (int rotated = 0; rotated < 2; rotated++) { /* a file is held that was renamed before it was made */
+        const char *all = rotated ? "0\n1\n2\n3\n4\n" : "1\n2\n3\n4\n";
+        struct world w;
+        world_new_plain(&w);
+        world_write(&w, "web/a.log", rotated ? "0\n" : "");
+        world_start(&w);
+        world_settle(&w);
+        if (rotated) {
+            world_rename(&w, "web/a.log", "web/a.log.1");
+            world_write(&w, "web/a.log", "");
+            world_settle(&w);
+        }
+        fill_and_rename(&w);
+        world_settle(&w);
+        world_expect(&w, all);
+        world_save(&w);
+        world_settle(&w);
+        world_expect(&w, all);
+        world_free(&w);
+    }
 }
 
 /* Nothing can be read meanwhile, and all of the files are deleted: they are held open. */

@@ -36,10 +36,9 @@ const struct chain *chain_of(const struct open_files *open, dev_t dev, ino_t ino
     return seg && (!segment_shelved(seg) || segment_met(seg, path)) ? seg->chain : NULL;
 }
 
-void chain_append(struct chain *c, struct segment *seg)
+static void append(struct chain *c, struct segment *seg)
 {
     enter(c, seg);
-    seg->order = c->next_order++;
     seg->next = NULL;
     if (c->tail) {
         c->tail->next = seg;
@@ -48,6 +47,12 @@ void chain_append(struct chain *c, struct segment *seg)
     }
     c->tail = seg;
     c->count++;
+}
+
+void chain_append(struct chain *c, struct segment *seg)
+{
+    seg->order = c->next_order++;
+    append(c, seg);
 }
 
 void chain_drop_head(struct chain *c)
@@ -92,18 +97,20 @@ void chain_free(struct chain *c)
 
 struct segment *chain_detach(struct chain *c)
 {
-    struct segment *seg = c->head;
+    struct segment *seg = c->tail, *before = NULL;
+    for (struct segment *it = c->head; it != seg; it = it->next) {
+        before = it;
+    }
     leave(seg);
-    c->head = c->tail = NULL;
-    c->count = 0;
+    *(before ? &before->next : &c->head) = NULL;
+    c->tail = before;
+    c->count--;
     return seg;
 }
 
 void chain_reattach(struct chain *c, struct segment *seg)
 {
-    enter(c, seg);
-    c->head = c->tail = seg;
-    c->count = 1;
+    append(c, seg);
 }
 
 void chain_restart(struct chain *c)

@@ -45,7 +45,7 @@ void chain_drop_newer(struct chain *c);
 void chain_close(struct chain *c);
 void chain_free(struct chain *c); /* closes it, and forgets the ends */
 
-/* A chain of one file: takes it out, or back in with the order that it had. */
+/* Takes the newest file out, or back in with the order that it had. */
 struct segment *chain_detach(struct chain *c);
 void chain_reattach(struct chain *c, struct segment *seg);
 /* Its one file was truncated: goes on at the beginning of that, as if it were a newer file. */

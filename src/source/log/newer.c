@@ -141,12 +141,13 @@ static bool look_back(struct chain *c, const struct stat *st)
     return due;
 }
 
-/* Was the one file of the chain found empty, and written to before it was renamed? It may have been copied and truncated in
- * between: takes up the copies. */
+/* Was the newest file of the chain found empty, and written to before it was renamed? It may have been copied and truncated
+ * in between: takes up the copies. Where there is no room for them, reading finds that once it comes there. */
 static enum intake_result take_filled(struct truncation *t, struct intake *in, bool *filled)
 {
     struct segment *tail = in->chain->tail;
-    *filled = tail && tail == in->chain->head && !tail->archive && !segment_shelved(tail) &&
+    intake_measure(in);
+    *filled = tail && intake_room(in) > 0 && !tail->archive && !segment_shelved(tail) &&
               segment_refresh(tail) == 0 && segment_was_empty(tail);
     return *filled ? truncation_of_empty(t, in) : INTAKE_DONE;
 }
