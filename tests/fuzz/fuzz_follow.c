@@ -12,13 +12,14 @@
  * And what it leaves out: a line that is unfinished when its writer goes over to another file, or when the log is copied
  * and truncated; a loss of a line's second half alone, to which the first one waits for ever; and a log that is copied and
  * truncated, and whose files get names of their own as well, for a copy of less than 1 KiB is not known as one, or is
- * renamed before the next look.
+ * renamed at once, before it is read or written to: copy and log have the same time then.
  *
  * Nothing waits: the monotonic clock, by which all timers go, is set forward instead. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -40,7 +41,7 @@ struct line {
 struct model {
     struct world w;
     bool cri, down, ordered, copied, deleted;
-    bool copied_unseen; /* since the collector settled */
+    bool copied_unseen; /* since the collector settled, nor written to */
     int fd;             /* the writer's */
     unsigned file, rotated, moved;
     struct line lines[LINES_MAX];
@@ -176,6 +177,7 @@ static void write_line(struct model *m, bool whole)
         m->lines[m->count++] = (struct line){.file = m->file};
         m->part = whole ? 0 : 3;
         m->parted |= !whole;
+        m->copied_unseen = false;
         put_part(m, text, whole ? strlen(text) : m->part, !whole);
     }
 }
@@ -233,6 +235,22 @@ static void rotate(struct model *m)
     if (!m->copied_unseen && shift(m)) {
         world_rename(&m->w, LOG, rotated_name(1));
     }
+}
+
+/* The last rotation, where nothing was written to the new file: PATH.1 → PATH, PATH.2 → PATH.1 and so on. */
+static void undo(struct model *m)
+{
+    struct stat st;
+    bool empty = stat(world_path(&m->w, LOG), &st) < 0 || st.st_size == 0;
+    if (m->rotated == 0 || m->copied || !empty || m->part > 0) {
+        return;
+    }
+    world_rename(&m->w, rotated_name(1), LOG);
+    for (unsigned i = 1; i < m->rotated; i++) {
+        world_rename(&m->w, rotated_name(i + 1), rotated_name(i));
+    }
+    m->rotated--;
+    reopen(m);
 }
 
 /* As cp does, for which it takes no process. */
@@ -332,7 +350,7 @@ static void step(struct model *m)
         start(m);
         break;
     case 6:
-        rotate(m);
+        (what & 16 ? undo : rotate)(m);
         break;
     case 7:
         rotate(m);
