@@ -244,6 +244,42 @@ static void test_copied_and_renamed_when_last_seen_empty(void **state)
     }
 }
 
+/* Behind a rotated file whose writers are waited for: nothing of it is read yet. `looked`: before it is renamed. */
+static void test_copied_and_renamed_unread(void **state)
+{
+    (void)state;
+    for (int looked = 0; looked < 2; looked++) {
+        for (int copied = 0; copied < 2; copied++) {
+            struct world w;
+            world_new_plain(&w);
+            world_write(&w, "web/a.log", "begins alike\n");
+            world_start(&w);
+            world_settle(&w);
+            world_rename(&w, "web/a.log", "web/a.log.1");
+            world_write(&w, "web/a.log", "begins alike\n1\n");
+            world_run(&w, 20);
+            world_rename(&w, "web/a.log.1", "web/a.log.2");
+            if (copied) {
+                world_copy(&w, "web/a.log", "web/a.log.1");
+            }
+            uint64_t lost = metrics.lost_bytes;
+            assert_int_equal(truncate(world_path(&w, "web/a.log"), 0), 0);
+            world_run(&w, looked ? 300 : 0);
+            world_write(&w, "web/a.log", "2\n");
+            world_rename(&w, "web/a.log.2", "web/a.log.3");
+            if (copied) {
+                world_rename(&w, "web/a.log.1", "web/a.log.2");
+            }
+            world_rename(&w, "web/a.log", "web/a.log.1");
+            world_write(&w, "web/a.log", "3\n");
+            world_settle(&w);
+            world_expect(&w, copied ? "begins alike\nbegins alike\n1\n2\n3\n" : "begins alike\n2\n3\n");
+            assert_int_equal(metrics.lost_bytes > lost, !copied);
+            world_free(&w);
+        }
+    }
+}
+
 /* Nothing can be read meanwhile, and all of the files are deleted: they are held open. */
 static void test_filled_while_stalled(void **state)
 {
@@ -345,6 +381,7 @@ int main(void)
         cmocka_unit_test(test_copied_and_renamed_when_last_seen_empty),
         cmocka_unit_test(test_filled_while_stalled),
         cmocka_unit_test(test_start_amid_the_copying),
+        cmocka_unit_test(test_copied_and_renamed_unread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

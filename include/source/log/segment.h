@@ -86,6 +86,8 @@ bool segment_is_itself(struct segment *seg);
 
 /* Was it written to since it was found empty, and nothing of it read? It may be empty again. */
 bool segment_was_empty(struct segment *seg);
+/* Has it something else in it than when it was looked at, and was nothing of it read? */
+bool segment_is_anew(struct segment *seg);
 /* Forgets when it was found empty, unless it is empty now. */
 void segment_reset_empty(struct segment *seg);
 

@@ -49,7 +49,7 @@ static bool look_at_live(struct follow *f)
         resume_fault(f, "cannot look at a log file");
         return false;
     }
-    return !segment_was_empty(live) || went_on(f, truncation_of_empty(&f->truncation, &f->intake));
+    return !segment_was_empty(live) || went_on(f, truncation_of_unread(&f->truncation, &f->intake));
 }
 
 /* Asked after the read: what stands before our offset is still what we have read, so what was read came

@@ -141,15 +141,15 @@ static bool look_back(struct chain *c, const struct stat *st)
     return due;
 }
 
-/* Was the newest file of the chain found empty, and written to before it was renamed? It may have been copied and truncated
- * in between: takes up the copies. Where there is no room for them, reading finds that once it comes there. */
-static enum intake_result take_filled(struct truncation *t, struct intake *in, bool *filled)
+/* Was the newest file of the chain, of which nothing was read, written to or truncated before it was renamed? Where it was
+ * copied in between, takes up the copies; where there is no room for them, reading finds them once it comes there. */
+static enum intake_result take_unread(struct truncation *t, struct intake *in, bool *found)
 {
     struct segment *tail = in->chain->tail;
     intake_measure(in);
-    *filled = tail && intake_room(in) > 0 && !tail->archive && !segment_shelved(tail) &&
-              segment_refresh(tail) == 0 && segment_was_empty(tail);
-    return *filled ? truncation_of_empty(t, in) : INTAKE_DONE;
+    *found = tail && intake_room(in) > 0 && !tail->archive && !segment_shelved(tail) &&
+             segment_refresh(tail) == 0 && (segment_was_empty(tail) || segment_is_anew(tail));
+    return *found ? truncation_of_unread(t, in) : INTAKE_DONE;
 }
 
 bool newer_look(struct truncation *t, struct intake *in)
@@ -166,11 +166,11 @@ bool newer_look(struct truncation *t, struct intake *in)
         return look_back(in->chain, &st);
     }
     if (there || in->behind) {
-        bool filled;
+        bool found;
         if (in->chain->head == tail && was_truncated(in->chain)) {
             return true; /* reading finds that, and looks again */
         }
-        return take_filled(t, in, &filled) == INTAKE_DONE && (newer_take(in) > 0 || filled);
+        return take_unread(t, in, &found) == INTAKE_DONE && (newer_take(in) > 0 || found);
     }
     if (tail) {
         segment_refresh(tail); /* deleted, which does not keep it from being written to */

@@ -47,6 +47,9 @@ static size_t count_copies(const struct chain *c, struct listing *l, size_t own,
                            ssize_t *copy)
 {
     *copy = listing_find_content(l, own + 1, was);
+    if (*copy >= 0 && was->offset == 0 && is_known(c, l->files[*copy].seg)) {
+        *copy = -1; /* it begins alike only */
+    }
     size_t n = *copy >= 0 ? (size_t)*copy + 1 : own + 1;
     bool more = *copy < 0 || was->offset == 0; /* made before anything was seen of what follows */
     for (; more && n < l->count && l->files[n].at.mtime_ns > was->mtime_ns; n++) {
@@ -152,9 +155,14 @@ enum intake_result truncation_follow(struct truncation *t, struct intake *in)
     return result;
 }
 
-enum intake_result truncation_of_empty(struct truncation *t, struct intake *in)
+enum intake_result truncation_of_unread(struct truncation *t, struct intake *in)
 {
-    struct file_pos was = {.mtime_ns = in->chain->tail->empty_ns};
+    struct segment *live = in->chain->tail;
+    bool anew = segment_is_anew(live);
+    struct file_pos was = {.mtime_ns = live->empty_ns > 0 ? live->empty_ns : live->mtime_ns};
+    if (anew) {
+        was.file = live->id;
+    }
     bool goes_on, taken;
     enum intake_result result = take_copies(t, in, &was, &taken, &goes_on);
     if (result != INTAKE_DONE) {
@@ -162,8 +170,13 @@ enum intake_result truncation_of_empty(struct truncation *t, struct intake *in)
     }
     intake_stop_waiting(in);
     metrics.truncations += taken;
-    if (!taken) {
-        segment_reset_empty(in->chain->tail);
+    if (anew && !goes_on) {
+        count_lost(in, was.file.head_len); /* as far as it is known */
+    }
+    if (!taken && anew) {
+        segment_restart(live);
+    } else if (!taken) {
+        segment_reset_empty(live);
     }
     return result;
 }
