@@ -12,7 +12,8 @@
  * And what it leaves out: a line that is unfinished when its writer goes over to another file, or when the log is copied
  * and truncated; a loss of a line's second half alone, to which the first one waits for ever; and a log that is copied and
  * truncated, and whose files get names of their own as well, for a copy of less than 1 KiB is not known as one, or is
- * renamed at once, before it is read or written to: copy and log have the same time then.
+ * renamed at once, before it is read or written to: copy and log have the same time then; and a rename that is undone
+ * after something was written to the new file, for where the log was left is in no checkpoint then.
  *
  * Nothing waits: the monotonic clock, by which all timers go, is set forward instead. */
 #include <errno.h>
@@ -45,9 +46,10 @@ struct model {
     int fd;             /* the writer's */
     unsigned file, rotated, moved;
     struct line lines[LINES_MAX];
-    unsigned count, safe; /* lines before `safe` are in a saved checkpoint */
-    unsigned part;        /* bytes of the last line that are written; 0: it is whole */
-    bool parted;          /* a line was written in parts that may not all be in a saved checkpoint */
+    unsigned count, safe;     /* lines before `safe` are in a saved checkpoint */
+    unsigned part;            /* bytes of the last line that are written; 0: it is whole */
+    unsigned before_rotation; /* lines that were written before the last one */
+    bool parted;              /* a line was written in parts that may not all be in a saved checkpoint */
     struct asked *asked;
 };
 
@@ -233,16 +235,17 @@ static bool shift(struct model *m)
 static void rotate(struct model *m)
 {
     if (!m->copied_unseen && shift(m)) {
+        m->before_rotation = m->count;
         world_rename(&m->w, LOG, rotated_name(1));
     }
 }
 
-/* The last rotation, where nothing was written to the new file: PATH.1 → PATH, PATH.2 → PATH.1 and so on. */
+/* The last rotation, where nothing was written since: PATH.1 → PATH, PATH.2 → PATH.1 and so on. */
 static void undo(struct model *m)
 {
     struct stat st;
     bool empty = stat(world_path(&m->w, LOG), &st) < 0 || st.st_size == 0;
-    if (m->rotated == 0 || m->copied || !empty || m->part > 0) {
+    if (m->rotated == 0 || m->copied || !empty || m->part > 0 || m->count > m->before_rotation) {
         return;
     }
     world_rename(&m->w, rotated_name(1), LOG);
