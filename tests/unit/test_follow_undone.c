@@ -74,6 +74,25 @@ static void test_written_to_meanwhile(void **state)
     world_free(&w);
 }
 
+/* Rotated once more, and packed, before the next look. */
+static void test_packed(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new_plain(&w);
+    rotate(&w, "");
+    world_rename(&w, "web/a.log.1", "web/a.log");
+    world_settle(&w);
+    usleep(20000); /* by the clock of files */
+    world_write(&w, "web/a.log", "3\n");
+    world_rename(&w, "web/a.log", "web/a.log.1");
+    world_pack(&w, "web/a.log.1");
+    world_write(&w, "web/a.log", "4\n");
+    world_settle(&w);
+    world_expect(&w, "1\n2\n3\n4\n");
+    world_free(&w);
+}
+
 /* Who has the new one open writes to that until told. */
 static void test_late_in_the_new_one(void **state)
 {
@@ -165,7 +184,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_over_an_empty_one),   cmocka_unit_test(test_written_to_meanwhile),
         cmocka_unit_test(test_late_in_the_new_one), cmocka_unit_test(test_unfinished_line),
-        cmocka_unit_test(test_one_of_several),      cmocka_unit_test(test_then_truncated),
+        cmocka_unit_test(test_one_of_several),      WORLD_TEST_ARCHIVES(test_packed),
+        cmocka_unit_test(test_then_truncated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -159,7 +159,11 @@ static bool ended_at(struct segment *seg, const struct file_pos *end)
 
 bool chain_knows(const struct chain *c, struct segment *seg)
 {
-    if (c->tail && (segment_is(seg, &c->tail->id) || segment_packs_file(seg, c->tail))) {
+    bool open = c->tail && segment_is(seg, &c->tail->id);
+    for (const struct segment *it = c->head; it && !open; it = it->next) {
+        open = segment_packs_file(seg, it);
+    }
+    if (open) {
         return true;
     }
     for (unsigned i = 0; i < c->end_count; i++) {

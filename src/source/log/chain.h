@@ -55,7 +55,7 @@ void chain_restart(struct chain *c);
 struct file_pos chain_remember(struct chain *c, struct segment *seg);
 void chain_remember_end(struct chain *c, const struct file_pos *end);
 
-/* Does the chain end with this file, or was it read before? It may be compressed by now. */
+/* Does the chain end with this file, or was it read before? It may be compressed by now, as any of the chain may be. */
 bool chain_knows(const struct chain *c, struct segment *seg);
 /* Does an archive begin like a file that was read? It may still be packed. */
 bool chain_knows_head(const struct chain *c, struct segment *packed);

@@ -94,8 +94,10 @@ size_t newer_take(struct intake *in)
 {
     size_t taken = 0;
     enum intake_result result = INTAKE_AGAIN;
-    if (in->chain->tail && !segment_shelved(in->chain->tail)) {
-        segment_refresh(in->chain->tail);
+    for (struct segment *seg = in->chain->head; seg; seg = seg->next) {
+        if (!segment_shelved(seg)) {
+            segment_refresh(seg); /* any of them may be packed by now, by which it is known */
+        }
     }
     intake_measure(in);
     if (intake_room(in) == 0 && in->behind) {
