@@ -34,10 +34,11 @@ static bool may_be_in_the_making(const struct chain *c, const struct generation 
     return at->name.packed && (!seg || chain_knows_head(c, seg));
 }
 
-/* What is open may hold nothing yet, by which it could be known. */
+/* Is it open, or was it read before? What is open may hold nothing yet, by which it could be known. NULL: it cannot be
+ * opened. */
 static bool is_known(const struct chain *c, struct segment *seg)
 {
-    return chain_knows(c, seg) || (!seg->archive && chain_holds(c, seg->id.dev, seg->id.ino));
+    return seg && (chain_knows(c, seg) || (!seg->archive && chain_holds(c, seg->id.dev, seg->id.ino)));
 }
 
 /* copytruncate leaves a copy behind in which reading can go on, and more of them where it was done more than
@@ -47,14 +48,14 @@ static size_t count_copies(const struct chain *c, struct listing *l, size_t own,
                            ssize_t *copy)
 {
     *copy = listing_find_content(l, own + 1, was);
-    if (*copy >= 0 && was->offset == 0 && is_known(c, l->files[*copy].seg)) {
+    if (*copy >= 0 && was->offset == 0 && is_known(c, listing_open(l, (size_t)*copy))) {
         *copy = -1; /* it begins alike only */
     }
     size_t n = *copy >= 0 ? (size_t)*copy + 1 : own + 1;
     bool more = *copy < 0 || was->offset == 0; /* made before anything was seen of what follows */
     for (; more && n < l->count && l->files[n].at.mtime_ns > was->mtime_ns; n++) {
         struct segment *seg = listing_open(l, n);
-        if ((seg && is_known(c, seg)) || may_be_in_the_making(c, &l->files[n].at, seg)) {
+        if (is_known(c, seg) || may_be_in_the_making(c, &l->files[n].at, seg)) {
             break;
         }
     }
