@@ -13,7 +13,8 @@
  * and truncated; a loss of a line's second half alone, to which the first one waits for ever; and a log that is copied and
  * truncated, and whose files get names of their own as well, for a copy of less than 1 KiB is not known as one, or is
  * renamed at once, before it is read or written to: copy and log have the same time then; and a rename that is undone
- * after something was written to the new file, for where the log was left is in no checkpoint then.
+ * after something was written to the new file, for where the log was left is in no checkpoint then; and a start in the
+ * middle of a rotation of a log with a hard link: that takes the log's position over, which has no name then.
  *
  * Nothing waits: the monotonic clock, by which all timers go, is set forward instead. */
 #include <errno.h>
@@ -41,7 +42,7 @@ struct line {
 
 struct model {
     struct world w;
-    bool cri, down, ordered, copied, deleted;
+    bool cri, down, ordered, copied, deleted, linked;
     bool copied_unseen; /* since the collector settled, nor written to */
     int fd;             /* the writer's */
     unsigned file, rotated, moved;
@@ -109,9 +110,14 @@ static void tick(void)
 
 /* -- the collector ----------------------------------------------------------------------------- */
 
+static bool is_there(struct model *m)
+{
+    return access(world_path(&m->w, LOG), F_OK) == 0;
+}
+
 static void start(struct model *m)
 {
-    if (m->down) {
+    if (m->down && (!m->linked || is_there(m))) {
         m->down = false;
         world_start(&m->w);
     }
@@ -204,11 +210,6 @@ static void may_lack(struct model *m)
 }
 
 /* -- what happens to the files ----------------------------------------------------------------- */
-
-static bool is_there(struct model *m)
-{
-    return access(world_path(&m->w, LOG), F_OK) == 0;
-}
 
 static const char *rotated_name(unsigned number)
 {
@@ -322,6 +323,7 @@ static void link_log(struct model *m, bool hard)
             m->lines[i].may_lack |= m->lines[i].file != m->file;
         }
         m->ordered &= !hard;
+        m->linked |= hard;
     }
 }
 
