@@ -93,6 +93,29 @@ static void test_packed(void **state)
     world_free(&w);
 }
 
+/* What is packed holds the same as a file that is still read, and is another one. */
+static void test_packed_alike(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new_plain(&w);
+    rotate(&w, "");
+    world_write(&w, "web/a.log", "3\n");
+    world_rename(&w, "web/a.log.1", "web/a.log.2");
+    world_rename(&w, "web/a.log", "web/a.log.1");
+    usleep(20000); /* by the clock of files */
+    world_write(&w, "web/a.log", "1\n2\n");
+    world_rename(&w, "web/a.log.2", "web/a.log.3");
+    world_rename(&w, "web/a.log.1", "web/a.log.2");
+    world_rename(&w, "web/a.log", "web/a.log.1");
+    world_pack(&w, "web/a.log.1");
+    usleep(20000);
+    world_write(&w, "web/a.log", "4\n");
+    world_settle(&w);
+    world_expect(&w, "1\n2\n3\n1\n2\n4\n");
+    world_free(&w);
+}
+
 /* Who has the new one open writes to that until told. */
 static void test_late_in_the_new_one(void **state)
 {
@@ -185,7 +208,7 @@ int main(void)
         cmocka_unit_test(test_over_an_empty_one),   cmocka_unit_test(test_written_to_meanwhile),
         cmocka_unit_test(test_late_in_the_new_one), cmocka_unit_test(test_unfinished_line),
         cmocka_unit_test(test_one_of_several),      WORLD_TEST_ARCHIVES(test_packed),
-        cmocka_unit_test(test_then_truncated),
+        WORLD_TEST_ARCHIVES(test_packed_alike),     cmocka_unit_test(test_then_truncated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -70,6 +70,12 @@ static inline bool segment_shelved(const struct segment *seg)
 {
     return seg->fd < 0;
 }
+/* Has it no name any more? Not known of a closed one. */
+static inline bool segment_unlinked(const struct segment *seg)
+{
+    struct stat st;
+    return fstat(seg->fd, &st) == 0 && st.st_nlink == 0;
+}
 
 /* Looks at size and time again, and takes more of the file's head into its identity. 0, or -1 (errno). */
 int segment_refresh(struct segment *seg);

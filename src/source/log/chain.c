@@ -161,7 +161,8 @@ bool chain_knows(const struct chain *c, struct segment *seg)
 {
     bool open = c->tail && segment_is(seg, &c->tail->id);
     for (const struct segment *it = c->head; it && !open; it = it->next) {
-        open = segment_packs_file(seg, it);
+        bool may_be = it == c->tail || segment_unlinked(it); /* others may hold the same */
+        open = may_be && segment_packs_file(seg, it);
     }
     if (open) {
         return true;

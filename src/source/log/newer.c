@@ -42,12 +42,6 @@ static size_t count_unmet(const struct intake *in, const struct listing *l, int6
     return n;
 }
 
-static bool unlinked(const struct segment *seg)
-{
-    struct stat st;
-    return fstat(seg->fd, &st) == 0 && st.st_nlink == 0;
-}
-
 /* The file that the chain ends with is gone. Is the oldest of the newer ones the one that came next? */
 static bool follows_on(const struct intake *in, struct listing *l, size_t count)
 {
@@ -75,7 +69,7 @@ static enum intake_result take_once(struct intake *in, struct listing *l, size_t
     if (!reached && tail) {
         size_t newer = count_unmet(in, l, tail->mtime_ns);
         count = newer > 0 || count == 0 ? newer : 1;
-        gap = unlinked(tail) && !follows_on(in, l, count);
+        gap = segment_unlinked(tail) && !follows_on(in, l, count);
     }
     enum intake_result result = intake_prepare(in, l, count);
     if (result != INTAKE_DONE) {
