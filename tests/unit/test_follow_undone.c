@@ -202,6 +202,27 @@ static void test_then_truncated(void **state)
     world_free(&w);
 }
 
+/* It never held anything; then it is copied and truncated before it is read. */
+static void test_empty_itself(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new_plain(&w);
+    world_write(&w, "web/a.log", "");
+    world_start(&w);
+    world_settle(&w);
+    world_rename(&w, "web/a.log", "web/a.log.1");
+    world_write(&w, "web/a.log", "");
+    world_settle(&w);
+    world_rename(&w, "web/a.log.1", "web/a.log");
+    world_write(&w, "web/a.log", "1\n");
+    world_copy(&w, "web/a.log", "web/a.log.1");
+    world_truncate_to(&w, "web/a.log", "2\n");
+    world_settle(&w);
+    world_expect(&w, "1\n2\n");
+    world_free(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -209,6 +230,7 @@ int main(void)
         cmocka_unit_test(test_late_in_the_new_one), cmocka_unit_test(test_unfinished_line),
         cmocka_unit_test(test_one_of_several),      WORLD_TEST_ARCHIVES(test_packed),
         WORLD_TEST_ARCHIVES(test_packed_alike),     cmocka_unit_test(test_then_truncated),
+        cmocka_unit_test(test_empty_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -126,11 +126,14 @@ static bool holds_nothing(struct segment *seg)
 }
 
 /* The log is a file that the chain holds, for its renaming was undone. What came behind it stays where it is, for whoever has
- * that open may write to it: then the log comes once more. Only where it is truncated, what is empty is in the way. */
+ * that open may write to it: then the log comes once more. Only where the log is truncated, or was empty itself and may be
+ * once it is filled, what is empty is in the way. */
 static bool look_back(struct chain *c, const struct stat *st)
 {
-    bool due = c->head != c->tail && same_inode(&c->head->id, st->st_dev, st->st_ino) && was_truncated(c) &&
-               holds_nothing(c->head->next);
+    const struct segment *head = c->head;
+    bool back = head != c->tail && same_inode(&head->id, st->st_dev, st->st_ino);
+    bool empty = head->offset == 0 && head->empty_ns > 0;
+    bool due = back && (empty || was_truncated(c)) && holds_nothing(head->next);
     if (due) {
         chain_drop_newer(c);
     }
