@@ -132,7 +132,7 @@ static bool look_back(struct chain *c, const struct stat *st)
 {
     const struct segment *head = c->head;
     bool back = head != c->tail && same_inode(&head->id, st->st_dev, st->st_ino);
-    bool empty = head->offset == 0 && head->empty_ns > 0;
+    bool empty = back && head->offset == 0 && head->empty_ns > 0;
     bool due = back && (empty || was_truncated(c)) && holds_nothing(head->next);
     if (due) {
         chain_drop_newer(c);
