@@ -6,6 +6,7 @@
 // cmocka.h wants the above
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/metrics.h"
 #include "world.h"
 
@@ -202,6 +203,66 @@ static void test_then_truncated(void **state)
     world_free(&w);
 }
 
+/* With more than it held before. */
+static void test_truncated_to_more(void **state)
+{
+    (void)state;
+    for (int kept = 0; kept < 2; kept++) {
+        struct world w;
+        world_new_plain(&w);
+        rotate(&w, "");
+        if (kept) {
+            world_rename(&w, "web/a.log", "web/a.log.2");
+        }
+        world_rename(&w, "web/a.log.1", "web/a.log");
+        world_settle(&w);
+        world_truncate_to(&w, "web/a.log", "3\n4\n5\n");
+        world_settle(&w);
+        world_run(&w, 1100);
+        world_expect(&w, "1\n2\n3\n4\n5\n");
+        world_free(&w);
+    }
+}
+
+/* The same, and the new one was written to as well. */
+static void test_truncated_and_new_written(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new_plain(&w);
+    rotate(&w, "");
+    world_rename(&w, "web/a.log", "web/a.log.2");
+    world_rename(&w, "web/a.log.1", "web/a.log");
+    world_settle(&w);
+    world_write(&w, "web/a.log.2", "3\n");
+    world_truncate_to(&w, "web/a.log", "4\n5\n6\n");
+    world_settle(&w);
+    world_run(&w, 1100);
+    world_expect(&w, "1\n2\n3\n4\n5\n6\n");
+    world_free(&w);
+}
+
+/* Its writers have time, for it comes again: the new one is not waited for, which a start would not read. */
+static void test_left_at_once(void **state)
+{
+    (void)state;
+    int64_t took = INT64_MAX;
+    for (int i = 0; i < 5 && took >= 200 * NS_PER_MS; i++) { /* a busy machine */
+        struct world w;
+        world_new_plain(&w);
+        rotate(&w, "");
+        world_rename(&w, "web/a.log", "web/a.log.2");
+        world_rename(&w, "web/a.log.1", "web/a.log");
+        world_settle(&w);
+        int64_t begin = clock_monotonic();
+        world_write(&w, "web/a.log.2", "3\n");
+        world_await(&w, "1\n2\n3\n");
+        took = clock_monotonic() - begin;
+        world_free(&w);
+    }
+    assert_true(took < 200 * NS_PER_MS);
+}
+
 /* It never held anything; then it is copied and truncated before it is read. */
 static void test_empty_itself(void **state)
 {
@@ -226,11 +287,18 @@ static void test_empty_itself(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_over_an_empty_one),   cmocka_unit_test(test_written_to_meanwhile),
-        cmocka_unit_test(test_late_in_the_new_one), cmocka_unit_test(test_unfinished_line),
-        cmocka_unit_test(test_one_of_several),      WORLD_TEST_ARCHIVES(test_packed),
-        WORLD_TEST_ARCHIVES(test_packed_alike),     cmocka_unit_test(test_then_truncated),
+        cmocka_unit_test(test_over_an_empty_one),
+        cmocka_unit_test(test_written_to_meanwhile),
+        cmocka_unit_test(test_late_in_the_new_one),
+        cmocka_unit_test(test_unfinished_line),
+        cmocka_unit_test(test_one_of_several),
+        WORLD_TEST_ARCHIVES(test_packed),
+        WORLD_TEST_ARCHIVES(test_packed_alike),
+        cmocka_unit_test(test_then_truncated),
         cmocka_unit_test(test_empty_itself),
+        cmocka_unit_test(test_truncated_to_more),
+        cmocka_unit_test(test_truncated_and_new_written),
+        cmocka_unit_test(test_left_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

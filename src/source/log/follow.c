@@ -71,6 +71,13 @@ static bool written_to(struct segment *seg)
     return seg != NULL;
 }
 
+/* Is the head the log, for its renaming was undone? Then it is still written to, and comes again behind what is newer. */
+static bool is_back(const struct follow *f)
+{
+    const struct segment *head = f->chain.head;
+    return head->next && !head->archive && segment_is_named(head, f->path);
+}
+
 /* May the head be left, once it is read to its end? Not all of its writers have gone over to the next file
  * when the first of them has; when they have gone over to the one behind it, they have. */
 static bool may_leave(struct follow *f)
@@ -80,7 +87,8 @@ static bool may_leave(struct follow *f)
         f->grace_since_ns = 0;
         return false;
     }
-    if (head->archive || head->next->next || f->grace_ns == 0) {
+    bool for_now = is_back(f) && !progress_holds(&f->progress); /* it comes again */
+    if (head->archive || head->next->next || f->grace_ns == 0 || for_now) {
         return true;
     }
     int64_t now = clock_monotonic();
@@ -97,13 +105,6 @@ static bool is_copy(const struct segment *head)
 {
     const struct segment *next = head->next;
     return head->inside && next && !next->archive && fd_birth(head->fd) > fd_birth(next->fd);
-}
-
-/* Is the head the log, for its renaming was undone? Then it is still written to, and comes again behind what is newer. */
-static bool is_back(const struct follow *f)
-{
-    const struct segment *head = f->chain.head;
-    return head->next && !head->archive && segment_is_named(head, f->path);
 }
 
 /* `ended`: nothing more will come of it. */
@@ -188,13 +189,20 @@ static ssize_t read_chunk(struct follow *f, enum follow_state *state)
 {
     struct segment *head = f->chain.head;
     ssize_t got = segment_read(head, f->env->buffer->data, f->env->buffer->cap);
-    int truncated = got >= 0 && is_live(f) ? was_truncated(head) : 0;
+    bool live = is_live(f), may_be = live || is_back(f);
+    int truncated = got >= 0 && may_be ? was_truncated(head) : 0;
     *state = FOLLOW_IDLE; /* tried again at the next look */
     if (got < 0 || truncated < 0) {
         resume_fault(f, "cannot read a log file");
         return -1;
     }
-    if (truncated) {
+    if (truncated && !live) {
+        *state = FOLLOW_MORE;
+        if (newer_look(&f->truncation, &f->intake)) {
+            return -1;
+        }
+        got = 0; /* it comes again behind what is newer, as another one */
+    } else if (truncated) {
         if (went_on(f, truncation_follow(&f->truncation, &f->intake))) {
             newer_look(&f->truncation, &f->intake); /* it may have been renamed since */
             *state = FOLLOW_MORE;
