@@ -242,6 +242,29 @@ static void test_truncated_and_new_written(void **state)
     world_free(&w);
 }
 
+/* Time and again, each new one stays empty; then it is rotated. */
+static void test_often(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new_plain(&w);
+    w.cfg->hold_files = 2;
+    rotate(&w, "");
+    for (int i = 0; i < 4; i++) {
+        world_rename(&w, "web/a.log.1", "web/a.log");
+        world_settle(&w);
+        world_rename(&w, "web/a.log", "web/a.log.1");
+        world_write(&w, "web/a.log", "");
+        world_settle(&w);
+    }
+    world_write(&w, "web/a.log", "3\n");
+    world_await(&w, "1\n2\n3\n");
+    world_rename(&w, "web/a.log", "web/a.log.2");
+    world_write(&w, "web/a.log", "4\n");
+    world_await(&w, "1\n2\n3\n4\n");
+    world_free(&w);
+}
+
 /* Its writers have time, for it comes again: the new one is not waited for, which a start would not read. */
 static void test_left_at_once(void **state)
 {
@@ -298,6 +321,7 @@ int main(void)
         cmocka_unit_test(test_empty_itself),
         cmocka_unit_test(test_truncated_to_more),
         cmocka_unit_test(test_truncated_and_new_written),
+        cmocka_unit_test(test_often),
         cmocka_unit_test(test_left_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,7 +83,7 @@ static bool is_back(const struct follow *f)
 static bool may_leave(struct follow *f)
 {
     const struct segment *head = f->chain.head;
-    if (!written_to(head->next)) {
+    if (!head->next || (!written_to(head->next) && !newer_crowded(&f->intake))) {
         f->grace_since_ns = 0;
         return false;
     }

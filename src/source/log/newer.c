@@ -176,3 +176,9 @@ bool newer_look(struct truncation *t, struct intake *in)
     }
     return false;
 }
+
+bool newer_crowded(const struct intake *in)
+{
+    struct stat st;
+    return in->behind && intake_room(in) == 0 && plain_file_stat(in->path, &st) && st.st_size > 0;
+}

@@ -9,5 +9,7 @@ bool newer_look(struct truncation *t, struct intake *in);
 /* There are newer files than the chain holds: takes up those that there is room for, and returns how many. A
  * gap between them and the chain is counted and logged. */
 size_t newer_take(struct intake *in);
+/* Is the log written to, and waits on the disk, where the chain holds as many files as it may? */
+bool newer_crowded(const struct intake *in);
 
 #endif
