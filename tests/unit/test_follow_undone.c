@@ -203,6 +203,36 @@ static void test_then_truncated(void **state)
     world_free(&w);
 }
 
+/* As long as logs are, and goes on for long. */
+static void test_goes_on(void **state)
+{
+    (void)state;
+    struct world w;
+    struct buf expected = {0};
+    char line[1200];
+    world_new_plain(&w);
+    for (int i = 0; i < 5; i++) {
+        int len = snprintf(line, sizeof(line), "%01100d\n", i);
+        assert_int_equal(buf_add(&expected, line, (size_t)len), 0);
+        world_write(&w, "web/a.log", line);
+        if (i == 0) {
+            world_start(&w);
+        }
+        if (i == 1) {
+            world_settle(&w);
+            world_rename(&w, "web/a.log", "web/a.log.1");
+            world_write(&w, "web/a.log", "");
+            world_settle(&w);
+            world_rename(&w, "web/a.log.1", "web/a.log");
+        }
+        world_settle(&w);
+    }
+    assert_int_equal(buf_add(&expected, "", 1), 0);
+    world_expect(&w, expected.data);
+    buf_free(&expected);
+    world_free(&w);
+}
+
 /* With more than it held before. */
 static void test_truncated_to_more(void **state)
 {
@@ -323,6 +353,7 @@ int main(void)
         cmocka_unit_test(test_truncated_and_new_written),
         cmocka_unit_test(test_often),
         cmocka_unit_test(test_left_at_once),
+        cmocka_unit_test(test_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -53,10 +53,11 @@ static bool look_at_live(struct follow *f)
 }
 
 /* Asked after the read: what stands before our offset is still what we have read, so what was read came
- * behind it. 1 or 0; -1 (errno) when that cannot be read. */
-static int was_truncated(struct segment *seg)
+ * behind it. `looked`: its size was looked at before. 1 or 0; -1 (errno) when that cannot be read. */
+static int was_truncated(struct segment *seg, bool looked)
 {
-    int intact = seg->size < seg->offset ? 0 : seg->id.head_len > 0 ? segment_intact(seg) : 1;
+    bool shorter = looked && seg->size < seg->offset;
+    int intact = shorter ? 0 : seg->id.head_len > 0 ? segment_intact(seg) : 1;
     return intact < 0 ? -1 : !intact;
 }
 
@@ -190,7 +191,7 @@ static ssize_t read_chunk(struct follow *f, enum follow_state *state)
     struct segment *head = f->chain.head;
     ssize_t got = segment_read(head, f->env->buffer->data, f->env->buffer->cap);
     bool live = is_live(f), may_be = live || is_back(f);
-    int truncated = got >= 0 && may_be ? was_truncated(head) : 0;
+    int truncated = got >= 0 && may_be ? was_truncated(head, live) : 0;
     *state = FOLLOW_IDLE; /* tried again at the next look */
     if (got < 0 || truncated < 0) {
         resume_fault(f, "cannot read a log file");
