@@ -6,7 +6,6 @@
 // cmocka.h wants the above
 #include <cmocka.h>
 
-#include "base/clock.h"
 #include "base/metrics.h"
 #include "world.h"
 
@@ -295,27 +294,6 @@ static void test_often(void **state)
     world_free(&w);
 }
 
-/* Its writers have time, for it comes again: the new one is not waited for, which a start would not read. */
-static void test_left_at_once(void **state)
-{
-    (void)state;
-    int64_t took = INT64_MAX;
-    for (int i = 0; i < 5 && took >= 200 * NS_PER_MS; i++) { /* a busy machine */
-        struct world w;
-        world_new_plain(&w);
-        rotate(&w, "");
-        world_rename(&w, "web/a.log", "web/a.log.2");
-        world_rename(&w, "web/a.log.1", "web/a.log");
-        world_settle(&w);
-        int64_t begin = clock_monotonic();
-        world_write(&w, "web/a.log.2", "3\n");
-        world_await(&w, "1\n2\n3\n");
-        took = clock_monotonic() - begin;
-        world_free(&w);
-    }
-    assert_true(took < 200 * NS_PER_MS);
-}
-
 /* It never held anything; then it is copied and truncated before it is read. */
 static void test_empty_itself(void **state)
 {
@@ -352,7 +330,6 @@ int main(void)
         cmocka_unit_test(test_truncated_to_more),
         cmocka_unit_test(test_truncated_and_new_written),
         cmocka_unit_test(test_often),
-        cmocka_unit_test(test_left_at_once),
         cmocka_unit_test(test_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

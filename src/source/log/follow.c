@@ -88,8 +88,7 @@ static bool may_leave(struct follow *f)
         f->grace_since_ns = 0;
         return false;
     }
-    bool for_now = is_back(f) && !progress_holds(&f->progress); /* it comes again */
-    if (head->archive || head->next->next || f->grace_ns == 0 || for_now) {
+    if (head->archive || head->next->next || f->grace_ns == 0) {
         return true;
     }
     int64_t now = clock_monotonic();
