@@ -12,13 +12,16 @@
  * And what it leaves out: a line that is unfinished when its writer goes over to another file, or when the log is copied
  * and truncated; a loss of a line's second half alone, to which the first one waits for ever; and a log that is copied and
  * truncated, and whose files get names of their own as well, for a copy of less than 1 KiB is not known as one, or is
- * renamed before the next look.
+ * renamed at once, before it is read or written to: copy and log have the same time then; and a rename that is undone
+ * after something was written to the new file, for where the log was left is in no checkpoint then; and a start in the
+ * middle of a rotation of a log with a hard link: that takes the log's position over, which has no name then.
  *
  * Nothing waits: the monotonic clock, by which all timers go, is set forward instead. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -39,14 +42,15 @@ struct line {
 
 struct model {
     struct world w;
-    bool cri, down, ordered, copied, deleted;
-    bool copied_unseen; /* since the collector settled */
+    bool cri, down, ordered, copied, deleted, linked;
+    bool copied_unseen; /* since the collector settled, nor written to */
     int fd;             /* the writer's */
     unsigned file, rotated, moved;
     struct line lines[LINES_MAX];
-    unsigned count, safe; /* lines before `safe` are in a saved checkpoint */
-    unsigned part;        /* bytes of the last line that are written; 0: it is whole */
-    bool parted;          /* a line was written in parts that may not all be in a saved checkpoint */
+    unsigned count, safe;     /* lines before `safe` are in a saved checkpoint */
+    unsigned part;            /* bytes of the last line that are written; 0: it is whole */
+    unsigned before_rotation; /* lines that were written before the last one */
+    bool parted;              /* a line was written in parts that may not all be in a saved checkpoint */
     struct asked *asked;
 };
 
@@ -106,9 +110,14 @@ static void tick(void)
 
 /* -- the collector ----------------------------------------------------------------------------- */
 
+static bool is_there(struct model *m)
+{
+    return access(world_path(&m->w, LOG), F_OK) == 0;
+}
+
 static void start(struct model *m)
 {
-    if (m->down) {
+    if (m->down && (!m->linked || is_there(m))) {
         m->down = false;
         world_start(&m->w);
     }
@@ -176,6 +185,7 @@ static void write_line(struct model *m, bool whole)
         m->lines[m->count++] = (struct line){.file = m->file};
         m->part = whole ? 0 : 3;
         m->parted |= !whole;
+        m->copied_unseen = false;
         put_part(m, text, whole ? strlen(text) : m->part, !whole);
     }
 }
@@ -200,11 +210,6 @@ static void may_lack(struct model *m)
 }
 
 /* -- what happens to the files ----------------------------------------------------------------- */
-
-static bool is_there(struct model *m)
-{
-    return access(world_path(&m->w, LOG), F_OK) == 0;
-}
 
 static const char *rotated_name(unsigned number)
 {
@@ -231,8 +236,25 @@ static bool shift(struct model *m)
 static void rotate(struct model *m)
 {
     if (!m->copied_unseen && shift(m)) {
+        m->before_rotation = m->count;
         world_rename(&m->w, LOG, rotated_name(1));
     }
+}
+
+/* The last rotation, where nothing was written since: PATH.1 → PATH, PATH.2 → PATH.1 and so on. */
+static void undo(struct model *m)
+{
+    struct stat st;
+    bool empty = stat(world_path(&m->w, LOG), &st) < 0 || st.st_size == 0;
+    if (m->rotated == 0 || m->copied || !empty || m->part > 0 || m->count > m->before_rotation) {
+        return;
+    }
+    world_rename(&m->w, rotated_name(1), LOG);
+    for (unsigned i = 1; i < m->rotated; i++) {
+        world_rename(&m->w, rotated_name(i + 1), rotated_name(i));
+    }
+    m->rotated--;
+    reopen(m);
 }
 
 /* As cp does, for which it takes no process. */
@@ -301,6 +323,7 @@ static void link_log(struct model *m, bool hard)
             m->lines[i].may_lack |= m->lines[i].file != m->file;
         }
         m->ordered &= !hard;
+        m->linked |= hard;
     }
 }
 
@@ -332,7 +355,7 @@ static void step(struct model *m)
         start(m);
         break;
     case 6:
-        rotate(m);
+        (what & 16 ? undo : rotate)(m);
         break;
     case 7:
         rotate(m);

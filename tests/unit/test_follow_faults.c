@@ -166,6 +166,31 @@ static void test_empty_ones_among_more_than_held(void **state)
     world_free(&w);
 }
 
+/* As a log is that nothing is written to, and that is rotated each day. */
+static void test_more_empty_ones_than_held(void **state)
+{
+    (void)state;
+    struct world w;
+    char from[32], to[32];
+    world_new_plain(&w);
+    w.cfg->hold_files = 2;
+    world_write(&w, "web/a.log", "1\n");
+    world_start(&w);
+    world_settle(&w);
+    for (int times = 0; times < 5; times++) {
+        for (unsigned i = 5; i-- > 0;) {
+            snprintf(from, sizeof(from), "web/a.log%s%.0u", i ? "." : "", i);
+            snprintf(to, sizeof(to), "web/a.log.%u", i + 1);
+            rename(world_path(&w, from), world_path(&w, to));
+        }
+        world_write(&w, "web/a.log", "");
+        world_settle(&w);
+    }
+    world_write(&w, "web/a.log", "2\n");
+    world_await(&w, "1\n2\n");
+    world_free(&w);
+}
+
 /* The sink is away while a log is rotated again and again, and its files stay on the disk. */
 static void test_more_rotated_than_held_meanwhile(void **state)
 {
@@ -475,6 +500,7 @@ int main(void)
         WORLD_TEST_ARCHIVES_TEARDOWN(test_more_rotated_files_than_held, world_back_to_root),
         cmocka_unit_test_teardown(test_empty_ones_among_more_than_held, world_back_to_root),
         cmocka_unit_test_teardown(test_more_rotated_than_held_meanwhile, world_back_to_root),
+        cmocka_unit_test_teardown(test_more_empty_ones_than_held, world_back_to_root),
         cmocka_unit_test_teardown(test_removal_unheard_of, world_back_to_root),
         cmocka_unit_test_teardown(test_directory_made_anew_unheard_of, world_back_to_root),
         cmocka_unit_test_teardown(test_directory_made_anew_while_in_use, world_back_to_root),

@@ -204,6 +204,113 @@ static void test_copied_when_last_seen_empty(void **state)
     world_free(&w);
 }
 
+/* Copied twice, truncated, and renamed, all before the next look. */
+static void fill_and_rename(struct world *w)
+{
+    world_write(w, "web/a.log", "1\n");
+    rotate(w, "2\n");
+    rotate(w, "3\n");
+    if (access(world_path(w, "web/a.log.3"), F_OK) == 0) {
+        world_rename(w, "web/a.log.3", "web/a.log.4");
+    }
+    world_rename(w, "web/a.log.2", "web/a.log.3");
+    world_rename(w, "web/a.log.1", "web/a.log.2");
+    world_rename(w, "web/a.log", "web/a.log.1");
+    world_write(w, "web/a.log", "4\n");
+}
+
+static void test_copied_and_renamed_when_last_seen_empty(void **state)
+{
+    (void)state;
+    for (int rotated = 0; rotated < 2; rotated++) { /* a file is held that was renamed before it was made */
+        const char *all = rotated ? "0\n1\n2\n3\n4\n" : "1\n2\n3\n4\n";
+        struct world w;
+        world_new_plain(&w);
+        world_write(&w, "web/a.log", rotated ? "0\n" : "");
+        world_start(&w);
+        world_settle(&w);
+        if (rotated) {
+            world_rename(&w, "web/a.log", "web/a.log.1");
+            world_write(&w, "web/a.log", "");
+            world_settle(&w);
+        }
+        fill_and_rename(&w);
+        world_settle(&w);
+        world_expect(&w, all);
+        world_save(&w);
+        world_settle(&w);
+        world_expect(&w, all);
+        world_free(&w);
+    }
+}
+
+/* Behind a rotated file whose writers are waited for: nothing of it is read yet. `looked`: before it is renamed. */
+static void test_copied_and_renamed_unread(void **state)
+{
+    (void)state;
+    for (int looked = 0; looked < 2; looked++) {
+        for (int copied = 0; copied < 2; copied++) {
+            struct world w;
+            world_new_plain(&w);
+            world_write(&w, "web/a.log", "begins alike\n");
+            world_start(&w);
+            world_settle(&w);
+            world_rename(&w, "web/a.log", "web/a.log.1");
+            world_write(&w, "web/a.log", "begins alike\n1\n");
+            world_run(&w, 20);
+            world_rename(&w, "web/a.log.1", "web/a.log.2");
+            if (copied) {
+                world_copy(&w, "web/a.log", "web/a.log.1");
+            }
+            uint64_t lost = metrics.lost_bytes;
+            assert_int_equal(truncate(world_path(&w, "web/a.log"), 0), 0);
+            world_run(&w, looked ? 300 : 0);
+            world_write(&w, "web/a.log", "2\n");
+            world_rename(&w, "web/a.log.2", "web/a.log.3");
+            if (copied) {
+                world_rename(&w, "web/a.log.1", "web/a.log.2");
+            }
+            world_rename(&w, "web/a.log", "web/a.log.1");
+            world_write(&w, "web/a.log", "3\n");
+            world_settle(&w);
+            world_expect(&w, copied ? "begins alike\nbegins alike\n1\n2\n3\n" : "begins alike\n2\n3\n");
+            assert_int_equal(metrics.lost_bytes > lost, !copied);
+            world_free(&w);
+        }
+    }
+}
+
+/* Nothing can be read meanwhile, and all of the files are deleted: they are held open. */
+static void test_filled_while_stalled(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"web/a.log", "web/a.log.1", "web/a.log.2", "web/a.log.3"};
+    struct world w;
+    struct buf other = {0};
+    world_new_plain(&w);
+    w.cfg->batch_bytes = 4096;
+    w.cfg->memory_max = 65536;
+    w.stalled = true;
+    for (int i = 0; i < 20000; i++) {
+        assert_int_equal(buf_addf(&other, "fill %d\n", i), 0);
+    }
+    assert_int_equal(buf_add(&other, "", 1), 0);
+    world_write(&w, "web/a.log", "");
+    world_start(&w);
+    world_write(&w, "web/b.log", other.data);
+    world_run(&w, 100);
+    fill_and_rename(&w);
+    world_run(&w, 100);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        assert_int_equal(unlink(world_path(&w, names[i])), 0);
+    }
+    world_unstall(&w);
+    world_settle(&w);
+    assert_int_equal(w.out.len, other.len - 1 + strlen("1\n2\n3\n4\n"));
+    buf_free(&other);
+    world_free(&w);
+}
+
 /* The copy and the log hold the same: it comes once, and goes on in the copy once the log is truncated. */
 static void test_start_amid_the_copying(void **state)
 {
@@ -271,7 +378,10 @@ int main(void)
         cmocka_unit_test(test_several_copies_between_two_looks),
         WORLD_TEST_ARCHIVES(test_damaged_copy),
         cmocka_unit_test(test_copied_when_last_seen_empty),
+        cmocka_unit_test(test_copied_and_renamed_when_last_seen_empty),
+        cmocka_unit_test(test_filled_while_stalled),
         cmocka_unit_test(test_start_amid_the_copying),
+        cmocka_unit_test(test_copied_and_renamed_unread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -70,6 +70,12 @@ static inline bool segment_shelved(const struct segment *seg)
 {
     return seg->fd < 0;
 }
+/* Has it no name any more? Not known of a closed one. */
+static inline bool segment_unlinked(const struct segment *seg)
+{
+    struct stat st;
+    return fstat(seg->fd, &st) == 0 && st.st_nlink == 0;
+}
 
 /* Looks at size and time again, and takes more of the file's head into its identity. 0, or -1 (errno). */
 int segment_refresh(struct segment *seg);
@@ -86,6 +92,8 @@ bool segment_is_itself(struct segment *seg);
 
 /* Was it written to since it was found empty, and nothing of it read? It may be empty again. */
 bool segment_was_empty(struct segment *seg);
+/* Has it something else in it than when it was looked at, and was nothing of it read? */
+bool segment_is_anew(struct segment *seg);
 /* Forgets when it was found empty, unless it is empty now. */
 void segment_reset_empty(struct segment *seg);
 

@@ -36,10 +36,9 @@ const struct chain *chain_of(const struct open_files *open, dev_t dev, ino_t ino
     return seg && (!segment_shelved(seg) || segment_met(seg, path)) ? seg->chain : NULL;
 }
 
-void chain_append(struct chain *c, struct segment *seg)
+static void append(struct chain *c, struct segment *seg)
 {
     enter(c, seg);
-    seg->order = c->next_order++;
     seg->next = NULL;
     if (c->tail) {
         c->tail->next = seg;
@@ -48,6 +47,12 @@ void chain_append(struct chain *c, struct segment *seg)
     }
     c->tail = seg;
     c->count++;
+}
+
+void chain_append(struct chain *c, struct segment *seg)
+{
+    seg->order = c->next_order++;
+    append(c, seg);
 }
 
 void chain_drop_head(struct chain *c)
@@ -60,6 +65,19 @@ void chain_drop_head(struct chain *c)
     c->count--;
     leave(seg);
     segment_close(seg);
+}
+
+void chain_drop_newer(struct chain *c)
+{
+    struct segment *seg = c->head->next;
+    c->head->next = NULL;
+    c->tail = c->head;
+    c->count = 1;
+    for (struct segment *next; seg; seg = next) {
+        next = seg->next;
+        leave(seg);
+        segment_close(seg);
+    }
 }
 
 void chain_close(struct chain *c)
@@ -79,18 +97,20 @@ void chain_free(struct chain *c)
 
 struct segment *chain_detach(struct chain *c)
 {
-    struct segment *seg = c->head;
+    struct segment *seg = c->tail, *before = NULL;
+    for (struct segment *it = c->head; it != seg; it = it->next) {
+        before = it;
+    }
     leave(seg);
-    c->head = c->tail = NULL;
-    c->count = 0;
+    *(before ? &before->next : &c->head) = NULL;
+    c->tail = before;
+    c->count--;
     return seg;
 }
 
 void chain_reattach(struct chain *c, struct segment *seg)
 {
-    enter(c, seg);
-    c->head = c->tail = seg;
-    c->count = 1;
+    append(c, seg);
 }
 
 void chain_restart(struct chain *c)
@@ -139,7 +159,12 @@ static bool ended_at(struct segment *seg, const struct file_pos *end)
 
 bool chain_knows(const struct chain *c, struct segment *seg)
 {
-    if (c->tail && (segment_is(seg, &c->tail->id) || segment_packs_file(seg, c->tail))) {
+    bool open = c->tail && segment_is(seg, &c->tail->id);
+    for (const struct segment *it = c->head; it && !open; it = it->next) {
+        bool may_be = it == c->tail || segment_unlinked(it); /* others may hold the same */
+        open = may_be && segment_packs_file(seg, it);
+    }
+    if (open) {
         return true;
     }
     for (unsigned i = 0; i < c->end_count; i++) {

@@ -40,10 +40,12 @@ const struct chain *chain_of(const struct open_files *open, dev_t dev, ino_t ino
 void chain_append(struct chain *c, struct segment *seg);
 /* Closes the head. The one behind it, if any, is the head then. */
 void chain_drop_head(struct chain *c);
+/* Closes all behind the head. */
+void chain_drop_newer(struct chain *c);
 void chain_close(struct chain *c);
 void chain_free(struct chain *c); /* closes it, and forgets the ends */
 
-/* A chain of one file: takes it out, or back in with the order that it had. */
+/* Takes the newest file out, or back in with the order that it had. */
 struct segment *chain_detach(struct chain *c);
 void chain_reattach(struct chain *c, struct segment *seg);
 /* Its one file was truncated: goes on at the beginning of that, as if it were a newer file. */
@@ -53,7 +55,7 @@ void chain_restart(struct chain *c);
 struct file_pos chain_remember(struct chain *c, struct segment *seg);
 void chain_remember_end(struct chain *c, const struct file_pos *end);
 
-/* Does the chain end with this file, or was it read before? It may be compressed by now. */
+/* Does the chain end with this file, or was it read before? It may be compressed by now, as any of the chain may be. */
 bool chain_knows(const struct chain *c, struct segment *seg);
 /* Does an archive begin like a file that was read? It may still be packed. */
 bool chain_knows_head(const struct chain *c, struct segment *packed);

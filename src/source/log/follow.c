@@ -50,14 +50,15 @@ static bool look_at_live(struct follow *f)
         resume_fault(f, "cannot look at a log file");
         return false;
     }
-    return !segment_was_empty(live) || went_on(f, truncation_of_empty(&f->truncation, &f->intake));
+    return !segment_was_empty(live) || went_on(f, truncation_of_unread(&f->truncation, &f->intake));
 }
 
 /* Asked after the read: what stands before our offset is still what we have read, so what was read came
- * behind it. 1 or 0; -1 (errno) when that cannot be read. */
-static int was_truncated(struct segment *seg)
+ * behind it. `looked`: its size was looked at before. 1 or 0; -1 (errno) when that cannot be read. */
+static int was_truncated(struct segment *seg, bool looked)
 {
-    int intact = seg->size < seg->offset ? 0 : seg->id.head_len > 0 ? segment_intact(seg) : 1;
+    bool shorter = looked && seg->size < seg->offset;
+    int intact = shorter ? 0 : seg->id.head_len > 0 ? segment_intact(seg) : 1;
     return intact < 0 ? -1 : !intact;
 }
 
@@ -72,12 +73,19 @@ static bool written_to(struct segment *seg)
     return seg != NULL;
 }
 
+/* Is the head the log, for its renaming was undone? Then it is still written to, and comes again behind what is newer. */
+static bool is_back(const struct follow *f)
+{
+    const struct segment *head = f->chain.head;
+    return head->next && !head->archive && segment_is_named(head, f->path);
+}
+
 /* May the head be left, once it is read to its end? Not all of its writers have gone over to the next file
  * when the first of them has; when they have gone over to the one behind it, they have. */
 static bool may_leave(struct follow *f)
 {
     const struct segment *head = f->chain.head;
-    if (!written_to(head->next)) {
+    if (!head->next || (!written_to(head->next) && !newer_crowded(&f->intake))) {
         f->grace_since_ns = 0;
         return false;
     }
@@ -100,7 +108,8 @@ static bool is_copy(const struct segment *head)
     return head->inside && next && !next->archive && fd_birth(head->fd) > fd_birth(next->fd);
 }
 
-static void leave_head(struct follow *f)
+/* `ended`: nothing more will come of it. */
+static void leave_head(struct follow *f, bool ended)
 {
     struct segment *head = f->chain.head;
     if (head->damaged) {
@@ -108,7 +117,10 @@ static void leave_head(struct follow *f)
         log_error("a compressed log could not be unpacked: what it held from here on is lost",
                   KV("path", f->path), KN("offset", head->offset), KV("error", archive_fault(head->archive)));
     }
-    struct file_pos end = chain_remember(&f->chain, head);
+    struct file_pos end = ended ? chain_remember(&f->chain, head) : segment_note(head);
+    if (!ended) {
+        chain_remember_end(&f->chain, &end);
+    }
     if (!head->archive) { /* while the position is still in it */
         f->env->others.left(f->env->others.arg, &end, is_copy(head) ? follow_key(f) : NULL);
     }
@@ -143,8 +155,8 @@ static void put_last_line(struct follow *f, struct slice rest)
 }
 
 /* The head is read to its end as of now, where `rest` stands without a newline. `leave`: the next file was seen to be
- * written to before. */
-static enum follow_state at_end(struct follow *f, struct slice rest, bool leave)
+ * written to before. `ended`: and nothing more will come of this one. */
+static enum follow_state at_end(struct follow *f, struct slice rest, bool leave, bool ended)
 {
     bool last = !f->chain.head->next;
     if (last && f->intake.behind) {
@@ -162,11 +174,11 @@ static enum follow_state at_end(struct follow *f, struct slice rest, bool leave)
     if (last ? !f->gone : !leave) {
         return FOLLOW_IDLE;
     }
-    lines_put_rest(&f->lines, rest);
+    lines_put_rest(&f->lines, slice_of(rest.ptr, ended ? rest.len : 0));
     if (f->progress.moved) {
         progress_mark(&f->progress);
     }
-    leave_head(f);
+    leave_head(f, ended);
     return last ? finish(f) : FOLLOW_MORE;
 }
 
@@ -178,15 +190,22 @@ static ssize_t read_chunk(struct follow *f, enum follow_state *state)
 {
     struct segment *head = f->chain.head;
     ssize_t got = segment_read(head, f->env->buffer->data, f->env->buffer->cap);
-    int truncated = got >= 0 && is_live(f) ? was_truncated(head) : 0;
+    bool live = is_live(f), may_be = live || is_back(f);
+    int truncated = got >= 0 && may_be ? was_truncated(head, live) : 0;
     *state = FOLLOW_IDLE; /* tried again at the next look */
     if (got < 0 || truncated < 0) {
         resume_fault(f, "cannot read a log file");
         return -1;
     }
-    if (truncated) {
+    if (truncated && !live) {
+        *state = FOLLOW_MORE;
+        if (newer_look(&f->truncation, &f->intake)) {
+            return -1;
+        }
+        got = 0; /* it comes again behind what is newer, as another one */
+    } else if (truncated) {
         if (went_on(f, truncation_follow(&f->truncation, &f->intake))) {
-            newer_look(&f->intake); /* it may have been renamed since */
+            newer_look(&f->truncation, &f->intake); /* it may have been renamed since */
             *state = FOLLOW_MORE;
         }
         return -1;
@@ -252,8 +271,9 @@ enum follow_state follow_read(struct follow *f)
         return state;
     }
     struct slice rest;
-    bool more = put_lines(f, (size_t)got, leave || f->gone, &rest);
-    return more ? FOLLOW_MORE : at_end(f, rest, leave);
+    bool ended = f->gone || (leave && !is_back(f));
+    bool more = put_lines(f, (size_t)got, ended, &rest);
+    return more ? FOLLOW_MORE : at_end(f, rest, leave, ended);
 }
 
 /* -- opening and closing ----------------------------------------------------------------------- */
@@ -335,7 +355,7 @@ void follow_look(struct follow *f)
 {
     if (!f->begin.done || shelf_holds(&f->chain)) {
         resume_look(f);
-    } else if (newer_look(&f->intake)) {
+    } else if (newer_look(&f->truncation, &f->intake)) {
         follow_ready(f);
     }
     uint64_t lag = chain_unread(&f->chain);

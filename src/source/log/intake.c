@@ -75,26 +75,15 @@ void intake_drop_strays(struct intake *in)
     in->strays = NULL;
 }
 
-/* How many behind the head are empty: it is left only once one of them was written to. */
-static uint32_t empty_ones(const struct chain *c)
-{
-    uint32_t empty = 0;
-    for (const struct segment *seg = c->head ? c->head->next : NULL; seg; seg = seg->next) {
-        empty += !seg->archive && seg->size == 0;
-    }
-    return empty;
-}
-
-/* The rotated ones that are allowed, and the newest; as far as there are descriptors, but one behind the head that was
- * written to there always is. */
+/* The rotated ones that are allowed, and the newest; as far as there are descriptors, but one behind the head there
+ * always is. */
 void intake_measure(struct intake *in)
 {
     uint64_t allowed = in->chain->open->most, taken = metrics.open_files;
-    uint32_t empty = empty_ones(in->chain);
-    in->most = (uint32_t)in->cfg->hold_files + 1 + empty;
+    in->most = (uint32_t)in->cfg->hold_files + 1;
     if (allowed > 0) {
         uint64_t left = allowed > taken ? allowed - taken : 0, most = in->chain->count + left;
-        most = most > 2 + empty ? most : 2 + empty;
+        most = most > 2 ? most : 2;
         in->most = most < in->most ? (uint32_t)most : in->most;
     }
 }

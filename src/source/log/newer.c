@@ -5,16 +5,17 @@
 #include "base/plain_file.h"
 
 /* How many of the files are newer than what the chain holds, and what was read before. `reached`: that
- * was met among them. */
+ * was met among them. The log itself may be what the chain holds, where its renaming was undone, or what was read before,
+ * and goes on. */
 static size_t count_newer(const struct chain *c, struct listing *l, bool *reached)
 {
     *reached = false;
-    for (size_t i = l->live; i < l->count; i++) {
+    for (size_t i = 0; i < l->count; i++) {
         const struct generation *at = &l->files[i].at;
         bool open =
             c->tail && !segment_shelved(c->tail); /* else it is gone, and its inode may be used again */
         *reached = open && !at->name.packed && chain_holds(c, at->dev, at->ino);
-        if (!*reached) {
+        if (!*reached && i >= l->live) {
             struct segment *seg = listing_open(l, i);
             *reached = seg && chain_knows(c, seg);
         }
@@ -41,12 +42,6 @@ static size_t count_unmet(const struct intake *in, const struct listing *l, int6
     return n;
 }
 
-static bool unlinked(const struct segment *seg)
-{
-    struct stat st;
-    return fstat(seg->fd, &st) == 0 && st.st_nlink == 0;
-}
-
 /* The file that the chain ends with is gone. Is the oldest of the newer ones the one that came next? */
 static bool follows_on(const struct intake *in, struct listing *l, size_t count)
 {
@@ -69,11 +64,12 @@ static enum intake_result take_once(struct intake *in, struct listing *l, size_t
         return INTAKE_LATER; /* in the middle of a rotation: its last step, or the next look, comes back */
     }
     size_t count = count_newer(in->chain, l, &reached);
-    bool gap = false;
+    bool gap =
+        in->behind && l->live && reached && count == 0; /* what waited on the disk is not newer any more */
     if (!reached && tail) {
         size_t newer = count_unmet(in, l, tail->mtime_ns);
         count = newer > 0 || count == 0 ? newer : 1;
-        gap = unlinked(tail) && !follows_on(in, l, count);
+        gap = segment_unlinked(tail) && !follows_on(in, l, count);
     }
     enum intake_result result = intake_prepare(in, l, count);
     if (result != INTAKE_DONE) {
@@ -92,8 +88,10 @@ size_t newer_take(struct intake *in)
 {
     size_t taken = 0;
     enum intake_result result = INTAKE_AGAIN;
-    if (in->chain->tail && !segment_shelved(in->chain->tail)) {
-        segment_refresh(in->chain->tail);
+    for (struct segment *seg = in->chain->head; seg; seg = seg->next) {
+        if (!segment_shelved(seg)) {
+            segment_refresh(seg); /* any of them may be packed by now, by which it is known */
+        }
     }
     intake_measure(in);
     if (intake_room(in) == 0 && in->behind) {
@@ -107,19 +105,53 @@ size_t newer_take(struct intake *in)
     return taken;
 }
 
-/* Was the one file of the chain truncated before it was renamed? As long as it is the only one, that can be dealt with.
- * What is noted of its size stays, for that tells what was lost. */
+/* Was the one file that the chain is read from truncated before it was renamed? As long as it is the only one, that can
+ * be dealt with. What is noted of its size stays, for that tells what was lost. */
 static bool was_truncated(const struct chain *c)
 {
-    struct segment *tail = c->tail;
+    struct segment *head = c->head;
     struct stat st;
-    if (!tail || tail != c->head || tail->archive || segment_shelved(tail) || fstat(tail->fd, &st) < 0) {
+    if (!head || head->archive || segment_shelved(head) || fstat(head->fd, &st) < 0) {
         return false;
     }
-    return (uint64_t)st.st_size < tail->offset || (tail->id.head_len > 0 && segment_intact(tail) == 0);
+    return (uint64_t)st.st_size < head->offset || (head->id.head_len > 0 && segment_intact(head) == 0);
 }
 
-bool newer_look(struct intake *in)
+static bool holds_nothing(struct segment *seg)
+{
+    while (seg && !seg->archive && segment_refresh(seg) == 0 && seg->size == 0) {
+        seg = seg->next;
+    }
+    return !seg;
+}
+
+/* The log is a file that the chain holds, for its renaming was undone. What came behind it stays where it is, for whoever has
+ * that open may write to it: then the log comes once more. Only where the log is truncated, or was empty itself and may be
+ * once it is filled, what is empty is in the way. */
+static bool look_back(struct chain *c, const struct stat *st)
+{
+    const struct segment *head = c->head;
+    bool back = head != c->tail && same_inode(&head->id, st->st_dev, st->st_ino);
+    bool empty = back && head->offset == 0 && head->empty_ns > 0;
+    bool due = back && (empty || was_truncated(c)) && holds_nothing(head->next);
+    if (due) {
+        chain_drop_newer(c);
+    }
+    return due;
+}
+
+/* Was the newest file of the chain, of which nothing was read, written to or truncated before it was renamed? Where it was
+ * copied in between, takes up the copies; where there is no room for them, reading finds them once it comes there. */
+static enum intake_result take_unread(struct truncation *t, struct intake *in, bool *found)
+{
+    struct segment *tail = in->chain->tail;
+    intake_measure(in);
+    *found = tail && intake_room(in) > 0 && !tail->archive && !segment_shelved(tail) &&
+             segment_refresh(tail) == 0 && (segment_was_empty(tail) || segment_is_anew(tail));
+    return *found ? truncation_of_unread(t, in) : INTAKE_DONE;
+}
+
+bool newer_look(struct truncation *t, struct intake *in)
 {
     struct segment *tail = in->chain->tail;
     struct stat st;
@@ -129,11 +161,23 @@ bool newer_look(struct intake *in)
     if (same) {
         return segment_look(tail, &st);
     }
+    if (there && !in->behind && chain_holds(in->chain, st.st_dev, st.st_ino)) {
+        return look_back(in->chain, &st);
+    }
     if (there || in->behind) {
-        return was_truncated(in->chain) || newer_take(in) > 0; /* reading finds that, and looks again */
+        bool found;
+        if (in->chain->head == tail && was_truncated(in->chain)) {
+            return true; /* reading finds that, and looks again */
+        }
+        return take_unread(t, in, &found) == INTAKE_DONE && (newer_take(in) > 0 || found);
     }
     if (tail) {
         segment_refresh(tail); /* deleted, which does not keep it from being written to */
     }
     return false;
+}
+
+bool newer_crowded(const struct intake *in)
+{
+    return in->behind && intake_room(in) == 0;
 }

@@ -156,7 +156,7 @@ bool resume_open(struct follow *f)
     if (result == SHELF_GONE) {
         pass_over_gone(f);
     } else {
-        newer_look(&f->intake);
+        newer_look(&f->truncation, &f->intake);
     }
     f->stirred = f->sought = false;
     return true;

@@ -353,6 +353,11 @@ bool segment_was_empty(struct segment *seg)
     return seg->size > 0 ? seg->id.head_len > 0 && segment_intact(seg) == 1 : seg->mtime_ns != seg->empty_ns;
 }
 
+bool segment_is_anew(struct segment *seg)
+{
+    return seg->offset == 0 && seg->id.head_len > 0 && segment_intact(seg) == 0;
+}
+
 void segment_reset_empty(struct segment *seg)
 {
     seg->empty_ns = seg->size > 0 ? 0 : seg->mtime_ns;

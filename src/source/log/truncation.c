@@ -34,6 +34,13 @@ static bool may_be_in_the_making(const struct chain *c, const struct generation 
     return at->name.packed && (!seg || chain_knows_head(c, seg));
 }
 
+/* Is it open, or was it read before? What is open may hold nothing yet, by which it could be known. NULL: it cannot be
+ * opened. */
+static bool is_known(const struct chain *c, struct segment *seg)
+{
+    return seg && (chain_knows(c, seg) || (!seg->archive && chain_holds(c, seg->id.dev, seg->id.ino)));
+}
+
 /* copytruncate leaves a copy behind in which reading can go on, and more of them where it was done more than
  * once since the last look. How many of the newest files are to be read, the truncated one among them; 0:
  * there is no copy. *copy: the one in which reading goes on; -1: none does. */
@@ -41,11 +48,14 @@ static size_t count_copies(const struct chain *c, struct listing *l, size_t own,
                            ssize_t *copy)
 {
     *copy = listing_find_content(l, own + 1, was);
+    if (*copy >= 0 && was->offset == 0 && is_known(c, listing_open(l, (size_t)*copy))) {
+        *copy = -1; /* it begins alike only */
+    }
     size_t n = *copy >= 0 ? (size_t)*copy + 1 : own + 1;
     bool more = *copy < 0 || was->offset == 0; /* made before anything was seen of what follows */
     for (; more && n < l->count && l->files[n].at.mtime_ns > was->mtime_ns; n++) {
         struct segment *seg = listing_open(l, n);
-        if ((seg && chain_knows(c, seg)) || may_be_in_the_making(c, &l->files[n].at, seg)) {
+        if (is_known(c, seg) || may_be_in_the_making(c, &l->files[n].at, seg)) {
             break;
         }
     }
@@ -85,13 +95,14 @@ static enum intake_result take_copies_once(struct intake *in, struct listing *l,
     return result;
 }
 
-/* Takes up the copies of the one file of the chain, and that behind them; its own segment is closed then.
+/* Takes up the copies of the newest file of the chain, and that behind them; its own segment is closed then.
  * *taken: there were any. *goes_on: nothing is missing in between. Otherwise, and where it cannot be told
  * yet, the chain stays as it was. */
 static enum intake_result take_copies(struct truncation *t, struct intake *in, const struct file_pos *was,
                                       bool *taken, bool *goes_on)
 {
     struct segment *live = chain_detach(in->chain);
+    const struct segment *before = in->chain->tail;
     enum intake_result result = INTAKE_AGAIN;
     for (int i = 0; i < INTAKE_TRIES && result == INTAKE_AGAIN; i++) {
         struct listing l;
@@ -100,7 +111,7 @@ static enum intake_result take_copies(struct truncation *t, struct intake *in, c
         listing_free(&l);
     }
     intake_drop_strays(in);
-    *taken = in->chain->head != NULL;
+    *taken = in->chain->tail != before;
     *goes_on &= *taken;
     t->undecided = result != INTAKE_DONE;
     if (*taken) {
@@ -145,9 +156,14 @@ enum intake_result truncation_follow(struct truncation *t, struct intake *in)
     return result;
 }
 
-enum intake_result truncation_of_empty(struct truncation *t, struct intake *in)
+enum intake_result truncation_of_unread(struct truncation *t, struct intake *in)
 {
-    struct file_pos was = {.mtime_ns = in->chain->head->empty_ns};
+    struct segment *live = in->chain->tail;
+    bool anew = segment_is_anew(live);
+    struct file_pos was = {.mtime_ns = live->empty_ns > 0 ? live->empty_ns : live->mtime_ns};
+    if (anew) {
+        was.file = live->id;
+    }
     bool goes_on, taken;
     enum intake_result result = take_copies(t, in, &was, &taken, &goes_on);
     if (result != INTAKE_DONE) {
@@ -155,8 +171,13 @@ enum intake_result truncation_of_empty(struct truncation *t, struct intake *in)
     }
     intake_stop_waiting(in);
     metrics.truncations += taken;
-    if (!taken) {
-        segment_reset_empty(in->chain->head);
+    if (anew && !goes_on) {
+        count_lost(in, was.file.head_len); /* as far as it is known */
+    }
+    if (!taken && anew) {
+        segment_restart(live);
+    } else if (!taken) {
+        segment_reset_empty(live);
     }
     return result;
 }

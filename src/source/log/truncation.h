@@ -21,8 +21,9 @@ void truncation_none(struct truncation *t);
  * its beginning. What is lost is counted and logged. Unless DONE, nothing has changed, and it is to be called
  * again at the next look. */
 enum intake_result truncation_follow(struct truncation *t, struct intake *in);
-/* The live file, which is all of the chain, was empty and has been written to: reading goes on in its copies,
+/* Nothing was read of the live file, with which the chain ends, and it was empty and has been written to (segment_was_empty),
+ * or holds something else by now (segment_is_anew): reading goes on in its copies, or they come behind what the chain holds,
  * where it was copied and truncated in between. Unless DONE, as above. */
-enum intake_result truncation_of_empty(struct truncation *t, struct intake *in);
+enum intake_result truncation_of_unread(struct truncation *t, struct intake *in);
 
 #endif
