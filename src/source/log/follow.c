@@ -5,13 +5,13 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/fd.h"
 #include "base/fetch.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/plain_file.h"
 #include "deleted.h"
 #include "describe.h"
+#include "leave.h"
 #include "newer.h"
 #include "read_on.h"
 #include "resume.h"
@@ -62,77 +62,7 @@ static int was_truncated(struct segment *seg, bool looked)
     return intact < 0 ? -1 : !intact;
 }
 
-/* -- from one file to the next ----------------------------------------------------------------- */
-
-/* Was any of the newer files written to? Rotated ones may be empty. */
-static bool written_to(struct segment *seg)
-{
-    while (seg && !seg->archive && (segment_refresh(seg) < 0 || seg->size == 0)) {
-        seg = seg->next;
-    }
-    return seg != NULL;
-}
-
-/* Is the head the log, for its renaming was undone? Then it is still written to, and comes again behind what is newer. */
-static bool is_back(const struct follow *f)
-{
-    const struct segment *head = f->chain.head;
-    return head->next && !head->archive && segment_is_named(head, f->path);
-}
-
-/* May the head be left, once it is read to its end? Not all of its writers have gone over to the next file
- * when the first of them has; when they have gone over to the one behind it, they have. */
-static bool may_leave(struct follow *f)
-{
-    const struct segment *head = f->chain.head;
-    if (!head->next || (!written_to(head->next) && !newer_crowded(&f->intake))) {
-        f->grace_since_ns = 0;
-        return false;
-    }
-    if (head->archive || head->next->next || f->grace_ns == 0) {
-        return true;
-    }
-    int64_t now = clock_monotonic();
-    f->grace_since_ns = f->grace_since_ns > 0 ? f->grace_since_ns : now;
-    int64_t left = f->grace_since_ns + f->grace_ns - now;
-    if (left > 0) {
-        f->env->ready_later(f->env->arg, left);
-    }
-    return left <= 0;
-}
-
-/* Was it copied, under a name that may be that of another log, while the file that it was copied from goes on? */
-static bool is_copy(const struct segment *head)
-{
-    const struct segment *next = head->next;
-    return head->inside && next && !next->archive && fd_birth(head->fd) > fd_birth(next->fd);
-}
-
-/* `ended`: nothing more will come of it. */
-static void leave_head(struct follow *f, bool ended)
-{
-    struct segment *head = f->chain.head;
-    if (head->damaged) {
-        metrics.gaps++;
-        log_error("a compressed log could not be unpacked: what it held from here on is lost",
-                  KV("path", f->path), KN("offset", head->offset), KV("error", archive_fault(head->archive)));
-    }
-    struct file_pos end = ended ? chain_remember(&f->chain, head) : segment_note(head);
-    if (!ended) {
-        chain_remember_end(&f->chain, &end);
-    }
-    if (!head->archive) { /* while the position is still in it */
-        f->env->others.left(f->env->others.arg, &end, is_copy(head) ? follow_key(f) : NULL);
-    }
-    chain_drop_head(&f->chain);
-    progress_start_file(&f->progress);
-    f->grace_since_ns = 0;
-    if (f->chain.head &&
-        f->chain.head->offset > 0) { /* read before as another log's: nothing may come to mark */
-        progress_mark(&f->progress);
-    }
-    pipeline_save_soon(f->env->pipeline);
-}
+/* -- at the end of a file ---------------------------------------------------------------------- */
 
 static enum follow_state finish(struct follow *f)
 {
@@ -190,7 +120,7 @@ static ssize_t read_chunk(struct follow *f, enum follow_state *state)
 {
     struct segment *head = f->chain.head;
     ssize_t got = segment_read(head, f->env->buffer->data, f->env->buffer->cap);
-    bool live = is_live(f), may_be = live || is_back(f);
+    bool live = is_live(f), may_be = live || leave_is_back(f);
     int truncated = got >= 0 && may_be ? was_truncated(head, live) : 0;
     *state = FOLLOW_IDLE; /* tried again at the next look */
     if (got < 0 || truncated < 0) {
@@ -264,14 +194,14 @@ enum follow_state follow_read(struct follow *f)
         if (!whole && !look_at_live(f)) {
             return FOLLOW_IDLE;
         }
-        leave = may_leave(f);
+        leave = leave_may(f);
         got = read_chunk(f, &state);
     }
     if (got < 0) {
         return state;
     }
     struct slice rest;
-    bool ended = f->gone || (leave && !is_back(f));
+    bool ended = f->gone || (leave && !leave_is_back(f));
     bool more = put_lines(f, (size_t)got, ended, &rest);
     return more ? FOLLOW_MORE : at_end(f, rest, leave, ended);
 }

@@ -1,4 +1,4 @@
-/* What a follow consists of. For follow.c and resume.c alone. */
+/* What a follow consists of. For follow.c, resume.c, leave.c and describe.c alone. */
 #ifndef SIDETAIL_SOURCE_LOG_FOLLOW_STATE_H
 #define SIDETAIL_SOURCE_LOG_FOLLOW_STATE_H
 
