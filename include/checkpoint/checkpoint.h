@@ -11,6 +11,8 @@
 #define SIDETAIL_CHECKPOINT_H
 
 #include "base/error.h"
+#include "record/compact_position.h"
+#include "record/feed_key.h"
 #include "record/position.h"
 
 struct checkpoint;
@@ -49,6 +51,9 @@ const struct position *checkpoint_get(struct checkpoint *c, const char *key);
 
 /* Sets the position of a feed; one of the kind POSITION_NONE forgets the feed. 0 or -1 (memory). */
 int checkpoint_set(struct checkpoint *c, const char *key, const struct position *pos);
+
+/* The same, of a feed that is asked of often: finds it faster. 0 or -1 (memory). */
+int checkpoint_move(struct checkpoint *c, struct feed_key *key, const struct compact_position *pos);
 
 /* For a sink that keeps the positions itself: sets a position that it read back, last written at `seen` (unix
  * seconds). This does not count as asking for the entry. 0 or -1 (memory). */

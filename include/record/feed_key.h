@@ -4,10 +4,12 @@
 #define SIDETAIL_RECORD_FEED_KEY_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct feed_key {
     unsigned refs;
     bool forgotten; /* used where lost lines are counted, at the end of the process */
+    uint32_t entry; /* for the checkpoint's use: where it has found the key's entry last */
     char text[];
 };
 

@@ -99,6 +99,21 @@ int checkpoint_set(struct checkpoint *c, const char *key, const struct position 
     return 0;
 }
 
+int checkpoint_move(struct checkpoint *c, struct feed_key *key, const struct compact_position *pos)
+{
+    if (compact_is_none(pos)) {
+        return checkpoint_set(c, key->text, &(struct position){.kind = POSITION_NONE});
+    }
+    struct entry *e = entries_at(&c->entries, key->text, &key->entry);
+    if (!e) {
+        return -1;
+    }
+    e->in_use = true;
+    int moved = compact_copy(&e->pos, pos);
+    c->changed |= moved != 0;
+    return moved < 0 ? -1 : 0;
+}
+
 /* It was saved then. Where the clock was set back since, all may be later. */
 static void note_before(struct checkpoint *c, int64_t saved_ns)
 {

@@ -76,6 +76,19 @@ struct entry *entries_add(struct entries *t, const char *key, size_t len)
     return e;
 }
 
+struct entry *entries_at(struct entries *t, const char *key, uint32_t *at)
+{
+    if (*at < t->count && strcmp(t->all[*at]->key, key) == 0) {
+        return t->all[*at];
+    }
+    size_t len = strlen(key);
+    struct entry *e = entries_add(t, key, len);
+    if (e) {
+        *at = t->slots[slot_of(t, key, len)] - 1;
+    }
+    return e;
+}
+
 /* Frees the slot. Those behind it that were put off by others move up, so that none is cut off from its home. */
 static void free_slot(struct entries *t, uint32_t slot)
 {

@@ -27,6 +27,9 @@ struct entry *entries_find(const struct entries *entries, const char *key, size_
 /* The same; where there is none, a zeroed one is made. NULL: memory. */
 struct entry *entries_add(struct entries *entries, const char *key, size_t len);
 
+/* The same. *at is where it was last, as far as that is known, and where it is now. */
+struct entry *entries_at(struct entries *entries, const char *key, uint32_t *at);
+
 /* Its position, which is valid until the next call or change. */
 const struct position *entry_position(struct entries *entries, const struct entry *e);
 /* Unix seconds: see `seen`. */

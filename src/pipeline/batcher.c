@@ -155,18 +155,14 @@ void batcher_drain(struct batcher *b)
 
 static void move_checkpoint(struct batcher *b, const struct batch *batch)
 {
-    struct position pos;
     for (uint32_t i = 0; i < batch->nmarks; i++) {
         const struct mark *mark = &batch->marks[i];
         for (int s = 0; s < STREAM_COUNT; s++) {
             mark->tags->stats->lines_out[s] += mark->lines[s];
             mark->tags->stats->bytes_out[s] += mark->bytes[s];
         }
-        if (mark->moved) {
-            compact_get(&mark->pos, &pos);
-            if (checkpoint_set(b->checkpoint, mark->key->text, &pos) < 0) {
-                die_out_of_memory();
-            }
+        if (mark->moved && checkpoint_move(b->checkpoint, mark->key, &mark->pos) < 0) {
+            die_out_of_memory();
         }
     }
 }

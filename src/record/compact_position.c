@@ -118,6 +118,29 @@ void compact_get(const struct compact_position *c, struct position *out)
     }
 }
 
+static bool same_file(const struct compact_position *a, const struct compact_position *b)
+{
+    return memcmp(&a->file, &b->file, sizeof(a->file)) == 0 &&
+           memcmp(&a->outline, &b->outline, sizeof(a->outline)) == 0 && a->head_len == b->head_len &&
+           a->tail_len == b->tail_len;
+}
+
+int compact_copy(struct compact_position *c, const struct compact_position *from)
+{
+    struct position was, is;
+    if (c->form == COMPACT_FILE && from->form == COMPACT_FILE) { /* as most are */
+        bool same = same_file(c, from);
+        *c = *from;
+        return !same;
+    }
+    compact_get(c, &was);
+    compact_get(from, &is);
+    if (position_same(&was, &is)) {
+        return 0;
+    }
+    return compact_set(c, &is) < 0 ? -1 : 1;
+}
+
 void compact_clear(struct compact_position *c)
 {
     if (c->form == COMPACT_LONG) {

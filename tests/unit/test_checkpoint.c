@@ -47,6 +47,34 @@ static void test_restored_expire(void **state)
     checkpoint_free(c);
 }
 
+/* As a batch's positions are set, from one to the next, and to none. */
+static void test_moved(void **state)
+{
+    (void)state;
+    struct checkpoint *c = load(WEEK);
+    struct feed_key *key = feed_key_new("web");
+    struct compact_position compact = {0};
+    struct position pos;
+    set(c, "other", 1);
+    for (uint64_t offset = 1; offset < 4; offset++) {
+        pos = at(offset);
+        assert_int_equal(compact_set(&compact, &pos), 0);
+        assert_int_equal(checkpoint_move(c, key, &compact), 0);
+        assert_true(position_same(checkpoint_get(c, "web"), &pos));
+        assert_true(checkpoint_dirty(c));
+        save(c);
+        assert_int_equal(checkpoint_move(c, key, &compact), 0);
+        assert_false(checkpoint_dirty(c));
+    }
+    compact_clear(&compact);
+    assert_int_equal(checkpoint_move(c, key, &compact), 0);
+    assert_null(checkpoint_get(c, "web"));
+    assert_true(checkpoint_dirty(c));
+    assert_int_equal(feeds(c), 1);
+    feed_key_unref(key);
+    checkpoint_free(c);
+}
+
 static void test_survives(void **state)
 {
     (void)state;
@@ -350,12 +378,18 @@ static void test_full_disk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_survives),        TEST(test_saves_only_changes),
-        TEST(test_without_a_file),  TEST(test_damage),
-        TEST(test_not_ours),        TEST(test_directory),
+        TEST(test_moved),
+        TEST(test_survives),
+        TEST(test_saves_only_changes),
+        TEST(test_without_a_file),
+        TEST(test_damage),
+        TEST(test_not_ours),
+        TEST(test_directory),
 
-        TEST(test_retention),       TEST(test_retention_waits_after_start),
-        TEST(test_restored_expire), TEST(test_killed_while_saving),
+        TEST(test_retention),
+        TEST(test_retention_waits_after_start),
+        TEST(test_restored_expire),
+        TEST(test_killed_while_saving),
         TEST(test_full_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,6 +21,15 @@ static const struct position api = {.kind = POSITION_API, .at.api = {INT64_MAX, 
 static void assert_kept(struct compact_position *c, const struct position *pos)
 {
     struct position got;
+    struct compact_position copy = {0};
+    compact_get(c, &got);
+    bool same = position_same(&got, pos);
+    assert_int_equal(compact_set(&copy, pos), 0);
+    assert_int_equal(compact_copy(c, &copy), !same);
+    assert_int_equal(compact_copy(c, &copy), 0);
+    compact_clear(&copy);
+    compact_get(c, &got);
+    assert_true(position_same(&got, pos));
     assert_int_equal(compact_set(c, pos), 0);
     assert_int_equal(compact_is_none(c), pos->kind == POSITION_NONE);
     compact_get(c, &got);

@@ -118,12 +118,34 @@ static void test_expire(void **state)
     entries_clear(&entries);
 }
 
+/* Where one is removed the last one takes its place: what was known of where either is holds no more. */
+static void test_found_where_it_was(void **state)
+{
+    (void)state;
+    struct entries entries = {0};
+    uint32_t first = 7, second = 0, third = 0;
+    struct entry *a = entries_at(&entries, "a", &first), *b = entries_at(&entries, "b", &second),
+                 *c = entries_at(&entries, "c", &third);
+    assert_int_equal(first, 0);
+    assert_int_equal(second, 1);
+    assert_ptr_equal(entries_at(&entries, "a", &first), a);
+    entries_remove(&entries, a);
+    assert_ptr_equal(entries_at(&entries, "c", &third), c);
+    assert_int_equal(third, 0);
+    assert_ptr_equal(entries_at(&entries, "b", &second), b);
+    assert_string_equal(entries_at(&entries, "a", &first)->key, "a"); /* "c" is where it was */
+    assert_int_equal(first, 2);
+    assert_int_equal(entries.count, 3);
+    entries_clear(&entries);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_any_order),
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_expire),
+        cmocka_unit_test(test_found_where_it_was),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -257,6 +257,12 @@ static bool read_one(struct tailer *t)
     return true;
 }
 
+/* Those that wait do so as long as none can be closed for them. */
+static bool has_more(const struct tailer *t)
+{
+    return !TAILQ_EMPTY(&t->queue) || (!TAILQ_EMPTY(&t->waiting) && t->full_until_ns == 0);
+}
+
 static void on_run(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
@@ -264,9 +270,9 @@ static void on_run(evutil_socket_t fd, short what, void *arg)
     int64_t until = clock_monotonic() + RUN;
     bool any;
     queue_steady(t);
-    while ((any = read_one(t)) && !TAILQ_EMPTY(&t->queue) && clock_monotonic() < until) {
+    while ((any = read_one(t)) && has_more(t) && clock_monotonic() < until) {
     }
-    if (any && (!TAILQ_EMPTY(&t->queue) || (!TAILQ_EMPTY(&t->waiting) && t->full_until_ns == 0))) {
+    if (any && has_more(t)) {
         run_soon(t); /* the loop sees to it that others have their turn */
     } else if (!TAILQ_EMPTY(&t->steady.logs) && !t->stopped && pipeline_room(t->env.pipeline)) {
         loop_arm_timer(t->run, steady_left(&t->steady));
