@@ -175,13 +175,13 @@ void config_override_read(struct override *o, const json_t *set);
  * 0, or -1 when memory is out or it cannot be written. */
 int config_overrides_tell(const struct config *cfg, FILE *out);
 
-#define CONFIG_READ_WAIT (160 * NS_PER_MS) /* at most */
+#define CONFIG_READ_WAIT (180 * NS_PER_MS) /* at most */
 
 /* So many ns of batch.age are spent before a log file is read, the others in the batch. 0: it is read at once. */
 static inline int64_t config_read_wait(const struct config *cfg)
 {
     bool waits = cfg->source != SOURCE_DOCKER_API && cfg->batch_age >= 8 * NS_PER_MS;
-    int64_t most = cfg->batch_age / 5 * 4;
+    int64_t most = cfg->batch_age / 10 * 9;
     return !waits ? 0 : most < CONFIG_READ_WAIT ? most : CONFIG_READ_WAIT;
 }
 

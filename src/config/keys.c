@@ -168,9 +168,8 @@ const struct key config_keys[] = {
             "A batch goes out when it holds this many lines."),
     DURATION("batch.age", batch_age, "0s", 0, MINUTE, 0,
              "A batch goes out when its first line has waited this long and everything that could be read by "
-             "then is in it. To Kafka: at least 2ms. Four fifths of it, but no more than 160ms, logs that "
-             "are files "
-             "wait to be read: the longer, the less CPU a line takes."),
+             "then is in it. To Kafka: at least 2ms. Nine tenths of it, but no more than 180ms, logs "
+             "that are files wait to be read: the longer, the less CPU a line takes."),
     SIZE("memory_max", memory_max, "32MiB", 8 * MIB, 64 * GIB, 0,
          "Reading stops before more memory than this is in use, and resumes when the sink has caught up."),
 

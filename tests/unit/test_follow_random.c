@@ -100,7 +100,7 @@ static void set_multiline(struct config *cfg)
     cfg->multiline_wait = 20 * NS_PER_MS;
 }
 
-/* From now on reading waits for up to four fifths of batch.age, and the batch for the rest. */
+/* From now on reading waits for up to nine tenths of batch.age, and the batch for the rest. */
 static void delay_visits(struct world *w)
 {
     const char *most = getenv("FOLLOW_DELAY");

@@ -30,7 +30,9 @@ ssize_t read_on(struct segment *seg, struct read_buffer *b, bool alike)
         return -1;
     }
     ssize_t got = read_both(seg, b);
-    if (got < 0 || ((alike || got > BRIEF) && segment_intact(seg) != 1)) {
+    bool brief = got <= BRIEF;
+    if (got < 0 || (brief && alike && !segment_matches(seg, &seg->id, 0)) ||
+        (!brief && segment_intact(seg) != 1)) {
         return -1;
     }
     if ((size_t)got == b->cap) { /* more of it may be there */
