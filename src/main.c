@@ -1,4 +1,5 @@
 /* Arguments, and which command. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -59,6 +60,14 @@ static int hold_standard_streams(void)
     return 0;
 }
 
+/* In a fresh process nothing is left of what the old one held. Returns only where that fails. */
+static int begin_anew(char **argv)
+{
+    execv("/proc/self/exe", argv);
+    fprintf(stderr, "sidetail: cannot start itself anew: %s\n", strerror(errno));
+    return EXIT_FAULT;
+}
+
 int main(int argc, char **argv)
 {
     if (hold_standard_streams() < 0) {
@@ -78,7 +87,8 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         if (!strcmp(argv[1], commands[i].name)) {
-            return commands[i].run(argc - 1, argv + 1);
+            int code = commands[i].run(argc - 1, argv + 1);
+            return code == EXIT_ANEW ? begin_anew(argv) : code;
         }
     }
     return unknown_command(argv[1]);

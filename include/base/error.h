@@ -26,6 +26,7 @@ enum exit_code {
     EXIT_LOCKED = 3,    /* another process has the checkpoint or the output */
     EXIT_FENCED = 4,    /* another process with the same identity took over (Kafka) */
     EXIT_UNREACHED = 5, /* no running collector answers */
+    EXIT_ANEW = 256,    /* no process exits with it: one that starts anew is to take its place */
 };
 
 #endif

@@ -99,7 +99,7 @@ static void on_resume(void *arg)
 static void on_failed(void *arg, int exit_code, const struct error *err)
 {
     struct app *app = arg;
-    log_error("cannot go on", KV("error", err->text));
+    log_error(exit_code == EXIT_ANEW ? "beginning anew" : "cannot go on", KV("error", err->text));
     app->exit_code = exit_code;
     pipeline_save(app->pipeline); /* what was delivered up to here need not come again */
     pipeline_stop(app->pipeline);

@@ -199,6 +199,24 @@ static void another_process_in_between(void **state)
     assert_true(after.overtaken); /* ours was dropped by compaction */
 }
 
+/* A head that is not there any more, though older ones are, is lost; where none of ours is there, the topic is new. */
+static void a_head_that_was_acknowledged(void **state)
+{
+    (void)state;
+    struct kafka_past past = {.identity = "n", .session = "me", .until = 9, .acked = 6};
+    take(&past, "[\"n\"]", "{\"session\":\"old\",\"transaction\":6}", 1);
+    assert_false(past.kept || past.older);
+    struct kafka_past anew = past;
+    take(&past, "[\"n\",null]", "{\"session\":\"me\",\"transaction\":1}", 2);
+    struct kafka_past lost = past;
+    take(&past, "[\"n\"]", "{\"session\":\"me\",\"transaction\":6}", 3);
+    assert_true(past.kept && past.older);
+    take(&lost, "[\"n\",null]", "{\"session\":\"me\",\"transaction\":9}", 4);
+    assert_true(lost.ended && lost.older && !lost.kept);
+    take(&anew, "[\"n\",null]", "{\"session\":\"me\",\"transaction\":9}", 1);
+    assert_true(anew.ended && !anew.older && !anew.kept);
+}
+
 static void partitions_stay_when_a_topic_grows(void **state)
 {
     (void)state;
@@ -399,6 +417,7 @@ int main(void)
         cmocka_unit_test(names_that_are_not_utf8),
         cmocka_unit_test(the_past_of_an_identity),
         cmocka_unit_test(another_process_in_between),
+        cmocka_unit_test(a_head_that_was_acknowledged),
         cmocka_unit_test(partitions_stay_when_a_topic_grows),
         cmocka_unit_test(the_last_position_of_a_key_counts),
         cmocka_unit_test(forgotten_positions_leave_a_tombstone),

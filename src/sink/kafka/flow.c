@@ -279,8 +279,7 @@ static void commit_done(struct job *job)
         return;
     }
     metrics.commits++;
-    f->number++;
-    kafka_producer_committed(&f->producer, kafka_marks_head_offset(f->marks));
+    kafka_producer_committed(&f->producer, f->number++, kafka_marks_head_offset(f->marks));
     f->rewrite = false;
     kafka_marks_committed(f->marks);
     kafka_backoff_delivered(&f->backoff);
@@ -354,6 +353,14 @@ static void end_fenced(struct kafka_flow *f)
     end(f, EXIT_FENCED, why);
 }
 
+/* Its lines are acknowledged, and in their files still: a new process begins from the positions that are kept. */
+static void end_lost(struct kafka_flow *f)
+{
+    end(f, EXIT_ANEW,
+        "the brokers have lost a transaction that they had said was committed (KAFKA-20734: one died and "
+        "never marked it so); its lines are read again, from the positions that Kafka has");
+}
+
 /* The first producer is there. */
 static void say_ready(struct kafka_flow *f)
 {
@@ -373,6 +380,9 @@ static void on_made(void *arg, const struct kafka_session *ses)
         return;
     case KAFKA_FENCED:
         end_fenced(f);
+        return;
+    case KAFKA_LOST:
+        end_lost(f);
         return;
     case KAFKA_OPENED:
         break;

@@ -32,8 +32,9 @@ void kafka_producer_prepare(struct kafka_producer *p, struct kafka_topic *topic)
     kafka_topic_job_start(&p->topic_job, p->out.rk, topic);
 }
 
-void kafka_producer_committed(struct kafka_producer *p, int64_t head_offset)
+void kafka_producer_committed(struct kafka_producer *p, uint64_t number, int64_t head_offset)
 {
+    p->session.acked = number;
     p->session.head_offset = head_offset;
     kafka_doubt_clear(&p->session.doubt);
 }

@@ -63,8 +63,8 @@ void kafka_producer_take(struct kafka_producer *p);
 /* Has a topic made ready, unless another one is being so. */
 void kafka_producer_prepare(struct kafka_producer *p, struct kafka_topic *topic);
 
-/* A transaction was committed; its head is there. */
-void kafka_producer_committed(struct kafka_producer *p, int64_t head_offset);
+/* The transaction of that number was committed; its head is there. */
+void kafka_producer_committed(struct kafka_producer *p, uint64_t number, int64_t head_offset);
 
 /* All topics that are ready are proven (proof.h), and nothing is in the transaction. */
 void kafka_producer_proven(struct kafka_producer *p);

@@ -13,7 +13,7 @@
 #define BACKOFF_MS     200 /* before the second try; doubled for each further one */
 #define BACKOFF_MAX_MS 5000
 
-enum step { STEP_DONE, STEP_AGAIN, STEP_FENCED };
+enum step { STEP_DONE, STEP_AGAIN, STEP_FENCED, STEP_LOST };
 
 int kafka_session_name(char id[KAFKA_SESSION_LEN + 1])
 {
@@ -64,6 +64,7 @@ static struct kafka_past past_of(const struct kafka_session *ses)
     return (struct kafka_past){.identity = ses->settings->identity,
                                .session = ses->id,
                                .in_doubt = ses->in_doubt,
+                               .acked = ses->resumed ? ses->acked : 0,
                                .head_offset = -1};
 }
 
@@ -75,9 +76,8 @@ static enum step look_for_stranger(struct kafka_session *ses)
         ses->head_offset = 0;
         return STEP_AGAIN;
     }
-    if (past.head_offset < 0) { /* our own head is not where it was: somebody made the topic anew */
+    if (!past.kept) { /* what is there instead, read_back finds */
         ses->head_offset = 0;
-        ses->topic_created = true;
     }
     return past.stranger ? STEP_FENCED : STEP_DONE;
 }
@@ -174,7 +174,9 @@ static enum step write_head(struct kafka_session *ses)
 }
 
 /* Reads back up to our head. Between our look for another process and our registering, which fences it off,
- * it may have come and delivered lines: then what we hold was delivered already, and we end. */
+ * it may have come and delivered lines: then what we hold was delivered already, and we end. And what was acknowledged
+ * may be gone: a broker that dies between a commit and its markers never writes them (KAFKA-20734), and what ends the next
+ * transaction aborts that one too. */
 static enum step read_back(struct kafka_session *ses)
 {
     struct kafka_past past = past_of(ses);
@@ -190,9 +192,16 @@ static enum step read_back(struct kafka_session *ses)
     if (ses->resumed && past.overtaken) {
         return STEP_FENCED;
     }
+    if (ses->resumed && !past.kept) {
+        if (past.older) {
+            return STEP_LOST;
+        }
+        ses->topic_created = true; /* somebody made it anew */
+    }
     ses->positions = past.positions;
     ses->committed = past.committed;
     ses->head_offset = past.head_offset;
+    ses->acked = ses->number;
     return kafka_begin(ses->rk, &ses->err) == 0 ? STEP_DONE : STEP_AGAIN;
 }
 
@@ -276,8 +285,8 @@ void kafka_session_run(struct job *job)
     bool said = false;
     while (worker_wait(ses->worker, delay_ms)) {
         enum step step = attempt(ses);
-        if (step == STEP_DONE || step == STEP_FENCED) {
-            ses->outcome = step == STEP_DONE ? KAFKA_OPENED : KAFKA_FENCED;
+        if (step != STEP_AGAIN) {
+            ses->outcome = step == STEP_DONE ? KAFKA_OPENED : step == STEP_FENCED ? KAFKA_FENCED : KAFKA_LOST;
             return;
         }
         if (!said && !worker_ending(ses->worker)) {

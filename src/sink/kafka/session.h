@@ -1,6 +1,6 @@
 /* Making a producer ready, at the start and after each failure: a job of the worker, for it blocks. It ends
  * what a failed transaction left on the brokers, and finds out what became of a commit in doubt, whether
- * another process took over, and at the start the positions. */
+ * another process took over, whether what was acknowledged is there, and at the start the positions. */
 #ifndef SIDETAIL_SINK_KAFKA_SESSION_H
 #define SIDETAIL_SINK_KAFKA_SESSION_H
 
@@ -22,6 +22,7 @@
 enum kafka_outcome {
     KAFKA_OPENED, /* rk is ready */
     KAFKA_FENCED, /* another process took over */
+    KAFKA_LOST,   /* the brokers have lost a transaction that they had said was committed */
     KAFKA_ENDED,  /* the worker ends */
 };
 
@@ -33,6 +34,9 @@ struct kafka_session {
     char id[KAFKA_SESSION_LEN + 1]; /* random, of this process */
     int delay_ms;                   /* in: to wait first */
     uint64_t in_doubt;              /* in: number of the transaction whose commit failed, or 0 */
+    /* In: number of the last transaction of this session that the brokers said was committed. Out: of the one with
+     * the session's own head, which was read. */
+    uint64_t acked;
     /* In: of the last transaction. Out: of the one with the session's own head. */
     uint64_t number;
     bool resumed;             /* in: positions are known already */

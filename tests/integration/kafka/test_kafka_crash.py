@@ -6,6 +6,7 @@ import time
 
 import pytest
 from lib.kafka_sink import ROTATED, lines_out, wait_lines_out
+from lib.system import wait_until
 
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(2000)]
 
@@ -22,6 +23,17 @@ def assert_exactly_once(read, one, containers):
     one.stop_cleanly()
     check.assert_exactly_once()
     read.check().assert_exactly_once()
+
+
+def wait_more_lines(one, more=500):
+    """Where the collector finds that the brokers have lost what they acknowledged, it begins anew, and counts from 0."""
+    before = lines_out(one)
+
+    def enough():
+        count = lines_out(one)
+        return count >= before + more or more <= count < before
+
+    wait_until(enough, 90, one.stderr_end, every=0.1)
 
 
 @pytest.fixture
@@ -43,8 +55,7 @@ def killed(engine, new_kafka, collector, reader):
             # Shorter than a transaction may last, or longer; the broker is away for some seconds more while it starts.
             time.sleep(dice.choice([0, 1, 4]))
             kafka.restart(broker)
-            before = lines_out(one)
-            wait_lines_out(one, before + 500, timeout=90)
+            wait_more_lines(one)
         assert_exactly_once(read, one, containers)
         return kafka
 

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 
 import pytest
 from lib.kafka_sink import committed, is_compacted, wait_lines_out
@@ -116,6 +117,33 @@ def test_positions_topic_deleted(engine, kafka, collector, reader, topic):
     read.expect("quiet", total=500)
     read.expect("web", total=8000)
     read.wait(one).assert_exactly_once()
+
+
+def test_acknowledged_transaction_is_lost(engine, kafka, collector, reader, topic):
+    """What Kafka said was committed is gone from the positions topic, and what came before it is there: here the topic is
+    put back to that, while the next transaction grows too old. The process begins anew from there, by itself."""
+    read = reader(kafka)
+    one = collector(kafka, kafka={"transaction_timeout": "2s"}).start()
+    positions = f"{topic}-positions"
+    engine.write("web", service="web", count=100).wait()
+    wait_lines_out(one, 100)
+    before = committed(kafka, positions, 3)
+    late = engine.write("late", service="late", count=3000, rate=500)
+    wait_lines_out(one, 600)
+    one.signal(19)  # STOP
+    kafka.delete_topic(positions)
+    kafka.create_topic(positions, partitions=before[0].partition + 1, cleanup_policy="compact")
+    kafka.produce(positions, before[0].partition, [(message.key, message.value) for message in before])
+    one.signal(18)  # CONT
+    one.wait_stderr("(?s)beginning anew.*KAFKA-20734.*collecting", timeout=60)
+    late.wait()
+    wait_lines_out(one, 3000)
+    lines = Counter(message.topic for message in committed(kafka, f"{topic}\\.[a-z]+", 3100))
+    assert lines[f"{topic}.web"] == 100  # its position was there
+    read.expect("web", total=100)
+    read.expect("late", total=3000)
+    read.wait(one).assert_at_least_once()
+    one.stop_cleanly()
 
 
 def test_topics_are_made_as_told(engine, kafka, collector, topic):

@@ -110,6 +110,11 @@ class Kafka(KafkaReader):
             options += ["--config", f"{key.replace('_', '.')}={value}"]
         self.tool("topics", "--create", "--topic", topic, "--partitions", partitions, *options)
 
+    def produce(self, topic, partition, records):
+        """Plain messages, of (key, value) each; text without tabs and newlines."""
+        text = "".join(f"{key}\t{value}\n" for key, value in records)
+        self._kcat("-P", "-t", topic, "-p", partition, "-K", "\t", input=text)
+
     def delete_topic(self, topic):
         self.tool("topics", "--delete", "--topic", topic)
 
