@@ -39,6 +39,31 @@ static void test_removed_before_it_was_read(void **state)
     world_free(&w);
 }
 
+/* Rotated, and nothing was written to the new file: neither stays open. */
+static void test_removed_with_an_empty_log(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new_json(&w);
+    world_start(&w);
+    world_container(&w);
+    world_write(&w, ID "/" ID "-json.log", ENTRY("one\\n"));
+    world_settle(&w);
+    world_rename(&w, ID "/" ID "-json.log", ID "/" ID "-json.log.1");
+    world_write(&w, ID "/" ID "-json.log", "");
+    world_settle(&w);
+    assert_int_equal(metrics.open_files, 2);
+    assert_int_equal(unlink(world_path(&w, ID "/" ID "-json.log")), 0);
+    assert_int_equal(unlink(world_path(&w, ID "/" ID "-json.log.1")), 0);
+    assert_int_equal(unlink(world_path(&w, ID "/config.v2.json")), 0);
+    assert_int_equal(rmdir(world_path(&w, ID)), 0);
+    world_settle(&w);
+    world_expect(&w, "one\n");
+    assert_int_equal(metrics.feeds, 0);
+    assert_int_equal(metrics.open_files, 0);
+    world_free(&w);
+}
+
 /* It does not hold up what came after it for ever. */
 static void test_rotated_file_that_may_not_be_read(void **state)
 {
@@ -370,6 +395,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_removed_before_it_was_read),
+        cmocka_unit_test(test_removed_with_an_empty_log),
         cmocka_unit_test_teardown(test_rotated_file_that_may_not_be_read, world_back_to_root),
         cmocka_unit_test_teardown(test_rotated_file_readable_in_time, world_back_to_root),
         cmocka_unit_test_teardown(test_start_with_a_rotated_file_that_may_not_be_read, world_back_to_root),

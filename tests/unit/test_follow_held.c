@@ -88,6 +88,31 @@ static void test_more_empty_ones_than_held(void **state)
     world_free(&w);
 }
 
+/* As with logrotate, where the writer keeps its file: that is left once another one was written to, no sooner. */
+static void test_written_to_before_more_empty_ones(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new_plain(&w);
+    w.cfg->hold_files = 1;
+    world_write(&w, "web/a.log", "1\n");
+    world_start(&w);
+    world_settle(&w);
+    world_rename(&w, "web/a.log", "web/a.log.3");
+    world_write(&w, "web/a.log", "");
+    world_settle(&w);
+    world_rename(&w, "web/a.log", "web/a.log.2");
+    world_write(&w, "web/a.log", "");
+    world_run(&w, 3500); /* longer than writers are waited for */
+    world_write(&w, "web/a.log.3", "2\n");
+    world_await(&w, "1\n2\n");
+    world_rename(&w, "web/a.log", "web/a.log.1");
+    world_write(&w, "web/a.log.1", "3\n");
+    world_write(&w, "web/a.log", "");
+    world_await(&w, "1\n2\n3\n");
+    world_free(&w);
+}
+
 /* The sink is away while a log is rotated again and again, and its files stay on the disk. */
 static void test_more_rotated_than_held_meanwhile(void **state)
 {
@@ -138,6 +163,7 @@ int main(void)
         WORLD_TEST_ARCHIVES(test_more_rotated_files_than_held),
         cmocka_unit_test(test_empty_ones_among_more_than_held),
         cmocka_unit_test(test_more_empty_ones_than_held),
+        cmocka_unit_test(test_written_to_before_more_empty_ones),
         cmocka_unit_test(test_more_rotated_than_held_meanwhile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,6 +34,7 @@ struct intake {
     int64_t waiting_since;  /* monotonic: a file could not be opened since then; 0: none */
     bool alone;  /* at the last look, its path, and no other name, was that of the file the chain ends with */
     bool behind; /* newer files are there than the chain holds */
+    bool filled; /* and one of them was, where nothing is in what is newer in the chain: looked for then */
     bool unlisted; /* its directory could not be listed, which was logged */
     bool unsure;   /* the order of its rotated files is a guess, which was logged */
 };

@@ -22,15 +22,15 @@ bool leave_is_back(const struct follow *f)
 }
 
 /* Not all of its writers have gone over to the next file when the first of them has; when they have gone over to the one
- * behind it, they have. */
+ * behind it, they have. Of a log that is deleted nothing more will come. */
 bool leave_may(struct follow *f)
 {
     const struct segment *head = f->chain.head;
-    if (!head->next || (!written_to(head->next) && !newer_crowded(&f->intake))) {
+    if (!head->next || (!f->gone && !written_to(head->next) && !newer_crowded(&f->intake))) {
         f->grace_since_ns = 0;
         return false;
     }
-    if (head->archive || head->next->next || f->grace_ns == 0) {
+    if (f->gone || head->archive || head->next->next || f->grace_ns == 0) {
         return true;
     }
     int64_t now = clock_monotonic();

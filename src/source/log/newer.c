@@ -84,23 +84,59 @@ static enum intake_result take_once(struct intake *in, struct listing *l, size_t
     return INTAKE_DONE;
 }
 
-size_t newer_take(struct intake *in)
+static bool holds_nothing(struct segment *seg)
+{
+    while (seg && !seg->archive && segment_refresh(seg) == 0 && seg->size == 0) {
+        seg = seg->next;
+    }
+    return !seg;
+}
+
+/* The chain is full, and what is newer in it holds nothing. Does any of those that wait on the disk? None may be left there,
+ * where a renaming was undone. */
+static void look_at_waiting(struct intake *in)
+{
+    struct listing l;
+    struct stat st;
+    bool reached;
+    if (intake_list(in, &l) == 0) {
+        size_t count = count_newer(in->chain, &l, &reached);
+        in->filled = !reached;
+        for (size_t i = 0; i < count && !in->filled; i++) {
+            in->filled = !plain_file_stat(l.files[i].at.path, &st) || st.st_size > 0;
+        }
+        in->behind = in->filled || count > 0;
+    }
+    listing_free(&l);
+}
+
+static size_t take_all(struct intake *in)
 {
     size_t taken = 0;
     enum intake_result result = INTAKE_AGAIN;
+    for (int i = 0; i < INTAKE_TRIES && result == INTAKE_AGAIN; i++) {
+        struct listing l;
+        result = take_once(in, &l, &taken);
+        listing_free(&l);
+    }
+    return taken;
+}
+
+size_t newer_take(struct intake *in)
+{
+    size_t taken = 0;
     for (struct segment *seg = in->chain->head; seg; seg = seg->next) {
         if (!segment_shelved(seg)) {
             segment_refresh(seg); /* any of them may be packed by now, by which it is known */
         }
     }
     intake_measure(in);
-    if (intake_room(in) == 0 && in->behind) {
-        return 0;
+    if (intake_room(in) > 0 || !in->behind) {
+        in->filled = false;
+        taken = take_all(in);
     }
-    for (int i = 0; i < INTAKE_TRIES && result == INTAKE_AGAIN; i++) {
-        struct listing l;
-        result = take_once(in, &l, &taken);
-        listing_free(&l);
+    if (in->behind && !in->filled && intake_room(in) == 0 && holds_nothing(in->chain->head->next)) {
+        look_at_waiting(in);
     }
     return taken;
 }
@@ -115,14 +151,6 @@ static bool was_truncated(const struct chain *c)
         return false;
     }
     return (uint64_t)st.st_size < head->offset || (head->id.head_len > 0 && segment_intact(head) == 0);
-}
-
-static bool holds_nothing(struct segment *seg)
-{
-    while (seg && !seg->archive && segment_refresh(seg) == 0 && seg->size == 0) {
-        seg = seg->next;
-    }
-    return !seg;
 }
 
 /* The log is a file that the chain holds, for its renaming was undone. What came behind it stays where it is, for whoever has
@@ -179,5 +207,5 @@ bool newer_look(struct truncation *t, struct intake *in)
 
 bool newer_crowded(const struct intake *in)
 {
-    return in->behind && intake_room(in) == 0;
+    return in->behind && in->filled && intake_room(in) == 0;
 }

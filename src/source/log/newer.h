@@ -9,7 +9,7 @@ bool newer_look(struct truncation *t, struct intake *in);
 /* There are newer files than the chain holds: takes up those that there is room for, and returns how many. A
  * gap between them and the chain is counted and logged. */
 size_t newer_take(struct intake *in);
-/* Do newer files wait on the disk, where the chain holds as many as it may? */
+/* Do newer files wait on the disk, one of which was written to as of the last look, where the chain holds as many as it may? */
 bool newer_crowded(const struct intake *in);
 
 #endif
