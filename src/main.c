@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -73,6 +74,7 @@ int main(int argc, char **argv)
     if (hold_standard_streams() < 0) {
         return EXIT_FAULT; /* with nowhere to say so */
     }
+    prctl(PR_SET_NAME, program_invocation_short_name); /* one that began anew would be "exe" to ps and top */
     if (argc < 2) {
         print_usage(stderr);
         return EXIT_CONFIG;

@@ -99,8 +99,10 @@ static void on_resume(void *arg)
 static void on_failed(void *arg, int exit_code, const struct error *err)
 {
     struct app *app = arg;
-    log_error(exit_code == EXIT_ANEW ? "beginning anew" : "cannot go on", KV("error", err->text));
-    app->exit_code = exit_code;
+    bool anew = exit_code == EXIT_ANEW && !app->ending;
+    log_error(anew ? "beginning anew" : "cannot go on", KV("error", err->text));
+    /* Where it was asked to end, the next start is the new process. */
+    app->exit_code = exit_code == EXIT_ANEW && !anew ? EXIT_OK : exit_code;
     pipeline_save(app->pipeline); /* what was delivered up to here need not come again */
     pipeline_stop(app->pipeline);
     end_loop(app);

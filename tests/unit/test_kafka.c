@@ -215,6 +215,10 @@ static void a_head_that_was_acknowledged(void **state)
     assert_true(lost.ended && lost.older && !lost.kept);
     take(&anew, "[\"n\",null]", "{\"session\":\"me\",\"transaction\":9}", 1);
     assert_true(anew.ended && !anew.older && !anew.kept);
+    struct kafka_past compacted = {.identity = "n", .session = "me", .until = 9, .acked = 6, .in_doubt = 7};
+    take(&compacted, "[\"n\",null]", "{\"session\":\"me\",\"transaction\":1}", 1);
+    take(&compacted, "[\"n\"]", "{\"session\":\"me\",\"transaction\":7}", 4);
+    assert_true(compacted.older && compacted.committed && compacted.kept);
 }
 
 static void partitions_stay_when_a_topic_grows(void **state)

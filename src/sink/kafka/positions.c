@@ -85,7 +85,8 @@ static void take_head(struct kafka_past *past, const json_t *head, int64_t offse
     }
     past->ours = true;
     past->committed = past->committed || (past->in_doubt > 0 && number == past->in_doubt);
-    past->kept = past->kept || (past->acked > 0 && number == past->acked);
+    /* Once the one in doubt is there, compaction may drop the head before it. */
+    past->kept = past->kept || past->committed || (past->acked > 0 && number == past->acked);
     past->older = past->older || number < past->acked;
     past->ended = past->ended || (past->until > 0 && number == past->until);
 }

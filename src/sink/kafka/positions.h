@@ -39,7 +39,7 @@ struct kafka_past {
     uint64_t in_doubt;              /* the number of a transaction, or 0 */
     bool committed;                 /* the one in doubt was */
     uint64_t acked;                 /* the number of another, or 0 */
-    bool kept;                      /* its head is there */
+    bool kept;                      /* its head is there, or that of the later one in doubt */
     bool older;                     /* the head of one of ours before it is */
     bool stranger;                  /* the last head is not of our session */
     bool ours;                      /* a head of our session was seen (in: what is read comes after one) */

@@ -1,8 +1,10 @@
 """The Kafka sink and its topics: deleted, made, and with lines that they do not take as they are."""
 
 import json
+import signal
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from lib.kafka_sink import committed, is_compacted, wait_lines_out
@@ -119,27 +121,55 @@ def test_positions_topic_deleted(engine, kafka, collector, reader, topic):
     read.wait(one).assert_exactly_once()
 
 
-def test_acknowledged_transaction_is_lost(engine, kafka, collector, reader, topic):
-    """What Kafka said was committed is gone from the positions topic, and what came before it is there: here the topic is
-    put back to that, while the next transaction grows too old. The process begins anew from there, by itself."""
+@pytest.fixture
+def lost(engine, kafka, collector, topic):
+    """lost(): what Kafka said was committed is gone from the positions topic, and what came before it is there: the topic
+    is put back to that while the collector is stopped and its next transaction grows too old. Gives back the collector,
+    stopped still, and the writer of `late`."""
+
+    def lose():
+        one = collector(kafka, kafka={"transaction_timeout": "2s"}).start()
+        positions = f"{topic}-positions"
+        engine.write("web", service="web", count=100).wait()
+        wait_lines_out(one, 100)
+        before = committed(kafka, positions, 3)
+        late = engine.write("late", service="late", count=3000, rate=500)
+        wait_lines_out(one, 600)
+        one.signal(signal.SIGSTOP)
+        kafka.delete_topic(positions)
+        kafka.create_topic(positions, partitions=8, cleanup_policy="compact")
+        kafka.produce(positions, before[0].partition, [(message.key, message.value) for message in before])
+        return one, late
+
+    return lose
+
+
+def test_acknowledged_transaction_is_lost(kafka, reader, topic, lost):
+    """The process begins anew by itself, from the positions that are there."""
     read = reader(kafka)
-    one = collector(kafka, kafka={"transaction_timeout": "2s"}).start()
-    positions = f"{topic}-positions"
-    engine.write("web", service="web", count=100).wait()
-    wait_lines_out(one, 100)
-    before = committed(kafka, positions, 3)
-    late = engine.write("late", service="late", count=3000, rate=500)
-    wait_lines_out(one, 600)
-    one.signal(19)  # STOP
-    kafka.delete_topic(positions)
-    kafka.create_topic(positions, partitions=before[0].partition + 1, cleanup_policy="compact")
-    kafka.produce(positions, before[0].partition, [(message.key, message.value) for message in before])
-    one.signal(18)  # CONT
+    one, late = lost()
+    one.signal(signal.SIGCONT)
     one.wait_stderr("(?s)beginning anew.*KAFKA-20734.*collecting", timeout=60)
+    assert Path(f"/proc/{one.pid}/comm").read_text() == "sidetail\n"
     late.wait()
     wait_lines_out(one, 3000)
     lines = Counter(message.topic for message in committed(kafka, f"{topic}\\.[a-z]+", 3100))
     assert lines[f"{topic}.web"] == 100  # its position was there
+    read.expect("web", total=100)
+    read.expect("late", total=3000)
+    read.wait(one).assert_at_least_once()
+    one.stop_cleanly()
+
+
+def test_acknowledged_transaction_is_lost_at_the_end(kafka, reader, lost):
+    """Who was asked to end does so, and does not begin anew: the next start reads from there."""
+    read = reader(kafka)
+    one, late = lost()
+    one.signal(signal.SIGTERM)
+    one.signal(signal.SIGCONT)
+    assert one.wait(20) == 0
+    one.start()
+    late.wait()
     read.expect("web", total=100)
     read.expect("late", total=3000)
     read.wait(one).assert_at_least_once()
