@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "command/command.h"
 
 /* A command is a line here: --help and the man page are made from it. */
@@ -65,7 +66,7 @@ static int hold_standard_streams(void)
 static int begin_anew(char **argv)
 {
     execv("/proc/self/exe", argv);
-    fprintf(stderr, "sidetail: cannot start itself anew: %s\n", strerror(errno));
+    log_error("cannot start the process anew", KV("error", strerror(errno)), KV("hint", "start it again"));
     return EXIT_FAULT;
 }
 

@@ -100,7 +100,7 @@ static void on_failed(void *arg, int exit_code, const struct error *err)
 {
     struct app *app = arg;
     bool anew = exit_code == EXIT_ANEW && !app->ending;
-    log_error(anew ? "beginning anew" : "cannot go on", KV("error", err->text));
+    log_error(anew ? "starting the process anew" : "cannot go on", KV("error", err->text));
     /* Where it was asked to end, the next start is the new process. */
     app->exit_code = exit_code == EXIT_ANEW && !anew ? EXIT_OK : exit_code;
     pipeline_save(app->pipeline); /* what was delivered up to here need not come again */
@@ -357,6 +357,24 @@ static void turn_loop(struct app *app)
     }
 }
 
+/* Nobody hears of signals while it is torn down. Where it was asked to end then, it does not begin anew. */
+static void tear_down_for_another(struct app *app)
+{
+    sigset_t ends, pending;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGTERM);
+    sigaddset(&ends, SIGINT);
+    sigprocmask(SIG_BLOCK, &ends, NULL);
+    tear_down(app);
+    sigemptyset(&pending);
+    sigpending(&pending);
+    if (sigismember(&pending, SIGTERM) || sigismember(&pending, SIGINT)) {
+        app->exit_code = EXIT_OK;
+        return;
+    }
+    sigprocmask(SIG_UNBLOCK, &ends, NULL);
+}
+
 int command_run(int argc, char **argv)
 {
     struct app app = {0};
@@ -376,6 +394,10 @@ int command_run(int argc, char **argv)
     } else {
         turn_loop(&app);
     }
-    tear_down(&app);
+    if (app.exit_code == EXIT_ANEW) {
+        tear_down_for_another(&app);
+    } else {
+        tear_down(&app);
+    }
     return app.exit_code;
 }

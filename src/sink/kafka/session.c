@@ -198,11 +198,15 @@ static enum step read_back(struct kafka_session *ses)
         }
         ses->topic_created = true; /* somebody made it anew */
     }
+    if (kafka_begin(ses->rk, &ses->err) < 0) {
+        json_decref(past.positions);
+        return STEP_AGAIN;
+    }
     ses->positions = past.positions;
     ses->committed = past.committed;
     ses->head_offset = past.head_offset;
     ses->acked = ses->number;
-    return kafka_begin(ses->rk, &ses->err) == 0 ? STEP_DONE : STEP_AGAIN;
+    return STEP_DONE;
 }
 
 static enum step open_transactional(struct kafka_session *ses)

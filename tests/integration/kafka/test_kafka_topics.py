@@ -149,7 +149,7 @@ def test_acknowledged_transaction_is_lost(kafka, reader, topic, lost):
     read = reader(kafka)
     one, late = lost()
     one.signal(signal.SIGCONT)
-    one.wait_stderr("(?s)beginning anew.*KAFKA-20734.*collecting", timeout=60)
+    one.wait_stderr("(?s)the process anew.*KAFKA-20734.*collecting", timeout=60)
     assert Path(f"/proc/{one.pid}/comm").read_text() == "sidetail\n"
     late.wait()
     wait_lines_out(one, 3000)
