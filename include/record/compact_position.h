@@ -29,7 +29,9 @@ struct compact_position {
 /* 0, or -1 when memory is out (it is as it was). */
 int compact_set(struct compact_position *c, const struct position *pos);
 void compact_get(const struct compact_position *c, struct position *out);
-/* Makes `c` say what `from` says. 1: it did not yet; 0: it did; -1: memory is out (it is as it was). */
+/* The same. 1: it did not say so yet; 0: it did; -1: memory is out (it is as it was). */
+int compact_change(struct compact_position *c, const struct position *pos);
+/* The same, of what `from` says. */
 int compact_copy(struct compact_position *c, const struct compact_position *from);
 /* Is it of the kind POSITION_NONE? */
 static inline bool compact_is_none(const struct compact_position *c)

@@ -73,6 +73,14 @@ const struct position *checkpoint_get(struct checkpoint *c, const char *key)
     return entry_position(&c->entries, e);
 }
 
+/* `changed`: as compact_change tells. 0 or -1 (memory). */
+static int note_set(struct checkpoint *c, struct entry *e, int changed)
+{
+    e->in_use = true;
+    c->changed |= changed != 0;
+    return changed < 0 ? -1 : 0;
+}
+
 int checkpoint_set(struct checkpoint *c, const char *key, const struct position *pos)
 {
     size_t len = strlen(key);
@@ -84,19 +92,8 @@ int checkpoint_set(struct checkpoint *c, const char *key, const struct position 
         }
         return 0;
     }
-    struct position before = {0};
-    struct entry *e = entries_find(&c->entries, key, len);
-    if (e) {
-        compact_get(&e->pos, &before);
-    } else if (!(e = entries_add(&c->entries, key, len))) {
-        return -1;
-    }
-    e->in_use = true;
-    if (!position_same(&before, pos)) {
-        c->changed = true;
-        return compact_set(&e->pos, pos);
-    }
-    return 0;
+    struct entry *e = entries_add(&c->entries, key, len);
+    return e ? note_set(c, e, compact_change(&e->pos, pos)) : -1;
 }
 
 int checkpoint_move(struct checkpoint *c, struct feed_key *key, const struct compact_position *pos)
@@ -105,13 +102,7 @@ int checkpoint_move(struct checkpoint *c, struct feed_key *key, const struct com
         return checkpoint_set(c, key->text, &(struct position){.kind = POSITION_NONE});
     }
     struct entry *e = entries_at(&c->entries, key->text, &key->entry);
-    if (!e) {
-        return -1;
-    }
-    e->in_use = true;
-    int moved = compact_copy(&e->pos, pos);
-    c->changed |= moved != 0;
-    return moved < 0 ? -1 : 0;
+    return e ? note_set(c, e, compact_copy(&e->pos, pos)) : -1;
 }
 
 /* It was saved then. Where the clock was set back since, all may be later. */

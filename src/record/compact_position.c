@@ -125,20 +125,26 @@ static bool same_file(const struct compact_position *a, const struct compact_pos
            a->tail_len == b->tail_len;
 }
 
+int compact_change(struct compact_position *c, const struct position *pos)
+{
+    struct position was;
+    compact_get(c, &was);
+    if (position_same(&was, pos)) {
+        return 0;
+    }
+    return compact_set(c, pos) < 0 ? -1 : 1;
+}
+
 int compact_copy(struct compact_position *c, const struct compact_position *from)
 {
-    struct position was, is;
+    struct position pos;
     if (c->form == COMPACT_FILE && from->form == COMPACT_FILE) { /* as most are */
         bool same = same_file(c, from);
         *c = *from;
         return !same;
     }
-    compact_get(c, &was);
-    compact_get(from, &is);
-    if (position_same(&was, &is)) {
-        return 0;
-    }
-    return compact_set(c, &is) < 0 ? -1 : 1;
+    compact_get(from, &pos);
+    return compact_change(c, &pos);
 }
 
 void compact_clear(struct compact_position *c)
