@@ -64,7 +64,7 @@ static struct kafka_past past_of(const struct kafka_session *ses)
     return (struct kafka_past){.identity = ses->settings->identity,
                                .session = ses->id,
                                .in_doubt = ses->in_doubt,
-                               .acked = ses->resumed ? ses->acked : 0,
+                               .acked = ses->acked,
                                .head_offset = -1};
 }
 

@@ -34,8 +34,8 @@ struct kafka_session {
     char id[KAFKA_SESSION_LEN + 1]; /* random, of this process */
     int delay_ms;                   /* in: to wait first */
     uint64_t in_doubt;              /* in: number of the transaction whose commit failed, or 0 */
-    /* In: number of the last transaction of this session that the brokers said was committed. Out: of the one with
-     * the session's own head, which was read. */
+    /* In: number of the last transaction of this session that the brokers said was committed; 0: none yet. Out: of the
+     * one with the session's own head, which was read. */
     uint64_t acked;
     /* In: of the last transaction. Out: of the one with the session's own head. */
     uint64_t number;
