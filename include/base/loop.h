@@ -4,10 +4,10 @@
 
 #include <event2/event.h>
 
-/* A loop that looks at signals, sockets and timers at least each LOOP_TURN_NS, between two callbacks. Its timers are precise;
- * by libevent's own default, one of 3 ms takes 6 where the kernel's clock ticks each 4. libevent's own default runs what is active until nothing is, and that
- * includes what those callbacks make active: with event_active() a long work that is done piece by piece
- * would never let anything else come about. NULL: errno. */
+/* A loop that looks at signals, sockets and timers at least each LOOP_TURN_NS, between two callbacks. libevent's own
+ * default runs what is active until nothing is, and that includes what those callbacks make active: with
+ * event_active() a long work that is done piece by piece would never let anything else come about. Its timers are
+ * precise; by that default, one of 3 ms takes 6 where the kernel's clock ticks each 4. NULL: errno. */
 struct event_base *loop_new(void);
 #define LOOP_TURN_NS INT64_C(2000000)
 

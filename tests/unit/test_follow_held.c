@@ -24,6 +24,17 @@ static void write_rotated(struct world *w, unsigned count, unsigned plain, struc
     }
 }
 
+/* Each of PATH and PATH.1 … PATH.(COUNT - 1) that is there gets the next name. */
+static void shift(struct world *w, unsigned count)
+{
+    char from[32], to[32];
+    for (unsigned i = count; i-- > 0;) {
+        snprintf(from, sizeof(from), "web/a.log%s%.0u", i ? "." : "", i);
+        snprintf(to, sizeof(to), "web/a.log.%u", i + 1);
+        rename(world_path(w, from), world_path(w, to));
+    }
+}
+
 static void test_more_rotated_files_than_held(void **state)
 {
     (void)state;
@@ -68,18 +79,13 @@ static void test_more_empty_ones_than_held(void **state)
 {
     (void)state;
     struct world w;
-    char from[32], to[32];
     world_new_plain(&w);
     w.cfg->hold_files = 2;
     world_write(&w, "web/a.log", "1\n");
     world_start(&w);
     world_settle(&w);
     for (int times = 0; times < 5; times++) {
-        for (unsigned i = 5; i-- > 0;) {
-            snprintf(from, sizeof(from), "web/a.log%s%.0u", i ? "." : "", i);
-            snprintf(to, sizeof(to), "web/a.log.%u", i + 1);
-            rename(world_path(&w, from), world_path(&w, to));
-        }
+        shift(&w, 5);
         world_write(&w, "web/a.log", "");
         world_settle(&w);
     }
@@ -119,7 +125,7 @@ static void test_more_rotated_than_held_meanwhile(void **state)
     (void)state;
     struct world w;
     struct buf expected = {0};
-    char from[32], to[32], line[64];
+    char line[64];
     world_new_plain(&w);
     w.cfg->hold_files = 2;
     w.cfg->batch_bytes = 4096;
@@ -127,11 +133,7 @@ static void test_more_rotated_than_held_meanwhile(void **state)
     world_start(&w);
     w.stalled = true;
     for (int file = 0; file < 8; file++) {
-        for (unsigned i = 8; i-- > 0;) {
-            snprintf(from, sizeof(from), "web/a.log%s%.0u", i ? "." : "", i);
-            snprintf(to, sizeof(to), "web/a.log.%u", i + 1);
-            rename(world_path(&w, from), world_path(&w, to));
-        }
+        shift(&w, 8);
         struct buf text = {0};
         for (int i = 0; i < 2000; i++) {
             snprintf(line, sizeof(line), "file %d, line %d\n", file, i);
