@@ -124,11 +124,11 @@ def test_positions_topic_deleted(engine, kafka, collector, reader, topic):
 @pytest.fixture
 def lost(engine, kafka, collector, topic):
     """lost(): what Kafka said was committed is gone from the positions topic, and what came before it is there: the topic
-    is put back to that while the collector is stopped and its next transaction grows too old. Gives back the collector,
-    stopped still, and the writer of `late`."""
+    is put back to that while the collector is stopped, by a producer of its name that fences it off and writes no head of
+    its own. Gives back the collector, stopped still, and the writer of `late`."""
 
     def lose():
-        one = collector(kafka, kafka={"transaction_timeout": "2s"}).start()
+        one = collector(kafka).start()
         positions = f"{topic}-positions"
         engine.write("web", service="web", count=100).wait()
         wait_lines_out(one, 100)
@@ -138,7 +138,8 @@ def lost(engine, kafka, collector, topic):
         one.signal(signal.SIGSTOP)
         kafka.delete_topic(positions)
         kafka.create_topic(positions, partitions=8, cleanup_policy="compact")
-        kafka.produce(positions, before[0].partition, [(message.key, message.value) for message in before])
+        records = [(message.key, message.value) for message in before]
+        kafka.produce(positions, before[0].partition, records, transactional_id=f"sidetail-{topic}")
         return one, late
 
     return lose

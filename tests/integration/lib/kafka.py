@@ -110,10 +110,12 @@ class Kafka(KafkaReader):
             options += ["--config", f"{key.replace('_', '.')}={value}"]
         self.tool("topics", "--create", "--topic", topic, "--partitions", partitions, *options)
 
-    def produce(self, topic, partition, records):
-        """Plain messages, of (key, value) each; text without tabs and newlines."""
+    def produce(self, topic, partition, records, **properties):
+        """Messages of (key, value) each; text without tabs and newlines. With transactional_id in a transaction, and who
+        has that name is fenced off."""
+        options = [part for key, value in properties.items() for part in ("-X", f"{key.replace('_', '.')}={value}")]
         text = "".join(f"{key}\t{value}\n" for key, value in records)
-        self._kcat("-P", "-t", topic, "-p", partition, "-K", "\t", input=text)
+        self._kcat("-P", "-t", topic, "-p", partition, "-K", "\t", *options, input=text)
 
     def delete_topic(self, topic):
         self.tool("topics", "--delete", "--topic", topic)
