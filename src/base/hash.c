@@ -1,12 +1,10 @@
 #include "base/hash.h"
 
 #include <xxhash.h>
-/* It is there where the library for x86-64 chooses by the core, and has XXH3_64bits be the function that does. Where it is
- * compiled for another machine, it may be there as well. */
-#if defined(__x86_64__) && __has_include(<xxh_x86dispatch.h>)
-#include <xxh_x86dispatch.h>
-#endif
 
+/* Not by way of xxh_x86dispatch.h, which chooses by the core: its functions for AVX2 and AVX-512 come back without
+ * vzeroupper (0.8.1). The upper halves of the vector registers are in use then, and whatever is compiled for SSE2, as all
+ * of this program is there, waits for them at each load: decoding and encoding took four times as long. */
 uint64_t hash64(const void *p, size_t len)
 {
     return XXH3_64bits(p, len);
