@@ -213,3 +213,30 @@ int clock_parse(struct slice text, int64_t *ns)
     *ns = total;
     return 0;
 }
+
+/* Keeps the second of a text that was parsed, but of one so near to the end of time that a fraction might go beyond it. */
+static void remember_second(struct clock_second *last, struct slice text, int64_t ns)
+{
+    last->known = text.ptr[text.len - 1] == 'Z' && ns >= 0 && ns < INT64_MAX - NS_PER_S;
+    if (last->known) {
+        memcpy(last->text, text.ptr, CLOCK_TO_SECONDS);
+        last->ns = ns - ns % NS_PER_S;
+    }
+}
+
+int clock_parse_next(struct clock_second *last, struct slice text, int64_t *ns)
+{
+    if (last->known && text.len > CLOCK_TO_SECONDS && memcmp(text.ptr, last->text, CLOCK_TO_SECONDS) == 0) {
+        const char *p = text.ptr + CLOCK_TO_SECONDS, *end = text.ptr + text.len;
+        int64_t fraction = literal(&p, end, '.') ? parse_fraction(&p, end) : 0;
+        if (fraction >= 0 && literal(&p, end, 'Z') && p == end) {
+            *ns = last->ns + fraction;
+            return 0;
+        }
+    }
+    if (clock_parse(text, ns) < 0) {
+        return -1;
+    }
+    remember_second(last, text, *ns);
+    return 0;
+}

@@ -181,6 +181,29 @@ static void agrees_with_libc(void **state)
     }
 }
 
+/* Whatever text comes behind whatever other: what clock_parse makes of it alone. */
+static void the_next_text_is_read_as_it_is_alone(void **state)
+{
+    (void)state;
+    static const char *const seconds[] = {"2026-11-24T05:00:39", "2026-11-24T05:00:38", "2016-12-31T23:59:60",
+                                          "1969-12-31T23:59:59", "2262-04-11T23:47:16", "2262-04-11T23:47:15",
+                                          "2026-11-24t05:00:39", "2026-13-24T05:00:39"};
+    static const char *const ends[] = {
+        "Z", ".5Z", ".123456789Z", ".854775807Z", ".854775808Z", ".1234567891Z", ".Z",       "",
+        "z", ".5",  "+00:00",      "-01:00",      ".5Zx",        "Z.5Z",         ".5+00:00", ".x5Z"};
+    struct clock_second last = {0};
+    for (int i = 0; i < 200000; i++) {
+        char text[64];
+        int64_t next = 77, alone = 77;
+        snprintf(text, sizeof(text), "%s%s", seconds[random64() % 8 * (random64() % 3 == 0)],
+                 ends[random64() % 16]);
+        int result = clock_parse(slice_str(text), &alone);
+        if (clock_parse_next(&last, slice_str(text), &next) != result || next != alone) {
+            fail_msg("%s", text);
+        }
+    }
+}
+
 static void offsets_are_taken_off(void **state)
 {
     (void)state;
@@ -243,6 +266,7 @@ int main(void)
         cmocka_unit_test(reads_within_the_slice),
         cmocka_unit_test(reads_what_it_wrote_to_both_ends),
         cmocka_unit_test(agrees_with_libc),
+        cmocka_unit_test(the_next_text_is_read_as_it_is_alone),
         cmocka_unit_test(offsets_are_taken_off),
         cmocka_unit_test(fraction_has_no_trailing_zeros),
         cmocka_unit_test(clocks_run),
