@@ -15,6 +15,9 @@ struct event_base *loop_new(void);
  * that was set before no longer counts. */
 void loop_arm_timer(struct event *timer, int64_t ns);
 
+/* Of event_new; NULL: there is none. */
+void loop_free_event(struct event *event);
+
 /* Waits until something happens, and has one turn deal with it: the callbacks that are due, and what they have
  * done again by loop_again, which ends the turn once that went on for LOOP_TURN_NS. How long the turn kept the
  * processor goes into `loop_turns` (base/metrics.h). 0; 1: there is nothing to wait for; -1: libevent's error. */

@@ -7,12 +7,16 @@
 #include <stdint.h>
 #include <sys/inotify.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 
 struct watcher;
 struct watch;
 
-/* Called for each event of a watched directory, at once, or within 3 ms (see watcher_set_pace) while much happens:
+/* While much happens, events are told so often, all that came in between at once: see watcher_set_pace. */
+#define WATCH_PACE (4 * NS_PER_MS)
+
+/* Called for each event of a watched directory, at once, or within WATCH_PACE while much happens:
  * mask as in inotify(7), name of the entry ("" for the directory itself). It may close its own watch and any other. */
 typedef void watch_fn(void *arg, uint32_t mask, const char *name);
 

@@ -28,6 +28,13 @@ void loop_arm_timer(struct event *timer, int64_t ns)
     evtimer_add(timer, &tv);
 }
 
+void loop_free_event(struct event *event)
+{
+    if (event) {
+        event_free(event);
+    }
+}
+
 /* The time that this thread computed says what a turn took: of waiting there is one per turn, in libevent, which does not
  * tell how long it was. */
 int loop_turn(struct event_base *base)

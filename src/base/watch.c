@@ -15,15 +15,15 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/loop.h"
 
 #define EVENT_ROOM 65536 /* bytes of events read at once */
 
 /* As network drivers do: while little happens, each event is told at once. Where events come faster than the pace, they
  * are left with the kernel, and told once at each turn of that; until there were none for some turns. */
-#define PACE         (3 * NS_PER_MS) /* or watcher_set_pace */
-#define BUSY_ROUNDS  8               /* so many within the time of as many turns, and it is busy */
-#define MOST_READS   16              /* in one turn */
-#define QUIET_ROUNDS 4               /* so many turns without an event, and it is not */
+#define BUSY_ROUNDS  8  /* so many within the time of as many turns, and it is busy */
+#define MOST_READS   16 /* in one turn */
+#define QUIET_ROUNDS 4  /* so many turns without an event, and it is not */
 
 struct watch {
     int wd;
@@ -142,10 +142,8 @@ static int start(struct watcher *w)
     if (w->readable && event_add(w->readable, NULL) == 0) {
         return 0;
     }
-    if (w->readable) {
-        event_free(w->readable);
-        w->readable = NULL;
-    }
+    loop_free_event(w->readable);
+    w->readable = NULL;
     errno = ENOMEM;
     return -1;
 }
@@ -158,8 +156,8 @@ struct watcher *watcher_new(struct event_base *base, void (*overflow)(void *arg)
         error_set(err, "out of memory");
         return NULL;
     }
-    *w =
-        (struct watcher){.fd = -1, .timer = -1, .pace = PACE, .base = base, .overflow = overflow, .arg = arg};
+    *w = (struct watcher){
+        .fd = -1, .timer = -1, .pace = WATCH_PACE, .base = base, .overflow = overflow, .arg = arg};
     prepare_turns(w);
     if (start(w) < 0) {
         log_error("cannot watch directories: what is new in them is found once a second only",
@@ -170,7 +168,7 @@ struct watcher *watcher_new(struct event_base *base, void (*overflow)(void *arg)
 
 void watcher_set_pace(struct watcher *w, int64_t ns)
 {
-    w->pace = ns > PACE ? ns : PACE;
+    w->pace = ns > WATCH_PACE ? ns : WATCH_PACE;
 }
 
 void watcher_free(struct watcher *w)
@@ -183,12 +181,8 @@ void watcher_free(struct watcher *w)
     {
         watch_close(watch);
     }
-    if (w->readable) {
-        event_free(w->readable);
-    }
-    if (w->turn) {
-        event_free(w->turn);
-    }
+    loop_free_event(w->readable);
+    loop_free_event(w->turn);
     if (w->timer >= 0) {
         close(w->timer);
     }

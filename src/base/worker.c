@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/loop.h"
+
 struct note {
     struct note *next;
     int kind;
@@ -116,9 +118,7 @@ static int start_thread(struct worker *w)
 
 static void release(struct worker *w)
 {
-    if (w->event) {
-        event_free(w->event);
-    }
+    loop_free_event(w->event);
     if (w->fd >= 0) {
         close(w->fd);
     }

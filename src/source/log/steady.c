@@ -1,10 +1,9 @@
 #include "steady.h"
 
 #include "base/clock.h"
+#include "base/watch.h"
 
-#define LEAST                                                                                                \
-    (3 * NS_PER_MS) /* between two reads, where reading does not wait: the pace of events, see watch.c */
-#define OFTEN 8     /* so many times in a row something was new, within the time of little more reads */
+#define OFTEN 8 /* so many times in a row something was new, within the time of little more reads */
 #define BUSY  (2 * NS_PER_S) /* within so long, so often, and it may well be told of by its file */
 #define REST  4              /* so many times in a row nothing was */
 
@@ -15,7 +14,7 @@ void steady_init(struct steady *s)
 
 static int64_t pace(int64_t wait)
 {
-    return wait > LEAST ? wait : LEAST;
+    return wait > WATCH_PACE ? wait : WATCH_PACE; /* where reading does not wait, that of events */
 }
 
 static void enter(struct steady *s, struct turn *turn, int64_t wait)
