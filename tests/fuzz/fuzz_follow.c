@@ -13,8 +13,9 @@
  * and truncated; a loss of a line's second half alone, to which the first one waits for ever; and a log that is copied and
  * truncated, and whose files get names of their own as well, for a copy of less than 1 KiB is not known as one, or is
  * renamed at once, before it is read or written to: copy and log have the same time then; and a rename that is undone
- * after something was written to the new file, for where the log was left is in no checkpoint then; and a start in the
- * middle of a rotation of a log with a hard link: that takes the log's position over, which has no name then.
+ * after something was written to the new file, for where the log was left is in no checkpoint then, or before a copy
+ * that is made at once; and a start in the middle of a rotation of a log with a hard link: that takes the log's position
+ * over, which has no name then.
  *
  * Nothing waits: the monotonic clock, by which all timers go, is set forward instead. */
 #include <errno.h>
@@ -44,6 +45,7 @@ struct model {
     struct world w;
     bool cri, down, ordered, copied, deleted, linked;
     bool copied_unseen; /* since the collector settled, nor written to */
+    bool undone;        /* a rename, since the collector settled */
     int fd;             /* the writer's */
     unsigned file, rotated, moved;
     struct line lines[LINES_MAX];
@@ -95,6 +97,7 @@ static void settle(struct model *m)
         pass(m, 30, 100 * NS_PER_MS);
     } while (m->w.out.len != before);
     m->copied_unseen &= m->down;
+    m->undone &= m->down;
 }
 
 /* Two files that are made or written to one after the other have times that tell so. */
@@ -254,6 +257,7 @@ static void undo(struct model *m)
         world_rename(&m->w, rotated_name(i + 1), rotated_name(i));
     }
     m->rotated--;
+    m->undone = true;
     reopen(m);
 }
 
@@ -270,7 +274,7 @@ static void copy(const char *from, const char *to)
 
 static void copy_and_truncate(struct model *m)
 {
-    if (m->ordered && !m->deleted && !m->parted && shift(m)) {
+    if (m->ordered && !m->deleted && !m->parted && !m->undone && shift(m)) {
         finish_line(m);
         m->copied = m->copied_unseen = true;
         copy(world_path(&m->w, LOG), world_path(&m->w, rotated_name(1)));

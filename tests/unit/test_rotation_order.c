@@ -247,8 +247,13 @@ static void test_made_later_and_written_to_before(void **state)
     } renamed[] = {
         {{"falling, both renamed after the last write", {{"a.1", 10, 40}, {"a.2", 30, 31}}, "a.1 a.2", true},
          {50, 50}},
-        {{"rising, the older written to last", {{"a.1", 10, 40}, {"a.2", 30, 31}}, "a.2 a.1", false},
+        {{"falling, written to after it was renamed, by who had it open yet",
+          {{"a.1", 10, 40}, {"a.2", 30, 31}},
+          "a.1 a.2",
+          true},
          {40, 35}},
+        {{"rising, for what was copied took longer", {{"a.1", 10, 40}, {"a.2", 30, 36}}, "a.2 a.1", false},
+         {40, 37}},
         {{"rising, the newer renamed last", {{"a.1", 10, 40}, {"a.2", 30, 31}}, "a.2 a.1", false}, {40, 50}},
     };
     for (size_t i = 0; i < sizeof(renamed) / sizeof(renamed[0]); i++) {

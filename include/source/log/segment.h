@@ -39,6 +39,7 @@ struct segment {
     uint64_t size;     /* as last seen; of an archive: what was unpacked so far */
     int64_t mtime_ns;
     int64_t empty_ns;      /* its mtime when it was first seen to be empty; 0: it never was */
+    int64_t head_ns;       /* and when the head of `id` was read */
     struct file_tail tail; /* what stood before tail_at when it was noted */
     uint64_t tail_at;
     struct file_outline outline; /* of that */

@@ -69,12 +69,11 @@ static int compare_packing(const struct generation *high, const struct generatio
 }
 
 /* May the file, which was made later, be a copy of what the other one held before that was truncated in place, and written
- * to since? Then it is the older one, and was renamed after that write, and before the other was. Where numbers count up, the
- * newer is renamed last, or the older written to last, by who had it open yet. */
+ * to since? Then it is the older one, and was renamed before the other was. Where numbers count up, the newer is renamed
+ * last, but for one that lived no longer than a copy takes, while the older was open yet to a writer. */
 static bool may_be_copied(const struct generation *made_later, const struct generation *other)
 {
-    return made_later->mtime_ns < other->mtime_ns && other->mtime_ns <= made_later->ctime_ns &&
-           made_later->ctime_ns <= other->ctime_ns &&
+    return made_later->mtime_ns < other->mtime_ns && made_later->ctime_ns <= other->ctime_ns &&
            made_later->mtime_ns - made_later->birth_ns < COPYING_FOR;
 }
 

@@ -115,6 +115,7 @@ int segment_refresh(struct segment *seg)
     }
     seg->id.head_len = (uint32_t)len;
     seg->id.head_hash = hash64(head, (size_t)len);
+    seg->head_ns = seg->mtime_ns;
     return 0;
 }
 

@@ -483,12 +483,8 @@ void tailer_free(struct tailer *t)
     if (!t) {
         return;
     }
-    if (t->run) {
-        event_free(t->run);
-    }
-    if (t->later) {
-        event_free(t->later);
-    }
+    loop_free_event(t->run);
+    loop_free_event(t->later);
     read_buffer_free(&t->buffer);
     free(t);
 }

@@ -122,6 +122,12 @@ static enum intake_result take_copies(struct truncation *t, struct intake *in, c
     return result;
 }
 
+/* Of a file of which nothing was read: a copy of what it held then was written to later. */
+static int64_t known_since(const struct segment *seg)
+{
+    return seg->empty_ns > 0 ? seg->empty_ns : seg->head_ns;
+}
+
 static void count_lost(const struct intake *in, uint64_t bytes)
 {
     metrics.lost_bytes += bytes;
@@ -131,9 +137,9 @@ static void count_lost(const struct intake *in, uint64_t bytes)
 enum intake_result truncation_follow(struct truncation *t, struct intake *in)
 {
     const struct segment *live = in->chain->head;
-    bool was_empty = live->offset == 0 && live->empty_ns > 0;
-    struct file_pos was = {
-        .file = live->id, .offset = live->offset, .mtime_ns = was_empty ? live->empty_ns : t->mtime_ns};
+    struct file_pos was = {.file = live->id,
+                           .offset = live->offset,
+                           .mtime_ns = live->offset == 0 ? known_since(live) : t->mtime_ns};
     if (live->tail_at == live->offset) {
         was.tail = live->tail;
     }
@@ -160,7 +166,7 @@ enum intake_result truncation_of_unread(struct truncation *t, struct intake *in)
 {
     struct segment *live = in->chain->tail;
     bool anew = segment_is_anew(live);
-    struct file_pos was = {.mtime_ns = live->empty_ns > 0 ? live->empty_ns : live->mtime_ns};
+    struct file_pos was = {.mtime_ns = known_since(live)};
     if (anew) {
         was.file = live->id;
     }
