@@ -33,6 +33,7 @@ enum follow_links { LINKS_INSIDE, LINKS_ALL, LINKS_NONE };
 enum file_format { FILE_AUTO, FILE_JSON_FILE, FILE_PLAIN, FILE_CRI };
 enum kafka_key { KAFKA_KEY_CONTAINER, KAFKA_KEY_SERVICE, KAFKA_KEY_NONE };
 enum kafka_delivery { KAFKA_EXACTLY_ONCE, KAFKA_AT_LEAST_ONCE };
+enum kafka_headers { KAFKA_HEADERS_ALL, KAFKA_HEADERS_NEEDED };
 enum kafka_oversize { KAFKA_CUT, KAFKA_DEAD_LETTER };
 enum kafka_compression { KAFKA_LZ4, KAFKA_ZSTD, KAFKA_SNAPPY, KAFKA_GZIP, KAFKA_NONE };
 
@@ -103,12 +104,14 @@ struct config {
     char *kafka_brokers; /* kafka.brokers: host:port,… */
     char *kafka_topic;   /* kafka.topic: "logs.{service}"; {service} {project} {container} {host} {stream} */
     enum kafka_key kafka_key;                 /* kafka.key: container | service | none */
+    enum kafka_headers kafka_headers;         /* kafka.headers: all | needed */
     enum kafka_delivery kafka_delivery;       /* kafka.delivery: exactly-once | at-least-once */
     char *kafka_identity;                     /* kafka.identity: "" → swarm node id, else host */
     char *kafka_positions_topic;              /* kafka.positions_topic: sidetail-positions */
     enum kafka_compression kafka_compression; /* kafka.compression: lz4 */
     int64_t kafka_commit_age;                 /* kafka.commit_age: 200ms */
-    int64_t kafka_commit_bytes;               /* kafka.commit_bytes: 8 MiB */
+    int64_t kafka_commit_pause;               /* kafka.commit_pause: 1s */
+    int64_t kafka_commit_bytes;               /* kafka.commit_bytes: 16 MiB */
     int64_t kafka_transaction_timeout;        /* kafka.transaction_timeout: 60s */
     enum kafka_oversize kafka_oversize;       /* kafka.oversize: cut | dead-letter */
     int64_t kafka_topics_max;                 /* kafka.topics_max: 1000 */
@@ -177,6 +180,15 @@ int config_overrides_tell(const struct config *cfg, FILE *out);
 
 #define CONFIG_READ_WAIT (180 * NS_PER_MS) /* at most */
 
+/* How long a line may wait in all until its batch goes out, in ns. Nobody sees a line before its transaction is committed:
+ * there a batch may as well wait for others. Reading does not: a log may be truncated in place meanwhile. */
+static inline int64_t config_batch_age(const struct config *cfg)
+{
+    bool commits = cfg->sink == SINK_KAFKA && cfg->kafka_delivery == KAFKA_EXACTLY_ONCE;
+    int64_t age = commits ? cfg->kafka_commit_age / 4 : 0;
+    return age > cfg->batch_age ? age : cfg->batch_age;
+}
+
 /* So many ns of batch.age are spent before a log file is read, the others in the batch. 0: it is read at once. */
 static inline int64_t config_read_wait(const struct config *cfg)
 {
@@ -189,6 +201,12 @@ static inline int64_t config_read_wait(const struct config *cfg)
 static inline int64_t config_told_wait(const struct config *cfg)
 {
     return config_read_wait(cfg) / 8;
+}
+
+/* A line that is read now may have been written so long ago, in ns, for the sake of batches. */
+static inline int64_t config_waited(const struct config *cfg)
+{
+    return config_read_wait(cfg) + config_told_wait(cfg);
 }
 
 /* Would the source read the file at `path`, by that name? 1, 0, or -1 when memory is out. */

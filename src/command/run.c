@@ -312,13 +312,9 @@ static void tear_down(struct app *app)
     checkpoint_free(app->checkpoint);
     monitor_close(app->monitor);
     for (size_t i = 0; i < sizeof(app->signals) / sizeof(app->signals[0]); i++) {
-        if (app->signals[i]) {
-            event_free(app->signals[i]);
-        }
+        loop_free_event(app->signals[i]);
     }
-    if (app->grace) {
-        event_free(app->grace);
-    }
+    loop_free_event(app->grace);
     if (app->base) {
         event_base_loop(app->base, EVLOOP_NONBLOCK); /* libevent frees connections in the loop only */
         event_base_free(app->base);

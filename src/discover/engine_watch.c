@@ -434,12 +434,8 @@ void engine_watch_free(struct engine_watch *w)
     {
         engine_table_remove(&w->table, e);
     }
-    if (w->timer) {
-        event_free(w->timer);
-    }
-    if (w->retry_timer) {
-        event_free(w->retry_timer);
-    }
+    loop_free_event(w->timer);
+    loop_free_event(w->retry_timer);
     free(w);
 }
 

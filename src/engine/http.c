@@ -14,6 +14,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/loop.h"
+
 #include "tls.h"
 
 #define BUSY_MIN 4096 /* bytes read by libevent at once after which more is likely to be there */
@@ -42,9 +44,7 @@ static void request_free(struct http_request *r)
         bufferevent_setcb(r->bev, NULL, NULL, NULL, NULL);
         bufferevent_free(r->bev);
     }
-    if (r->timer) {
-        event_free(r->timer);
-    }
+    loop_free_event(r->timer);
     free(r);
 }
 

@@ -30,9 +30,7 @@ struct log_stream {
 
 static void stream_free(struct log_stream *s)
 {
-    if (s->again) {
-        event_free(s->again);
-    }
+    loop_free_event(s->again);
     buf_free(&s->rest);
     free(s);
 }

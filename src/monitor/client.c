@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/address.h"
+#include "base/loop.h"
 #include "host.h"
 
 #define PATIENCE_S       2
@@ -163,9 +164,7 @@ void monitor_forget(struct monitor_question *q)
     if (q->con) {
         evhttp_connection_free(q->con);
     }
-    if (q->timer) {
-        event_free(q->timer);
-    }
+    loop_free_event(q->timer);
     buf_free(&q->body);
     free(q->where);
     free(q->path);

@@ -69,9 +69,7 @@ static void on_age(evutil_socket_t fd, short what, void *arg)
 static struct batch *current_batch(struct batcher *b)
 {
     if (!b->current) {
-        /* Some of it is for what comes in between. */
-        int64_t waited = config_read_wait(b->cfg) + config_told_wait(b->cfg);
-        int64_t age = b->cfg->batch_age - waited, least = b->sink->ops->least_age;
+        int64_t age = config_batch_age(b->cfg) - config_waited(b->cfg), least = b->sink->ops->least_age;
         b->current = pool_take(&b->pool);
         loop_arm_timer(b->age_timer, age > least ? age : least);
     }
@@ -95,8 +93,9 @@ static struct mark *mark_of(struct batch *batch, struct batcher_feed *feed)
     return mark;
 }
 
-static void note_item(struct batch *batch, const struct record *rec, size_t offset, uint32_t mark)
+static void note_item(struct batcher *b, const struct record *rec, size_t offset, uint32_t mark)
 {
+    struct batch *batch = b->current;
     struct item *item = batch_add_item(batch);
     if (!item) {
         die_out_of_memory();
@@ -106,7 +105,7 @@ static void note_item(struct batch *batch, const struct record *rec, size_t offs
                           .mark = mark,
                           .stream = (uint8_t)rec->stream,
                           .partial = rec->partial};
-    if (clock_parse(rec->time, &item->time_ns) < 0) {
+    if (clock_parse_next(&b->second, rec->time, &item->time_ns) < 0) {
         item->time_ns = clock_now();
     }
 }
@@ -125,7 +124,7 @@ void batcher_put(struct batcher_feed *feed, const struct record *rec)
     mark->lines[rec->stream]++;
     mark->bytes[rec->stream] += batch->out.len - offset;
     if (b->sink->ops->items) {
-        note_item(batch, rec, offset, feed->mark);
+        note_item(b, rec, offset, feed->mark);
     }
 }
 
@@ -294,7 +293,5 @@ void batcher_free(struct batcher *b)
     for (int format = 0; format < FORMAT_COUNT; format++) {
         close_encoder(&b->own[format]);
     }
-    if (b->age_timer) {
-        event_free(b->age_timer);
-    }
+    loop_free_event(b->age_timer);
 }

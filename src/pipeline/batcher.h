@@ -5,6 +5,7 @@
 
 #include <event2/event.h>
 
+#include "base/clock.h"
 #include "checkpoint/checkpoint.h"
 #include "encode/encode.h"
 #include "pool.h"
@@ -33,9 +34,10 @@ struct batcher {
     struct batcher_encoder own[FORMAT_COUNT];
 
     struct pool pool;
-    struct batch *current;   /* being filled; NULL: none yet */
-    struct event *age_timer; /* submits it */
-    unsigned in_flight;      /* batches with the sink */
+    struct batch *current;      /* being filled; NULL: none yet */
+    struct clock_second second; /* of the item noted last */
+    struct event *age_timer;    /* submits it */
+    unsigned in_flight;         /* batches with the sink */
 
     bool held_back, draining; /* each for itself: there is no room */
     bool starved;             /* somebody was told so */

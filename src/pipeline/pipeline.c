@@ -169,9 +169,7 @@ void pipeline_free(struct pipeline *pl)
     shaper_free(&pl->stages.shaper);
     joiner_free(&pl->stages.joiner);
     saver_free(&pl->saver);
-    if (pl->resume_event) {
-        event_free(pl->resume_event);
-    }
+    loop_free_event(pl->resume_event);
     free(pl);
 }
 

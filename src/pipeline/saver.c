@@ -92,7 +92,5 @@ int saver_init(struct saver *s, struct event_base *base, struct checkpoint *chec
 
 void saver_free(struct saver *s)
 {
-    if (s->timer) {
-        event_free(s->timer);
-    }
+    loop_free_event(s->timer);
 }

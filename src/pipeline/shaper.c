@@ -323,8 +323,6 @@ int shaper_configure(struct shaper *s, const struct config *cfg, struct error *e
 
 void shaper_free(struct shaper *s)
 {
-    if (s->timer) {
-        event_free(s->timer);
-    }
+    loop_free_event(s->timer);
     shape_unref(s->base.shape);
 }

@@ -231,14 +231,10 @@ static void tear_down(struct top *t)
     struct event *const events[] = {t->typed, t->due};
     monitor_forget(t->question);
     for (size_t i = 0; i < sizeof(t->signals) / sizeof(t->signals[0]); i++) {
-        if (t->signals[i]) {
-            event_free(t->signals[i]);
-        }
+        loop_free_event(t->signals[i]);
     }
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
-        if (events[i]) {
-            event_free(events[i]);
-        }
+        loop_free_event(events[i]);
     }
     if (t->base) {
         event_base_loop(t->base, EVLOOP_NONBLOCK); /* libevent frees connections in the loop only */

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/metrics.h"
 #include "base/status.h"
 
@@ -24,10 +25,8 @@ int retry_init(struct retry *r, struct event_base *base, void (*again)(void *arg
 
 void retry_free(struct retry *r)
 {
-    if (r->timer) {
-        event_free(r->timer);
-        r->timer = NULL;
-    }
+    loop_free_event(r->timer);
+    r->timer = NULL;
 }
 
 static void log_failure(const char *where, int why, const char *detail)

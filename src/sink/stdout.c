@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/loop.h"
 #include "retry.h"
 #include "send_queue.h"
 #include "sink/sink.h"
@@ -248,9 +249,7 @@ static void stdout_close(struct sink *sink)
     struct stdout_sink *s = (struct stdout_sink *)sink;
     struct event *events[] = {s->writable, s->hangup, s->report};
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
-        if (events[i]) {
-            event_free(events[i]);
-        }
+        loop_free_event(events[i]);
     }
     retry_free(&s->retry);
     if (s->flags >= 0) {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/loop.h"
 
 /* Bytes written at once where a write might block: PIPE_BUF, which poll vouches for. */
 #define CAREFUL_MAX 4096
@@ -223,15 +224,9 @@ void screen_free(struct screen *s, bool colors)
         return;
     }
     leave_clean(s, colors);
-    if (s->writable) {
-        event_free(s->writable);
-    }
-    if (s->soon) {
-        event_free(s->soon);
-    }
-    if (s->gone) {
-        event_free(s->gone);
-    }
+    loop_free_event(s->writable);
+    loop_free_event(s->soon);
+    loop_free_event(s->gone);
     if (s->opened) {
         close(s->fd);
     }

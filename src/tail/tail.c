@@ -226,13 +226,9 @@ static void tear_down(struct tail *t)
     tail_feeds_free(t->env.feeds);
     tail_filter_free(t->env.filter);
     for (size_t i = 0; i < sizeof(t->signals) / sizeof(t->signals[0]); i++) {
-        if (t->signals[i]) {
-            event_free(t->signals[i]);
-        }
+        loop_free_event(t->signals[i]);
     }
-    if (t->fall_back) {
-        event_free(t->fall_back);
-    }
+    loop_free_event(t->fall_back);
     if (t->env.base) {
         event_base_loop(t->env.base, EVLOOP_NONBLOCK); /* libevent frees connections in the loop only */
         event_base_free(t->env.base);

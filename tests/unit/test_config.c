@@ -28,6 +28,26 @@ static void defaults_are_documented_ones(void **state)
     config_free(NULL);
 }
 
+/* Exactly once, nobody sees a line before its transaction is committed. */
+static void lines_gather_until_the_commit(void **state)
+{
+    (void)state;
+    struct config *cfg = config_defaults();
+    assert_int_equal(config_waited(cfg), 0);
+    cfg->sink = SINK_KAFKA;
+    assert_int_equal(config_batch_age(cfg), 50 * NS_PER_MS);
+    assert_int_equal(config_waited(cfg), 0); /* reading does not, for a log may be truncated meanwhile */
+    cfg->batch_age = NS_PER_S;
+    assert_int_equal(config_batch_age(cfg), NS_PER_S);
+    assert_int_equal(config_read_wait(cfg), CONFIG_READ_WAIT);
+    cfg->batch_age = 40 * NS_PER_MS;
+    assert_int_equal(config_batch_age(cfg), 50 * NS_PER_MS);
+    assert_int_equal(config_read_wait(cfg), 36 * NS_PER_MS);
+    cfg->kafka_delivery = KAFKA_AT_LEAST_ONCE;
+    assert_int_equal(config_batch_age(cfg), 40 * NS_PER_MS);
+    config_free(cfg);
+}
+
 static void reads_each_type(void **state)
 {
     (void)state;
@@ -316,6 +336,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(defaults_are_documented_ones, clean_environment),
+        cmocka_unit_test_setup(lines_gather_until_the_commit, clean_environment),
         cmocka_unit_test_setup(reads_each_type, clean_environment),
         cmocka_unit_test_setup(says_where_syntax_is_wrong, clean_environment),
         cmocka_unit_test_setup(says_where_a_value_is_wrong, clean_environment),

@@ -10,6 +10,7 @@
 #include "kafka/topic_name.h"
 #include "record/tags.h"
 #include "sink/kafka.h"
+#include "sink/kafka/admin.h"
 #include "sink/kafka/marks.h"
 #include "sink/kafka/positions.h"
 #include "sink/kafka/produce.h"
@@ -139,6 +140,43 @@ static void names_that_are_not_utf8(void **state)
     checkpoint_free(checkpoint);
     buf_free(&key);
     buf_free(&value);
+}
+
+/* Others' records are passed over without being read; their names may begin alike. */
+static void identities_are_told_apart(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"n",        "node",  "node-1", "a \"quoted\" \\ one",
+                                        "\xc3\xa4", "tab\t", "a/b"};
+    struct buf key = {0};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct kafka_past past = {.identity = names[i], .session = "me", .positions = json_object()};
+        for (size_t j = 0; j < sizeof(names) / sizeof(names[0]); j++) {
+            key.len = 0;
+            assert_int_equal(kafka_positions_key(&key, names[j], "feed"), 0);
+            struct slice value = SLICE("{\"v\":1}");
+            kafka_past_take(&past, slice_of(key.data, key.len), &value, 1, 1);
+            assert_int_equal(json_object_size(past.positions), j >= i);
+        }
+        key.len = 0;
+        assert_int_equal(kafka_positions_key(&key, names[i], NULL), 0);
+        struct slice head = SLICE("{\"session\":\"me\",\"transaction\":1}");
+        kafka_past_take(&past, slice_of(key.data, key.len), &head, 7, 1);
+        assert_int_equal(past.head_offset, 7);
+        json_decref(past.positions);
+    }
+    buf_free(&key);
+}
+
+static void positions_topics_that_keep_too_much(void **state)
+{
+    (void)state;
+    struct kafka_topic_facts facts = {.deleted_ms = 86400000};
+    assert_non_null(strstr(kafka_positions_advice(&facts), "delete.retention.ms"));
+    facts.deleted_ms = 600000;
+    assert_null(kafka_positions_advice(&facts));
+    facts.deleted_ms = 0; /* not known */
+    assert_null(kafka_positions_advice(&facts));
 }
 
 static void the_past_of_an_identity(void **state)
@@ -419,6 +457,8 @@ int main(void)
         cmocka_unit_test(times_too_far_from_now),
         cmocka_unit_test(positions_as_records),
         cmocka_unit_test(names_that_are_not_utf8),
+        cmocka_unit_test(identities_are_told_apart),
+        cmocka_unit_test(positions_topics_that_keep_too_much),
         cmocka_unit_test(the_past_of_an_identity),
         cmocka_unit_test(another_process_in_between),
         cmocka_unit_test(a_head_that_was_acknowledged),

@@ -206,33 +206,41 @@ static void add_item(struct batch *batch, const char *text, bool partial)
     buf_add(&batch->out, "\n", 1);
 }
 
+/* Produces the batch so many times over, and notes each time what was sent. */
+static void produce_all(struct buf *sent, struct batch *batch, struct kafka_settings *settings,
+                        rd_kafka_interceptor_f_on_new_t *note, int times)
+{
+    struct kafka_out out = {.settings = settings, .routes = kafka_routes_new(settings)};
+    struct mark mark = {.tags = tags_of("web_%d", 1), .lines = {batch->nitems, 0}};
+    struct kafka_topic *missing;
+    struct error err = {0};
+    batch->marks = &mark;
+    batch->nmarks = 1;
+    out.rk = producer(sent, note);
+    struct kafka_topic *topic = kafka_topic_find(out.routes, "logs");
+    topic->handle = rd_kafka_topic_new(out.rk, "logs", NULL);
+    topic->ready = topic->proven = true;
+    for (int i = 0; i < times; i++) {
+        assert_int_equal(kafka_produce(&out, batch, &missing, &err), KAFKA_ALL);
+        kafka_rewind(batch);
+        kafka_out_reset(&out);
+    }
+    rd_kafka_purge(out.rk, RD_KAFKA_PURGE_F_QUEUE);
+    kafka_routes_free(out.routes);
+    rd_kafka_destroy(out.rk);
+    tags_unref(mark.tags);
+}
+
 /* Produces the batch as its format says, twice, as after a transaction that failed; gives back what was sent
  * the first time. */
 static void produce_twice(struct buf *sent, struct batch *batch, size_t limit)
 {
     struct kafka_settings settings = {
         .topics_max = 100000, .topic = "logs", .message_max = limit, .key = KAFKA_KEY_NONE};
-    struct kafka_out out = {.settings = &settings, .routes = kafka_routes_new(&settings)};
-    struct mark mark = {.tags = tags_of("web_%d", 1), .lines = {batch->nitems, 0}};
-    struct kafka_topic *missing;
-    struct error err = {0};
-    batch->marks = &mark;
-    batch->nmarks = 1;
-    out.rk = producer(sent, note_partials);
-    struct kafka_topic *topic = kafka_topic_find(out.routes, "logs");
-    topic->handle = rd_kafka_topic_new(out.rk, "logs", NULL);
-    topic->ready = topic->proven = true;
-    assert_int_equal(kafka_produce(&out, batch, &missing, &err), KAFKA_ALL);
-    size_t len = sent->len;
-    kafka_rewind(batch);
-    kafka_out_reset(&out);
-    assert_int_equal(kafka_produce(&out, batch, &missing, &err), KAFKA_ALL);
-    assert_int_equal(sent->len, 2 * len);
+    produce_all(sent, batch, &settings, note_partials, 2);
+    size_t len = sent->len / 2;
+    assert_memory_equal(sent->data, sent->data + len, len);
     sent->data[len] = '\0';
-    rd_kafka_purge(out.rk, RD_KAFKA_PURGE_F_QUEUE);
-    kafka_routes_free(out.routes);
-    rd_kafka_destroy(out.rk);
-    tags_unref(mark.tags);
 }
 
 /* The header stands where JSON says "partial":true: on each piece of a line but its last, whoever cut it. */
@@ -307,6 +315,71 @@ static void a_batch_is_cut_by_its_own_format(void **state)
     buf_free(&batch.out);
 }
 
+/* The names of each message's headers, in their order, and its value where that is short. */
+static rd_kafka_resp_err_t note_headers(rd_kafka_t *rk, rd_kafka_message_t *m, void *opaque)
+{
+    (void)rk;
+    struct buf *sent = opaque;
+    rd_kafka_headers_t *headers;
+    const char *name;
+    const void *value;
+    size_t size;
+    bool any = !rd_kafka_message_headers(m, &headers);
+    for (size_t i = 0; any && !rd_kafka_header_get_all(headers, i, &name, &value, &size); i++) {
+        buf_addf(sent, "%s,", name);
+    }
+    buf_addf(sent, " %.*s\n", m->len < 40 ? (int)m->len : 0, (const char *)m->payload);
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+static rd_kafka_resp_err_t note_all_headers(rd_kafka_t *rk, const rd_kafka_conf_t *conf, void *opaque,
+                                            char *errstr, size_t errstr_size)
+{
+    (void)conf, (void)errstr, (void)errstr_size;
+    return rd_kafka_interceptor_add_on_send(rk, "test", note_headers, opaque);
+}
+
+/* Produces a whole line, a piece that the pipeline cut, and a line that is too long. */
+static void expect_headers(enum kafka_headers headers, enum format_kind format, const char *expected)
+{
+    struct item items[3];
+    struct batch batch = {.seq = 1, .items = items, .format = format};
+    struct buf sent = {0}, line = {0};
+    buf_addf(&line, "{\"service\":\"web\",\"log\":\"%01400d\"}", 0);
+    buf_add(&line, "", 1);
+    add_item(&batch, "{\"log\":\"whole\"}", false);
+    add_item(&batch, "{\"log\":\"cut\",\"partial\":true}", true);
+    add_item(&batch, line.data, false);
+    struct kafka_settings settings = {.topics_max = 100000,
+                                      .topic = "logs",
+                                      .message_max = 1500,
+                                      .key = KAFKA_KEY_NONE,
+                                      .headers = headers};
+    produce_all(&sent, &batch, &settings, note_all_headers, 1);
+    buf_add(&sent, "", 1);
+    assert_string_equal(sent.data, expected);
+    buf_free(&line);
+    buf_free(&sent);
+    buf_free(&batch.out);
+}
+
+/* A message is without headers only where its value says the same: a whole record of JSON does, with its "partial", but a
+ * piece that is cut to size may have no more than its text. */
+static void headers_that_the_value_makes_needless(void **state)
+{
+    (void)state;
+#define SAME "service,stream,container,host,"
+    expect_headers(KAFKA_HEADERS_NEEDED, FORMAT_JSON,
+                   " {\"log\":\"whole\"}\n {\"log\":\"cut\",\"partial\":true}\n" SAME "partial, \n" SAME
+                   " \n");
+    const char *all = SAME " {\"log\":\"whole\"}\n" SAME "partial, {\"log\":\"cut\",\"partial\":true}\n" SAME
+                           "partial, \n" SAME " \n";
+    expect_headers(KAFKA_HEADERS_ALL, FORMAT_JSON, all);
+    expect_headers(KAFKA_HEADERS_NEEDED, FORMAT_RAW, all);
+    expect_headers(KAFKA_HEADERS_NEEDED, FORMAT_LOGFMT, all);
+#undef SAME
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -324,6 +397,7 @@ int main(void)
         cmocka_unit_test_setup(what_was_cut_is_marked, setup),
         cmocka_unit_test_setup(what_was_cut_is_counted_once, setup),
         cmocka_unit_test_setup(a_batch_is_cut_by_its_own_format, setup),
+        cmocka_unit_test_setup(headers_that_the_value_makes_needless, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

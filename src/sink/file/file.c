@@ -33,6 +33,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/metrics.h"
 #include "gzip.h"
 #include "location.h"
@@ -357,9 +358,7 @@ static void file_close(struct sink *sink)
     gzip_free(&s->gzip);
     rotator_free(&s->rotator);
     retry_free(&s->retry);
-    if (s->next_turn) {
-        event_free(s->next_turn);
-    }
+    loop_free_event(s->next_turn);
     output_close(&s->out);
     if (s->previous >= 0) {
         close(s->previous);

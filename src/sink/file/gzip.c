@@ -11,6 +11,7 @@
 
 #include "base/lock.h"
 #include "base/log.h"
+#include "base/loop.h"
 #include "rotated.h"
 
 #define STEP       (32 * 1024) /* bytes read in one */
@@ -309,7 +310,5 @@ int gzip_init(struct gzip *g, struct event_base *base, const struct location *at
 void gzip_free(struct gzip *g)
 {
     end_job(g);
-    if (g->timer) {
-        event_free(g->timer);
-    }
+    loop_free_event(g->timer);
 }

@@ -36,9 +36,7 @@ int rotator_init(struct rotator *r, struct event_base *base, const struct locati
 
 void rotator_free(struct rotator *r)
 {
-    if (r->timer) {
-        event_free(r->timer);
-    }
+    loop_free_event(r->timer);
 }
 
 void rotator_watch_age(struct rotator *r, const struct output *out)

@@ -4,24 +4,80 @@
 #include <string.h>
 #include <time.h>
 
-#define ASK_MS     3000 /* for one question */
+#define ASK_MS     3000 /* for one question … */
+#define MORE_MS    20   /* … and for each topic of it */
 #define LOOK_MS    1000 /* for the simplest one */
-#define SETTLE_MS  100  /* between looks at a topic that was just made */
-#define SETTLE_MAX 50
+#define SETTLE_MS  100  /* between looks at topics that were just made … */
+#define SETTLE_MAX 65
+
+#define SETTLE_SOON_MS 30 /* … but the first ones */
+#define SETTLE_SOON    20
+
+#define REQUEST_MAX 10000 /* partitions that Kafka makes by one request */
+#define WHY_MAX     256
+
+#define DELETED_LONG_MS (60 * 60 * 1000)
 
 /* What a topic of positions is made with. Small segments, so that reading it back stays short: only closed
- * ones are compacted. The broker stamps its messages: a machine whose clock is wrong has positions too. */
+ * ones are compacted. For the same reason what is deleted is soon gone, for that is the end of each transaction too: in a day, a
+ * thousand collectors would leave gigabytes of these. It has to stay while somebody reads on from what was before it. The
+ * broker stamps its messages: a machine whose clock is wrong has positions too. */
 static const char *const compact_configs[][2] = {
-    {"cleanup.policy", "compact"},       {"segment.bytes", "16777216"},
-    {"segment.ms", "3600000"},           {"min.cleanable.dirty.ratio", "0.1"},
-    {"delete.retention.ms", "86400000"}, {"message.timestamp.type", "LogAppendTime"},
+    {"cleanup.policy", "compact"},     {"segment.bytes", "16777216"},
+    {"segment.ms", "3600000"},         {"min.cleanable.dirty.ratio", "0.1"},
+    {"delete.retention.ms", "600000"}, {"message.timestamp.type", "LogAppendTime"},
 };
 
+/* Those of the topics that something is asked about. */
+struct asked {
+    struct kafka_want *list[KAFKA_WANTS_MAX];
+    size_t count;
+};
+
+static struct asked those(const struct kafka_wants *wants, bool (*are)(const struct kafka_want *want))
+{
+    struct asked asked = {.count = 0};
+    for (size_t i = 0; i < wants->count; i++) {
+        if (!wants->list[i].failed && are(&wants->list[i])) {
+            asked.list[asked.count++] = &wants->list[i];
+        }
+    }
+    return asked;
+}
+
+/* Is the one that matters among them? It comes first then. */
+static bool has_first(const struct asked *asked, const struct kafka_wants *wants)
+{
+    return asked->count > 0 && asked->list[0] == wants->list;
+}
+
+/* Those of a topic that is made; -1: as the brokers have it. */
+static int partitions_of(const struct kafka_settings *s, bool compact)
+{
+    return compact ? KAFKA_POSITIONS_PARTITIONS : s->partitions;
+}
+
+static void refuse(struct kafka_wants *wants, struct kafka_want *want, const char *why)
+{
+    want->failed = true;
+    if (want == wants->list) {
+        error_set(&wants->err, "%s", why);
+    }
+}
+
+/* -- questions --------------------------------------------------------------------------------- */
+
+static int patience_ms(size_t topics)
+{
+    return ASK_MS + (int)topics * MORE_MS;
+}
+
 /* Waits for an admin request's answer. NULL: err says why. */
-static rd_kafka_event_t *answer(rd_kafka_queue_t *queue, const struct kafka_settings *s, struct error *err)
+static rd_kafka_event_t *answer(rd_kafka_queue_t *queue, const struct kafka_settings *s, size_t topics,
+                                struct error *err)
 {
     rd_kafka_event_t *event = NULL;
-    for (int waited_ms = 0; !event && !s->ending && waited_ms < ASK_MS * 2; waited_ms += 100) {
+    for (int waited_ms = 0; !event && !s->ending && waited_ms < patience_ms(topics) * 2; waited_ms += 100) {
         event = rd_kafka_queue_poll(queue, 100);
     }
     if (event && !rd_kafka_event_error(event)) {
@@ -34,52 +90,98 @@ static rd_kafka_event_t *answer(rd_kafka_queue_t *queue, const struct kafka_sett
     return NULL;
 }
 
-static rd_kafka_AdminOptions_t *options(rd_kafka_t *rk, rd_kafka_admin_op_t op)
+static rd_kafka_AdminOptions_t *options(rd_kafka_t *rk, rd_kafka_admin_op_t op, size_t topics)
 {
     rd_kafka_AdminOptions_t *made = rd_kafka_AdminOptions_new(rk, op);
-    rd_kafka_AdminOptions_set_request_timeout(made, ASK_MS, NULL, 0);
+    rd_kafka_AdminOptions_set_request_timeout(made, patience_ms(topics), NULL, 0);
     return made;
 }
 
-/* Makes the topic, or (`only_try`) asks whether it could be made. 0; 1: it is there already; -1: err says why not. */
-static int create(rd_kafka_t *rk, const struct kafka_settings *s, const char *name, bool compact,
-                  bool only_try, struct error *err)
+static rd_kafka_NewTopic_t *new_topic(const struct kafka_settings *s, const char *name, bool compact,
+                                      char why[WHY_MAX])
 {
-    char why[256];
-    int partitions = compact ? KAFKA_POSITIONS_PARTITIONS : s->partitions;
-    rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(name, partitions, s->replication, why, sizeof(why));
-    if (!topic) {
-        return error_set(err, "%s", why);
-    }
-    for (size_t i = 0; compact && i < sizeof(compact_configs) / sizeof(compact_configs[0]); i++) {
+    rd_kafka_NewTopic_t *topic =
+        rd_kafka_NewTopic_new(name, partitions_of(s, compact), s->replication, why, WHY_MAX);
+    for (size_t i = 0; topic && compact && i < sizeof(compact_configs) / sizeof(compact_configs[0]); i++) {
         rd_kafka_NewTopic_set_config(topic, compact_configs[i][0], compact_configs[i][1]);
     }
+    return topic;
+}
+
+static void take_created(struct kafka_wants *wants, struct kafka_want *want,
+                         const rd_kafka_topic_result_t *result)
+{
+    rd_kafka_resp_err_t code = result ? rd_kafka_topic_result_error(result) : RD_KAFKA_RESP_ERR__FAIL;
+    const char *words = result ? rd_kafka_topic_result_error_string(result) : NULL;
+    if (code && code != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) {
+        refuse(wants, want, words ? words : rd_kafka_err2str(code));
+        return;
+    }
+    want->facts.created = true;
+    want->facts.ours = !code;
+}
+
+/* librdkafka gives the results in the order of the topics. */
+static void take_all_created(struct kafka_wants *wants, const struct asked *asked, rd_kafka_event_t *event)
+{
+    size_t count;
+    const rd_kafka_topic_result_t **results =
+        rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
+    for (size_t i = 0; i < asked->count; i++) {
+        take_created(wants, asked->list[i], i < count ? results[i] : NULL);
+    }
+}
+
+static void send_create(rd_kafka_t *rk, const struct kafka_settings *s, struct kafka_wants *wants,
+                        const struct asked *asked, rd_kafka_NewTopic_t **topics, bool only_try)
+{
+    struct error why = {0};
     rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
-    rd_kafka_AdminOptions_t *opts = options(rk, RD_KAFKA_ADMIN_OP_CREATETOPICS);
+    rd_kafka_AdminOptions_t *opts = options(rk, RD_KAFKA_ADMIN_OP_CREATETOPICS, asked->count);
     rd_kafka_AdminOptions_set_validate_only(opts, only_try, NULL, 0);
-    rd_kafka_CreateTopics(rk, &topic, 1, opts, queue);
-    struct error reason = {0};
-    rd_kafka_event_t *event = answer(queue, s, &reason);
-    int result = 0;
+    rd_kafka_CreateTopics(rk, topics, asked->count, opts, queue);
+    rd_kafka_event_t *event = answer(queue, s, asked->count, &why);
     if (event) {
-        size_t count;
-        const rd_kafka_topic_result_t **results =
-            rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
-        rd_kafka_resp_err_t code = rd_kafka_topic_result_error(results[0]);
-        result = code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS;
-        if (code && !result) {
-            const char *words = rd_kafka_topic_result_error_string(results[0]);
-            error_set(&reason, "%s", words ? words : rd_kafka_err2str(code));
-        }
+        take_all_created(wants, asked, event);
         rd_kafka_event_destroy(event);
     }
-    if (*reason.text) {
-        result = error_set(err, "%s", reason.text);
+    for (size_t i = 0; !event && i < asked->count; i++) {
+        refuse(wants, asked->list[i], why.text);
     }
     rd_kafka_AdminOptions_destroy(opts);
-    rd_kafka_NewTopic_destroy(topic);
     rd_kafka_queue_destroy(queue);
-    return result;
+}
+
+/* Makes the topics, or (`only_try`) asks whether they could be made. */
+static void create(rd_kafka_t *rk, const struct kafka_settings *s, struct kafka_wants *wants,
+                   const struct asked *asked, bool only_try)
+{
+    rd_kafka_NewTopic_t *topics[KAFKA_WANTS_MAX];
+    struct asked valid = {.count = 0};
+    for (size_t i = 0; i < asked->count; i++) {
+        char why[WHY_MAX];
+        topics[valid.count] = new_topic(s, asked->list[i]->name, wants->compact, why);
+        if (topics[valid.count]) {
+            valid.list[valid.count++] = asked->list[i];
+        } else {
+            refuse(wants, asked->list[i], why);
+        }
+    }
+    if (valid.count > 0) {
+        send_create(rk, s, wants, &valid, topics, only_try);
+        rd_kafka_NewTopic_destroy_array(topics, valid.count);
+    }
+}
+
+/* The topic's error; none when each of its partitions has a leader. */
+static rd_kafka_resp_err_t code_of(const rd_kafka_metadata_topic_t *found, int *partitions)
+{
+    rd_kafka_resp_err_t code = found->err;
+    *partitions = found->partition_cnt;
+    for (int i = 0; !code && i < found->partition_cnt; i++) {
+        code = found->partitions[i].err;
+    }
+    return code;
 }
 
 rd_kafka_resp_err_t kafka_topic_look(rd_kafka_t *rk, rd_kafka_topic_t *topic, int *partitions)
@@ -89,14 +191,48 @@ rd_kafka_resp_err_t kafka_topic_look(rd_kafka_t *rk, rd_kafka_topic_t *topic, in
     if (code) {
         return code;
     }
-    const rd_kafka_metadata_topic_t *found = &metadata->topics[0];
-    code = metadata->topic_cnt == 1 ? found->err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
-    *partitions = metadata->topic_cnt == 1 ? found->partition_cnt : 0;
-    for (int i = 0; !code && i < *partitions; i++) {
-        code = found->partitions[i].err;
-    }
+    code = metadata->topic_cnt == 1 ? code_of(&metadata->topics[0], partitions)
+                                    : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
     rd_kafka_metadata_destroy(metadata);
     return code;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct kafka_want *const *one = a, *const *other = b;
+    return strcmp((*one)->name, (*other)->name);
+}
+
+/* By one question about all topics that the producer knows, for librdkafka has none about some of them. */
+static void look_at_many(rd_kafka_t *rk, struct asked *asked)
+{
+    const rd_kafka_metadata_t *metadata = NULL;
+    rd_kafka_resp_err_t code = rd_kafka_metadata(rk, 0, NULL, &metadata, LOOK_MS);
+    qsort(asked->list, asked->count, sizeof(*asked->list), by_name);
+    for (size_t i = 0; i < asked->count; i++) {
+        asked->list[i]->code = code ? code : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    }
+    for (int i = 0; !code && i < metadata->topic_cnt; i++) {
+        const struct kafka_want key = {.name = metadata->topics[i].topic}, *sought = &key;
+        struct kafka_want **found =
+            bsearch(&sought, asked->list, asked->count, sizeof(*asked->list), by_name);
+        if (found) {
+            (*found)->code = code_of(&metadata->topics[i], &(*found)->facts.partitions);
+        }
+    }
+    if (!code) {
+        rd_kafka_metadata_destroy(metadata);
+    }
+}
+
+static void look_at(rd_kafka_t *rk, struct asked *asked)
+{
+    if (asked->count > 1) {
+        look_at_many(rk, asked);
+    } else if (asked->count == 1) {
+        struct kafka_want *want = asked->list[0];
+        want->code = kafka_topic_look(rk, want->handle, &want->facts.partitions);
+    }
 }
 
 const char *kafka_topic_fault(const struct kafka_topic_facts *facts, bool compact)
@@ -110,6 +246,14 @@ const char *kafka_topic_fault(const struct kafka_topic_facts *facts, bool compac
         return "it is compacted: of all lines with one key the last remains; set cleanup.policy=delete on it";
     }
     return NULL;
+}
+
+const char *kafka_positions_advice(const struct kafka_topic_facts *facts)
+{
+    return facts->deleted_ms > DELETED_LONG_MS ? "it keeps the end of each transaction for longer than an "
+                                                 "hour, and each start reads them all; "
+                                                 "set delete.retention.ms=600000 on it"
+                                               : NULL;
 }
 
 bool kafka_topic_gone(rd_kafka_t *rk, char name[KAFKA_TOPIC_MAX + 1])
@@ -140,112 +284,214 @@ static void take_configs(const rd_kafka_ConfigResource_t *resource, struct kafka
             facts->older_ms = strtoll(value, NULL, 10);
         } else if (value && !strcmp(name, "message.timestamp.after.max.ms")) {
             facts->newer_ms = strtoll(value, NULL, 10);
+        } else if (value && !strcmp(name, "delete.retention.ms")) {
+            facts->deleted_ms = strtoll(value, NULL, 10);
         } else if (value && !strcmp(name, "cleanup.policy")) {
             snprintf(facts->cleanup_policy, sizeof(facts->cleanup_policy), "%s", value);
         }
     }
 }
 
-/* What the topic takes. It may not be allowed to ask: then that stays unknown. */
-static rd_kafka_resp_err_t ask_configs(rd_kafka_t *rk, const struct kafka_settings *s, const char *name,
-                                       struct kafka_topic_facts *facts)
+static void take_asked(const struct asked *asked, rd_kafka_event_t *event)
 {
-    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR__TIMED_OUT;
-    rd_kafka_ConfigResource_t *resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, name);
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
-    rd_kafka_AdminOptions_t *opts = options(rk, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
-    rd_kafka_DescribeConfigs(rk, &resource, 1, opts, queue);
-    rd_kafka_event_t *event = answer(queue, s, NULL);
-    if (event) {
-        size_t count;
-        const rd_kafka_ConfigResource_t **resources =
-            rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event), &count);
-        code = count == 1 ? rd_kafka_ConfigResource_error(resources[0]) : RD_KAFKA_RESP_ERR__FAIL;
-        if (!code) {
-            take_configs(resources[0], facts);
+    size_t count;
+    const rd_kafka_ConfigResource_t **resources =
+        rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event), &count);
+    for (size_t i = 0; i < asked->count; i++) {
+        struct kafka_want *want = asked->list[i];
+        const rd_kafka_ConfigResource_t *resource = i < count ? resources[i] : NULL;
+        want->code = resource ? rd_kafka_ConfigResource_error(resource) : RD_KAFKA_RESP_ERR__FAIL;
+        if (!want->code) {
+            take_configs(resource, &want->facts);
         }
+    }
+}
+
+/* What the topics take. It may not be allowed to ask: then that stays unknown. */
+static void ask_configs(rd_kafka_t *rk, const struct kafka_settings *s, const struct asked *asked)
+{
+    rd_kafka_ConfigResource_t *resources[KAFKA_WANTS_MAX];
+    if (asked->count == 0) {
+        return;
+    }
+    for (size_t i = 0; i < asked->count; i++) {
+        resources[i] = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, asked->list[i]->name);
+        asked->list[i]->code = RD_KAFKA_RESP_ERR__TIMED_OUT;
+    }
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
+    rd_kafka_AdminOptions_t *opts = options(rk, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, asked->count);
+    rd_kafka_DescribeConfigs(rk, resources, asked->count, opts, queue);
+    rd_kafka_event_t *event = answer(queue, s, asked->count, NULL);
+    if (event) {
+        take_asked(asked, event);
         rd_kafka_event_destroy(event);
     }
     rd_kafka_AdminOptions_destroy(opts);
-    rd_kafka_ConfigResource_destroy(resource);
+    rd_kafka_ConfigResource_destroy_array(resources, asked->count);
     rd_kafka_queue_destroy(queue);
-    return code;
 }
 
-/* Waits until a topic has leaders. */
-static rd_kafka_resp_err_t settle(rd_kafka_t *rk, const struct kafka_settings *s, rd_kafka_topic_t *topic,
-                                  struct kafka_topic_facts *facts)
+/* -- making sure that they are there ----------------------------------------------------------- */
+
+static bool is_any(const struct kafka_want *want)
 {
-    static const struct timespec between = {0, SETTLE_MS * 1000000L};
-    rd_kafka_resp_err_t code = kafka_topic_look(rk, topic, &facts->partitions);
-    for (int i = 0; i < SETTLE_MAX && !s->ending; i++) {
-        if (code != RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE &&
-            !(facts->created && code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)) {
-            break;
+    (void)want;
+    return true;
+}
+
+static bool is_missing(const struct kafka_want *want)
+{
+    return want->code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && !want->facts.created;
+}
+
+static bool is_settling(const struct kafka_want *want)
+{
+    return want->code == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE ||
+           (want->facts.created && want->code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+}
+
+static bool is_new(const struct kafka_want *want)
+{
+    return want->facts.created;
+}
+
+/* So many as a broker takes in one request, where it is known how many partitions they will have. */
+static size_t most_at_once(const struct kafka_settings *s, const struct kafka_wants *wants)
+{
+    int partitions = partitions_of(s, wants->compact);
+    size_t most = partitions > 0 ? REQUEST_MAX / (size_t)partitions : KAFKA_WANTS_MAX;
+    return most > 0 ? most : 1;
+}
+
+/* The first of the list by itself: brokers refuse all of a request that is too large for them. */
+static void make_first(rd_kafka_t *rk, const struct kafka_settings *s, struct kafka_wants *wants)
+{
+    const struct asked first = {.list = {wants->list}, .count = 1};
+    wants->list->failed = false;
+    create(rk, s, wants, &first, false);
+}
+
+/* Makes those that are not there. False: there was none. */
+static bool make(rd_kafka_t *rk, const struct kafka_settings *s, struct kafka_wants *wants)
+{
+    struct asked missing = those(wants, is_missing);
+    size_t most = most_at_once(s, wants);
+    bool first = has_first(&missing, wants);
+    missing.count = missing.count < most ? missing.count : most;
+    create(rk, s, wants, &missing, false);
+    if (first && wants->list->failed && missing.count > 1) {
+        make_first(rk, s, wants);
+    }
+    if (first && wants->list->failed) {
+        const struct error why = wants->err;
+        error_set(&wants->err, "topic %s is not there and cannot be made: %.300s; make it, or grant Create",
+                  wants->list->name, why.text);
+    }
+    return missing.count > 0;
+}
+
+/* Waits until they have leaders, for some seconds; once the first one has, for the others no longer than a moment. */
+static void settle(rd_kafka_t *rk, const struct kafka_settings *s, struct kafka_wants *wants)
+{
+    for (int i = 0; i <= SETTLE_MAX; i++) {
+        struct asked asked = those(wants, is_settling);
+        if (asked.count == 0 || s->ending || (!has_first(&asked, wants) && i > SETTLE_SOON)) {
+            return;
         }
-        nanosleep(&between, NULL);
-        code = kafka_topic_look(rk, topic, &facts->partitions);
+        if (i > 0) {
+            nanosleep(&(struct timespec){0, (i > SETTLE_SOON ? SETTLE_MS : SETTLE_SOON_MS) * 1000000L}, NULL);
+        }
+        look_at(rk, &asked);
     }
-    return code;
 }
 
-/* Makes a topic that is not there. */
-static int make(rd_kafka_t *rk, const struct kafka_settings *s, const char *name, bool compact,
-                struct kafka_topic_facts *facts, struct error *err)
+/* Takes a handle of each, by which it can be looked at. */
+static void take_handles(rd_kafka_t *rk, struct kafka_wants *wants)
 {
-    struct error why = {0};
-    int result = create(rk, s, name, compact, false, &why);
-    if (result < 0) {
-        return error_set(err, "topic %s is not there and cannot be made: %.300s; make it, or grant Create",
-                         name, why.text);
+    const struct asked asked = those(wants, is_any);
+    for (size_t i = 0; i < asked.count; i++) {
+        struct kafka_want *want = asked.list[i];
+        want->handle = rd_kafka_topic_new(rk, want->name, NULL);
+        want->code = want->handle ? RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE : rd_kafka_last_error();
     }
-    facts->created = true;
-    facts->ours = result == 0;
-    return 0;
+}
+
+static void give_up(struct kafka_wants *wants)
+{
+    for (size_t i = 0; i < wants->count; i++) {
+        struct kafka_want *want = &wants->list[i];
+        if (want->code && !want->failed) {
+            struct error why;
+            error_set(&why, "topic %s: %s", want->name, rd_kafka_err2str(want->code));
+            refuse(wants, want, why.text);
+        }
+        if (want->failed && want->handle) {
+            rd_kafka_topic_destroy(want->handle);
+            want->handle = NULL;
+        }
+    }
+}
+
+static void begin(struct kafka_wants *wants)
+{
+    for (size_t i = 0; i < wants->count; i++) {
+        struct kafka_want *want = &wants->list[i];
+        want->facts = (struct kafka_topic_facts){.older_ms = INT64_MAX, .newer_ms = INT64_MAX};
+        want->handle = NULL;
+        want->code = RD_KAFKA_RESP_ERR_NO_ERROR;
+        want->failed = false;
+    }
+}
+
+void kafka_topics_ensure(rd_kafka_t *rk, const struct kafka_settings *s, struct kafka_wants *wants)
+{
+    begin(wants);
+    const struct asked all = those(wants, is_any);
+    ask_configs(rk, s, &all);
+    make(rk, s, wants);
+    take_handles(rk, wants);
+    settle(rk, s, wants);
+    if (make(rk, s, wants)) { /* those that may not be asked what they take */
+        settle(rk, s, wants);
+    }
+    give_up(wants);
+    const struct asked made = those(wants, is_new);
+    ask_configs(rk, s, &made);
 }
 
 rd_kafka_topic_t *kafka_topic_ensure(rd_kafka_t *rk, const struct kafka_settings *s, const char *name,
                                      bool compact, struct kafka_topic_facts *facts, struct error *err)
 {
-    *facts = (struct kafka_topic_facts){.older_ms = INT64_MAX, .newer_ms = INT64_MAX};
-    if (ask_configs(rk, s, name, facts) == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART &&
-        make(rk, s, name, compact, facts, err) < 0) {
-        return NULL;
+    struct kafka_want want = {.name = name};
+    struct kafka_wants wants = {.list = &want, .count = 1, .compact = compact};
+    kafka_topics_ensure(rk, s, &wants);
+    *facts = want.facts;
+    if (want.failed) {
+        error_set(err, "%s", wants.err.text);
     }
-    rd_kafka_topic_t *topic = rd_kafka_topic_new(rk, name, NULL);
-    rd_kafka_resp_err_t code = topic ? settle(rk, s, topic, facts) : rd_kafka_last_error();
-    if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART &&
-        !facts->created) { /* it may not be asked what it takes */
-        if (make(rk, s, name, compact, facts, err) < 0) {
-            rd_kafka_topic_destroy(topic);
-            return NULL;
-        }
-        code = settle(rk, s, topic, facts);
-    }
-    if (code) {
-        error_set(err, "topic %s: %s", name, rd_kafka_err2str(code));
-        if (topic) {
-            rd_kafka_topic_destroy(topic);
-        }
-        return NULL;
-    }
-    if (facts->created) {
-        ask_configs(rk, s, name, facts);
-    }
-    return topic;
+    return want.handle;
 }
 
 enum kafka_topic_state kafka_topic_probe(rd_kafka_t *rk, const struct kafka_settings *s, const char *name,
                                          bool compact, struct kafka_topic_facts *facts, struct error *err)
 {
-    *facts = (struct kafka_topic_facts){.older_ms = INT64_MAX, .newer_ms = INT64_MAX};
-    rd_kafka_resp_err_t code = ask_configs(rk, s, name, facts);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    struct kafka_want want = {.name = name};
+    struct kafka_wants wants = {.list = &want, .count = 1, .compact = compact};
+    const struct asked asked = {.list = {&want}, .count = 1};
+    begin(&wants);
+    ask_configs(rk, s, &asked);
+    *facts = want.facts;
+    if (want.code == RD_KAFKA_RESP_ERR_NO_ERROR) {
         return KAFKA_TOPIC_THERE;
     }
-    if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
-        return create(rk, s, name, compact, true, err) < 0 ? KAFKA_TOPIC_MISSING : KAFKA_TOPIC_MAY_BE_MADE;
+    if (want.code != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
+        error_set(err, "%s", rd_kafka_err2str(want.code));
+        return KAFKA_TOPIC_UNKNOWN;
     }
-    error_set(err, "%s", rd_kafka_err2str(code));
-    return KAFKA_TOPIC_UNKNOWN;
+    create(rk, s, &wants, &asked, true);
+    if (want.failed) {
+        error_set(err, "%s", wants.err.text);
+        return KAFKA_TOPIC_MISSING;
+    }
+    return KAFKA_TOPIC_MAY_BE_MADE;
 }

@@ -21,11 +21,35 @@ struct kafka_topic_facts {
     int partitions;
     size_t message_max;         /* its max.message.bytes; 0: we may not ask */
     int64_t older_ms, newer_ms; /* how far from now its messages' times may be; INT64_MAX: not known */
-    char cleanup_policy[64];    /* "compact", "delete", or both with a comma; "": we may not ask */
+    int64_t deleted_ms;      /* how long it keeps tombstones, and ends of transactions; 0: we may not ask */
+    char cleanup_policy[64]; /* "compact", "delete", or both with a comma; "": we may not ask */
 };
 
-/* Makes the topic where it is missing; `compact`: as a topic of positions. One try, of some seconds. Returns
- * a handle by which it can be produced to at once, owned by the caller. NULL: err says why there is none. */
+#define KAFKA_WANTS_MAX 256
+
+/* A topic that is to be there. */
+struct kafka_want {
+    const char *name;
+    rd_kafka_topic_t *handle;       /* by which it can be produced to at once, owned by the caller; or NULL */
+    struct kafka_topic_facts facts; /* good where there is a handle */
+    rd_kafka_resp_err_t code;       /* what was said of it last */
+    bool failed;
+};
+
+/* `list`, `count` (up to KAFKA_WANTS_MAX, each name once) and the names are set before. The first is the one that matters:
+ * the others are to be had as well, where that can be. */
+struct kafka_wants {
+    struct kafka_want *list;
+    size_t count;
+    bool compact;     /* they are topics of positions */
+    struct error err; /* out: why the first one is not to be had now, where it has no handle */
+};
+
+/* Makes topics where they are missing. One try, of some seconds. All of them are asked for at once: for many that takes
+ * the brokers hardly longer than for one, and who waits for the last of them waits for no other. */
+void kafka_topics_ensure(rd_kafka_t *rk, const struct kafka_settings *s, struct kafka_wants *wants);
+
+/* The same of one. Returns its handle; NULL: err says why there is none. */
 rd_kafka_topic_t *kafka_topic_ensure(rd_kafka_t *rk, const struct kafka_settings *s, const char *name,
                                      bool compact, struct kafka_topic_facts *facts, struct error *err);
 
@@ -46,6 +70,9 @@ rd_kafka_resp_err_t kafka_topic_look(rd_kafka_t *rk, rd_kafka_topic_t *topic, in
 
 /* What is wrong with its cleanup.policy, and what to do; NULL: nothing. */
 const char *kafka_topic_fault(const struct kafka_topic_facts *facts, bool compact);
+
+/* What would be better about a topic of positions, and what to do; NULL: nothing. */
+const char *kafka_positions_advice(const struct kafka_topic_facts *facts);
 
 /* Is a topic gone that this producer has a handle of? `name` tells which. Unless asked, librdkafka finds out
  * only when what was produced to it is too old. */

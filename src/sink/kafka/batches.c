@@ -52,6 +52,11 @@ struct batch *kafka_batches_take(struct kafka_batches *b)
     return batch;
 }
 
+bool kafka_batches_short(const struct kafka_batches *b, const struct config *cfg)
+{
+    return b->open_count > kafka_batches_most(cfg);
+}
+
 void kafka_batches_put_back(struct kafka_batches *b)
 {
     if (b->open.head) {

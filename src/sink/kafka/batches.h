@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "config/config.h"
 #include "record/batch.h"
 
 struct kafka_list {
@@ -30,6 +31,14 @@ void kafka_batches_add(struct kafka_batches *b, struct batch *batch);
 void kafka_batches_produced(struct kafka_batches *b);
 /* Takes the first of `open` out, which must not be empty: it is the caller's. */
 struct batch *kafka_batches_take(struct kafka_batches *b);
+/* So many may be in `open` before reading would soon stop until they come back: three quarters of those that there are, see
+ * pipeline/pool.h. A reload may change that. */
+static inline int64_t kafka_batches_most(const struct config *cfg)
+{
+    return cfg->memory_max / 2 / cfg->batch_bytes * 3 / 4;
+}
+/* Are there more? Small batches may be all used up long before they are many bytes. */
+bool kafka_batches_short(const struct kafka_batches *b, const struct config *cfg);
 /* All of `open` waits again, before what waits already. */
 void kafka_batches_put_back(struct kafka_batches *b);
 

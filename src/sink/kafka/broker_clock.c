@@ -2,6 +2,8 @@
 
 #include "base/clock.h"
 
+#include "transaction.h"
+
 #define MINUTE_MS 60000 /* a delivery takes a while, and clocks are never quite the same */
 
 int64_t kafka_clock_ahead(const rd_kafka_message_t *m, int64_t known_ms)
@@ -28,5 +30,5 @@ void kafka_delivery_fault(struct error *err, const rd_kafka_message_t *m)
                 "broker's clock than the topic allows; set the clock, or the topic's message.timestamp.type "
                 "to LogAppendTime";
     }
-    error_set(err, "topic %s: %s", rd_kafka_topic_name(m->rkt), words);
+    error_set(err, "topic %s: %s%s", rd_kafka_topic_name(m->rkt), words, kafka_right_advice(words));
 }

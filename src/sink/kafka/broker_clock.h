@@ -13,7 +13,7 @@
  * more than a minute apart. `known_ms` where the broker did not stamp it. */
 int64_t kafka_clock_ahead(const rd_kafka_message_t *m, int64_t known_ms);
 
-/* Sets err to why the message was not delivered, with its topic, and what to do about a clock that is wrong. */
+/* Sets err to why the message was not delivered, with its topic, and what to do about a clock that is wrong or a right that is missing. */
 void kafka_delivery_fault(struct error *err, const rd_kafka_message_t *m);
 
 #endif

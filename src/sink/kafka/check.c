@@ -180,6 +180,9 @@ static void check_topic(struct check *c, const char *what, const char *name, boo
             say(c, "FAIL", "%s %s: cleanup.policy is %s: %s", what, name, facts.cleanup_policy,
                 kafka_topic_fault(&facts, compact));
         }
+        if (compact && kafka_positions_advice(&facts)) {
+            say(c, "note", "%s %s: %s", what, name, kafka_positions_advice(&facts));
+        }
         break;
     case KAFKA_TOPIC_MAY_BE_MADE:
         say(c, "ok", "%s %s: not there yet, will be made", what, name);

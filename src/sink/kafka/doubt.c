@@ -1,5 +1,6 @@
 #include "doubt.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
@@ -25,7 +26,7 @@ struct place {
 struct kafka_doubt_partition {
     UT_hash_handle hh;
     struct place place;
-    bool gone; /* the topic is */
+    bool gone; /* the topic is, or it has no such partition any more */
 };
 
 void kafka_doubt_add(struct kafka_doubt *d, const char *topic, int32_t partition)
@@ -184,16 +185,18 @@ static int await(const struct ending *e)
     return *e->calls->purged ? purged(e) : 0;
 }
 
-/* In a topic that was deleted nothing is left. 0; -1: nobody answers. */
-static int look_whether_gone(const struct ending *e, const char *name, bool *gone)
+/* In a topic that was deleted nothing is left, nor in a partition that one made anew does not have: *partitions is how many
+ * there are (INT_MAX: not known). 0; -1: nobody answers. */
+static int look_what_is_there(const struct ending *e, const char *name, int *partitions)
 {
     rd_kafka_topic_t *topic = rd_kafka_topic_new(e->rk, name, NULL);
-    int partitions;
-    rd_kafka_resp_err_t code = topic ? kafka_topic_look(e->rk, topic, &partitions) : RD_KAFKA_RESP_ERR__FAIL;
+    int found = 0;
+    rd_kafka_resp_err_t code = topic ? kafka_topic_look(e->rk, topic, &found) : RD_KAFKA_RESP_ERR__FAIL;
     if (topic) {
         rd_kafka_topic_destroy(topic);
     }
-    *gone = code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
+    bool gone = code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
+    *partitions = gone ? 0 : found > 0 ? found : INT_MAX;
     if (code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR__TRANSPORT) {
         return error_set(e->err, "topic %s: %s", name, rd_kafka_err2str(code));
     }
@@ -210,18 +213,18 @@ static int look_at_all(const struct ending *e)
 {
     HASH_SRT(hh, e->doubt->partitions, by_topic); /* so that each topic is looked at once */
     const char *looked_at = e->settings->positions_topic;
-    bool gone = false;
+    int partitions = INT_MAX;
     for (struct kafka_doubt_partition *p = e->doubt->partitions; p; p = p->hh.next) {
         if (!holds_lines(e, p)) {
             continue;
         }
         if (strcmp(p->place.topic, looked_at) != 0) {
             looked_at = p->place.topic;
-            if (look_whether_gone(e, looked_at, &gone) < 0) {
+            if (look_what_is_there(e, looked_at, &partitions) < 0) {
                 return -1;
             }
         }
-        p->gone = gone;
+        p->gone = p->place.partition >= partitions;
     }
     return 0;
 }

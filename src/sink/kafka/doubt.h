@@ -36,7 +36,7 @@ struct kafka_doubt_calls {
     const bool *purged;         /* the producer dropped some itself, since the transaction had failed … */
     const struct error *reason; /* … for that; "": it did not say why */
     const int64_t *ahead_ms;    /* our clock is ahead of the brokers', as far as is known: broker_clock.h */
-    bool look;                  /* whether each topic is there still: in one that is gone nothing is left */
+    bool look; /* what is there still: in a topic or partition that is gone nothing is left */
 };
 
 /* Purges what a producer that is given up has not delivered: `hear` is told of the partitions, and notes

@@ -52,7 +52,7 @@ static bool on_error(struct kafka_events *e, rd_kafka_event_t *event)
 {
     const char *text = rd_kafka_event_error_string(event);
     if (rd_kafka_event_error_is_fatal(event) || rd_kafka_fatal_error(e->calls.out->rk, NULL, 0)) {
-        error_set(&e->reason, "%s", text);
+        error_set(&e->reason, "%s%s", text, kafka_right_advice(text));
         return false;
     }
     bool all_down = rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
@@ -111,6 +111,10 @@ static void on_queue(evutil_socket_t fd, short what, void *arg)
         log_error("cannot read an eventfd", KV("error", strerror(errno)));
     }
     bool well = take_events(e); /* all first: after a failure the producer they belong to is gone */
+    int throttled_ms = atomic_exchange(&e->calls.out->settings->throttled_ms, 0);
+    if (throttled_ms > 0) {
+        kafka_trouble_throttled(e->calls.trouble, throttled_ms);
+    }
     e->calls.heard(e->calls.arg, well ? NULL : e->reason.text);
 }
 

@@ -34,9 +34,7 @@ int kafka_expiry_init(struct kafka_expiry *x, struct event_base *base, struct ch
 
 void kafka_expiry_free(struct kafka_expiry *x)
 {
-    if (x->timer) {
-        event_free(x->timer);
-    }
+    loop_free_event(x->timer);
 }
 
 void kafka_expiry_start(struct kafka_expiry *x)

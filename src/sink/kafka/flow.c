@@ -2,8 +2,8 @@
  *
  * Exactly once, batches go through two lists: `waiting` (submitted) and `open` (produced in the open
  * transaction). A transaction ends when it is old or big enough: the positions that its batches reach are
- * produced, and the worker commits it and begins the next. Nothing can be produced until then; the pipeline
- * goes on filling batches.
+ * produced, and the worker commits it and begins the next. Nothing can be produced until then, nor as long as
+ * the brokers mark what was committed (pace.h); the pipeline goes on filling batches.
  *
  * There is one way out of every failure: the producer is thrown away, and the worker makes a new one
  * (session.c) and finds out what became of a commit in doubt. Then `open` is either acknowledged, or put
@@ -27,26 +27,20 @@
 
 #define FULL_NS  (100 * NS_PER_MS) /* between tries while memory is short */
 #define TOPIC_NS (2 * NS_PER_S)    /* between tries to get a topic ready */
-#define STALL_NS (5 * NS_PER_S)    /* beyond commit_age without an acknowledgement: then the log says so */
+#define STALL_NS (5 * NS_PER_S) /* after a commit is due without an acknowledgement: then the log says so */
 
 /* -- failure ----------------------------------------------------------------------------------- */
 
-/* Gives the producer up for another one. */
+/* Gives the producer up. */
 static void reopen(struct kafka_flow *f, uint64_t in_doubt, bool fenced)
 {
     int backoff = kafka_backoff_ms(&f->backoff);
-    evtimer_del(f->commit_timer);
+    kafka_pace_stop(&f->pace);
     evtimer_del(f->retry_timer);
     f->broken = true;
     f->state = KAFKA_OPENING;
     kafka_producer_replace(&f->producer, in_doubt, f->number,
                            fenced && backoff < KAFKA_FENCED_MS ? KAFKA_FENCED_MS : backoff);
-}
-
-/* It is to be waited for: it tells how it went, and then it goes on. */
-static bool is_with_worker(const struct kafka_flow *f)
-{
-    return f->state == KAFKA_COMMITTING || f->state == KAFKA_PROVING;
 }
 
 /* The producer, or what it was given, failed: it is thrown away. */
@@ -63,7 +57,8 @@ static void fail(struct kafka_flow *f, const char *reason)
     } else {
         log_info("beginning anew with Kafka", KV("reason", reason));
     }
-    if (!is_with_worker(f)) {
+    /* The worker tells how those two went, and then it goes on. */
+    if (f->state != KAFKA_COMMITTING && f->state != KAFKA_PROVING) {
         metrics.commit_errors += f->exactly && f->batches.open.head;
         kafka_backoff_commit_less(&f->backoff);
         reopen(f, 0, rd_kafka_fatal_error(f->producer.out.rk, NULL, 0) != RD_KAFKA_RESP_ERR_NO_ERROR);
@@ -95,29 +90,23 @@ static bool is_in_batch(const struct kafka_flow *f)
     return f->batches.waiting.head && (f->batches.waiting.head->sent > 0 || f->producer.out.pieces.count > 0);
 }
 
-/* Small batches may be all used up long before they are many bytes: then reading would stop until the commit.
- * See pipeline.c for how many there are; a reload may change that. */
-static bool is_starving(const struct kafka_flow *f)
-{
-    const struct config *cfg = f->env.cfg;
-    return f->batches.open_count > cfg->memory_max / 2 / cfg->batch_bytes * 3 / 4;
-}
-
 static bool is_commit_due(const struct kafka_flow *f)
 {
     return f->exactly && f->batches.open.head && !is_in_batch(f) &&
-           (f->due || f->batches.open_bytes >= f->backoff.commit_bytes || is_starving(f) ||
-            (f->draining && !f->batches.waiting.head));
+           (f->due || f->batches.open_bytes >= f->backoff.commit_bytes ||
+            kafka_batches_short(&f->batches, f->env.cfg) || (f->draining && !f->batches.waiting.head));
 }
 
-/* The first batch in a transaction tells when it is to be committed. */
+/* The first batch in a transaction tells how old that is. */
 static void batch_produced(struct kafka_flow *f)
 {
-    if (f->exactly && !f->batches.open.head) {
-        loop_arm_timer(f->commit_timer,
-                       f->batches.waiting.head->born_ns + f->settings->commit_age - clock_monotonic());
+    if (!f->batches.open.head) {
+        kafka_pace_begin(&f->pace, f->batches.waiting.head->born_ns - config_waited(f->env.cfg));
     }
     kafka_batches_produced(&f->batches);
+    if (f->exactly) {
+        kafka_pace_wait(&f->pace, f->batches.open_bytes);
+    }
     acknowledge(f);
 }
 
@@ -153,7 +142,7 @@ static void wait_for(struct kafka_flow *f, enum kafka_progress progress, struct 
         break;
     case KAFKA_NEEDS_TOPIC:
         if (!evtimer_pending(f->retry_timer, NULL)) {
-            kafka_producer_prepare(&f->producer, missing);
+            kafka_producer_prepare(&f->producer, missing, f->batches.waiting.head);
         }
         break;
     case KAFKA_NEEDS_PROOF:
@@ -169,6 +158,13 @@ static void wait_for(struct kafka_flow *f, enum kafka_progress progress, struct 
 
 static bool produce(struct kafka_flow *f)
 {
+    int64_t marking_ns = f->batches.open.head ? 0 : kafka_pace_marking(&f->pace);
+    if (marking_ns > 0) {
+        if (!evtimer_pending(f->retry_timer, NULL)) { /* else a topic is not ready either */
+            loop_arm_timer(f->retry_timer, marking_ns);
+        }
+        return false;
+    }
     struct kafka_topic *missing = NULL;
     struct error err = {0};
     enum kafka_progress progress = kafka_produce(&f->producer.out, f->batches.waiting.head, &missing, &err);
@@ -185,6 +181,9 @@ static void seal(struct kafka_flow *f)
 {
     const struct kafka_producer *p = &f->producer;
     struct error err = {0};
+    if (f->trouble.throttled && rd_kafka_outq_len(p->out.rk) > 0) {
+        return; /* till the lines are there: positions that are open hold others up */
+    }
     enum kafka_progress progress = kafka_marks_produce(f->marks, p->out.rk, p->positions->handle, &err);
     if (progress != KAFKA_ALL) {
         wait_for(f, progress, NULL, &err);
@@ -197,7 +196,7 @@ static void seal(struct kafka_flow *f)
 
 static void begin_seal(struct kafka_flow *f)
 {
-    evtimer_del(f->commit_timer);
+    kafka_pace_stop(&f->pace);
     f->due = false;
     f->state = KAFKA_SEALING;
     if (kafka_marks_gather(f->marks, f->batches.open.head, f->rewrite ? f->env.checkpoint : NULL, f->number) <
@@ -208,19 +207,50 @@ static void begin_seal(struct kafka_flow *f)
     seal(f);
 }
 
+/* Should there be another producer, once nothing is under way? */
+static bool is_stale(const struct kafka_flow *f)
+{
+    return f->renewal.due || kafka_routes_stale(f->producer.out.routes);
+}
+
+/* Looks whether files of TLS were renewed. Where Kafka takes nothing any more, they may be why. */
+static void look_for_renewal(struct kafka_flow *f)
+{
+    if (kafka_batches_any(&f->batches)) {
+        kafka_renewal_look(&f->renewal);
+    }
+    if (f->renewal.due && f->trouble.said) {
+        fail(f, "the files of TLS were renewed");
+    }
+}
+
+/* Nothing more is produced before there is another producer, or it is known that there need not be. */
+static bool waits_for_renewal(struct kafka_flow *f)
+{
+    if (is_in_batch(f) || !(is_stale(f) || (f->renewal.trying && !f->batches.open.head))) {
+        return false;
+    }
+    if (f->exactly && f->batches.open.head) {
+        begin_seal(f);
+    } else if (!f->renewal.trying && !f->batches.open.head) {
+        reopen(f, 0, false);
+    }
+    return true;
+}
+
 /* Goes on with what can be gone on with. */
 static void pump(struct kafka_flow *f)
 {
+    if (f->state == KAFKA_PRODUCING) {
+        look_for_renewal(f);
+    }
     if (f->state == KAFKA_SEALING) {
         seal(f);
     }
     while (f->state == KAFKA_PRODUCING) {
         if (is_commit_due(f)) {
             begin_seal(f);
-        } else if (!f->exactly && kafka_routes_stale(f->producer.out.routes) && !is_in_batch(f)) {
-            if (!f->batches.open.head) {
-                reopen(f, 0, false);
-            }
+        } else if (waits_for_renewal(f)) {
             break;
         } else if (!f->batches.waiting.head || !produce(f)) {
             break;
@@ -259,11 +289,11 @@ void kafka_flow_drain(struct kafka_flow *f)
 
 /* -- what the worker and the producer tell ------------------------------------------------------ */
 
-/* Of a right that is missing, what the producer said when it was heard out names the topic too. */
+/* Where a delivery failed, or a right is missing, what the producer said names the topic too. */
 static const char *reason(const struct kafka_flow *f, const struct error *err)
 {
     const char *said = f->producer.events.reason.text;
-    return *said && kafka_lacks_right(err->text) ? said : err->text;
+    return *said && (f->broken || kafka_lacks_right(err->text)) ? said : err->text;
 }
 
 static void commit_done(struct job *job)
@@ -279,6 +309,7 @@ static void commit_done(struct job *job)
         return;
     }
     metrics.commits++;
+    f->pace.committed_ns = clock_monotonic();
     kafka_producer_committed(&f->producer, f->number++, kafka_marks_head_offset(f->marks));
     f->rewrite = false;
     kafka_marks_committed(f->marks);
@@ -289,7 +320,7 @@ static void commit_done(struct job *job)
         acknowledge_first(f);
     }
     f->draining = f->draining && f->batches.waiting.head;
-    if (f->broken || !c->begun || kafka_routes_stale(f->producer.out.routes)) {
+    if (f->broken || !c->begun || is_stale(f)) {
         f->broken = true;
         reopen(f, 0, c->fenced);
         return;
@@ -325,12 +356,10 @@ static void put_back(struct kafka_flow *f)
     kafka_out_reset(&f->producer.out);
 }
 
-static void end(struct kafka_flow *f, enum exit_code code, const char *why)
+static void end(struct kafka_flow *f, enum exit_code code, const struct error *why)
 {
-    struct error err;
-    error_set(&err, "%s", why);
     f->state = KAFKA_CLOSED;
-    f->env.events.failed(f->env.events.arg, code, &err);
+    f->env.events.failed(f->env.events.arg, code, why);
 }
 
 static void take_producer(struct kafka_flow *f, const struct kafka_session *ses)
@@ -340,25 +369,8 @@ static void take_producer(struct kafka_flow *f, const struct kafka_session *ses)
     kafka_marks_setup(f->marks, ses->partition, ses->head_offset);
     f->broken = f->due = false;
     f->state = KAFKA_PRODUCING;
+    kafka_renewal_made(&f->renewal, &ses->files);
     kafka_producer_take(&f->producer);
-}
-
-static void end_fenced(struct kafka_flow *f)
-{
-    char why[400];
-    snprintf(why, sizeof(why),
-             "another process with the identity %.200s took over; it goes on from what was delivered. Each "
-             "collector needs a kafka.identity of its own",
-             f->settings->identity);
-    end(f, EXIT_FENCED, why);
-}
-
-/* Its lines are acknowledged, and in their files still: a new process begins from the positions that are kept. */
-static void end_lost(struct kafka_flow *f)
-{
-    end(f, EXIT_ANEW,
-        "the brokers have lost a transaction that they had said was committed (KAFKA-20734: one died and "
-        "never marked it so); its lines are read again, from the positions that Kafka has");
 }
 
 /* The first producer is there. */
@@ -375,20 +387,16 @@ static void say_ready(struct kafka_flow *f)
 static void on_made(void *arg, const struct kafka_session *ses)
 {
     struct kafka_flow *f = arg;
-    switch (ses->outcome) {
-    case KAFKA_ENDED:
+    struct error why;
+    if (ses->outcome == KAFKA_ENDED) {
         return;
-    case KAFKA_FENCED:
-        end_fenced(f);
+    }
+    if (ses->outcome != KAFKA_OPENED) {
+        end(f, kafka_session_verdict(ses, &why), &why);
         return;
-    case KAFKA_LOST:
-        end_lost(f);
-        return;
-    case KAFKA_OPENED:
-        break;
     }
     if (kafka_positions_restore(ses->positions, f->env.checkpoint) < 0) {
-        end(f, EXIT_FAULT, "out of memory");
+        end(f, EXIT_FAULT, &(struct error){.text = "out of memory"});
         return;
     }
     take_producer(f, ses);
@@ -436,9 +444,9 @@ static int set_up(struct kafka_flow *f)
     char session[KAFKA_SESSION_LEN + 1];
     f->pump_event = evtimer_new(base, on_pump, f);
     f->retry_timer = evtimer_new(base, on_pump, f);
-    f->commit_timer = evtimer_new(base, on_commit_timer, f);
-    if (!f->pump_event || !f->retry_timer || !f->commit_timer ||
-        kafka_trouble_init(&f->trouble, base, f->settings->commit_age + STALL_NS) < 0 ||
+    if (!f->pump_event || !f->retry_timer ||
+        kafka_pace_init(&f->pace, f->settings, base, on_commit_timer, f) < 0 ||
+        kafka_trouble_init(&f->trouble, base, kafka_pace_longest(&f->pace) + STALL_NS) < 0 ||
         kafka_session_name(session) < 0 || !(f->marks = kafka_marks_new(f->settings, session)) ||
         kafka_expiry_init(&f->expiry, base, f->env.checkpoint, f->marks, f->settings->retention) < 0 ||
         !(f->worker = worker_new(base))) {
@@ -450,6 +458,7 @@ static int set_up(struct kafka_flow *f)
                                       .timeout_ms = f->settings->timeout_ms};
     f->proof = (struct kafka_proof){
         .job = {.run = kafka_proof_run, .done = proof_done}, .worker = f->worker, .settings = f->settings};
+    kafka_renewal_init(&f->renewal, f->settings, f->worker, f->pump_event);
     const struct kafka_producer_env env = {.base = base,
                                            .settings = f->settings,
                                            .worker = f->worker,
@@ -476,13 +485,6 @@ int kafka_flow_init(struct kafka_flow *f, const struct sink_env *env, struct kaf
     return kafka_producer_begin(&f->producer, err);
 }
 
-static void free_event(struct event *event)
-{
-    if (event) {
-        event_free(event);
-    }
-}
-
 void kafka_flow_free(struct kafka_flow *f)
 {
     f->settings->ending = true;
@@ -492,7 +494,7 @@ void kafka_flow_free(struct kafka_flow *f)
     kafka_marks_free(f->marks);
     kafka_expiry_free(&f->expiry);
     kafka_trouble_free(&f->trouble);
-    free_event(f->pump_event);
-    free_event(f->commit_timer);
-    free_event(f->retry_timer);
+    loop_free_event(f->pump_event);
+    kafka_pace_free(&f->pace);
+    loop_free_event(f->retry_timer);
 }

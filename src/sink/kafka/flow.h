@@ -16,8 +16,10 @@
 #include "batches.h"
 #include "expiry.h"
 #include "marks.h"
+#include "pace.h"
 #include "producer.h"
 #include "proof.h"
+#include "renewal.h"
 #include "settings.h"
 #include "transaction.h"
 #include "trouble.h"
@@ -43,16 +45,18 @@ struct kafka_flow {
     struct kafka_marks *marks;
     struct kafka_commit commit;
     struct kafka_proof proof;
+    struct kafka_pace pace;
     struct kafka_backoff backoff;
     struct kafka_trouble trouble;
     struct kafka_expiry expiry;
+    struct kafka_renewal renewal;
     uint64_t number; /* of the open transaction */
     bool ready;      /* the owner knows */
-    bool due;        /* the transaction is old enough */
+    bool due;        /* the transaction has waited long enough */
     bool draining;   /* what there is is to be delivered now */
     bool broken;     /* this producer is given up */
     bool rewrite;    /* the positions topic is new: all positions are to be written */
-    struct event *pump_event, *commit_timer, *retry_timer;
+    struct event *pump_event, *retry_timer;
 };
 
 /* Has the worker make the first producer. Keeps `settings`, which outlive it. 0; -1: err says why, and

@@ -9,11 +9,17 @@
 #include "base/utf8.h"
 
 #include "admin.h"
+#include "hold.h"
 #include "trouble.h"
 
 #define ESCAPED     "%" /* a key's third part: the second is escaped as by position_key_write */
 #define POLL_MS     100
 #define PATIENCE_NS (5 * NS_PER_S) /* how long reading may stand still before the log says why */
+/* How long others' transactions may keep a head of ours from being read. Those were open before it was written, and
+ * committing takes some milliseconds: whoever is not done by then hangs, or waits for a partition whose leader died, which
+ * takes the brokers nine seconds to see. */
+#define HOLD_NS  (12 * NS_PER_S)
+#define AGAIN_NS NS_PER_S /* between two that are ended, or tries */
 
 int32_t kafka_positions_partition(const char *identity, int partitions)
 {
@@ -109,9 +115,27 @@ static void take_position(struct kafka_past *past, const json_t *key, json_t *po
     buf_free(&text);
 }
 
+/* A thousand collectors may have their records in one partition: whose a record is, is seen without reading JSON. False:
+ * it is another's. An identity that has escapes in JSON is left to the reading. */
+static bool may_be_ours(const struct kafka_past *past, struct slice key)
+{
+    size_t len = strlen(past->identity);
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)past->identity[i];
+        if (c < ' ' || c == '"' || c == '\\' || c == '/') {
+            return true;
+        }
+    }
+    return key.len > len + 3 && !memcmp(key.ptr, "[\"", 2) && !memcmp(key.ptr + 2, past->identity, len) &&
+           key.ptr[len + 2] == '"';
+}
+
 void kafka_past_take(struct kafka_past *past, struct slice key, const struct slice *value, int64_t offset,
                      int64_t written)
 {
+    if (!may_be_ours(past, key)) {
+        return;
+    }
     json_t *name = json_loadb(key.ptr, key.len, 0, NULL);
     json_t *json = value ? json_loadb(value->ptr, value->len, 0, NULL) : NULL;
     const char *identity = json_string_value(json_array_get(name, 0));
@@ -150,32 +174,99 @@ static int take_message(struct kafka_past *past, const rd_kafka_message_t *m, st
     return past->failed ? error_set(err, "no memory for the positions") : past->ended;
 }
 
-static int read_all(struct kafka_past *past, const struct kafka_settings *s, rd_kafka_topic_t *topic,
-                    int32_t partition, struct worker *worker, struct error *err)
+/* Reading, and where it stands. */
+struct reading {
+    struct kafka_past *past;
+    const struct kafka_settings *settings;
+    rd_kafka_t *reader;
+    rd_kafka_topic_t *topic;
+    int32_t partition;
+    struct worker *worker;
+    struct error *err;
+    int64_t moved_ns;   /* when a record came last */
+    int64_t hold_ns;    /* when to end what holds it up, if something does then */
+    int64_t end;        /* of what is committed; -1: it was not reached, or there is more */
+    bool said, refused; /* that it waits; and why it cannot be helped */
+};
+
+/* Our head is behind somebody's open transaction, all of which were open when it was written. */
+static void end_hold(struct reading *r)
 {
-    int64_t moved_ns = clock_monotonic();
-    bool said = false;
-    while (!worker_ending(worker)) {
-        rd_kafka_message_t *m = rd_kafka_consume(topic, partition, POLL_MS);
+    char identity[KAFKA_IDENTITY_MAX + 1], text[KAFKA_IDENTITY_MAX + 200];
+    struct error err = {0};
+    if (kafka_hold_end(r->settings, r->reader, r->partition, r->end, identity, r->worker, &err) == 0) {
+        snprintf(text, sizeof(text),
+                 "ended the transaction by which another collector, %s, held up the positions topic",
+                 identity);
+        worker_note(r->worker, KAFKA_NOTE_INFO, text);
+        r->moved_ns = clock_monotonic();
+        r->hold_ns = r->moved_ns + AGAIN_NS; /* each costs its collector a transaction */
+        r->end = -1;                         /* it moves now */
+        return;
+    }
+    r->hold_ns = clock_monotonic() + AGAIN_NS;
+    if (!r->refused) {
+        r->refused = true;
+        snprintf(text, sizeof(text),
+                 "waiting for the positions topic: the transaction that holds it up cannot be ended: %s",
+                 err.text);
+        worker_note(r->worker, KAFKA_NOTE_INFO, text);
+    }
+}
+
+/* Up to 2.1, librdkafka finds out only a second later that what it had fetched ahead, as much as it may, was taken: its thread of
+ * that broker sleeps. Any question to the broker wakes it. */
+static void wake_fetching(const struct reading *r)
+{
+    int64_t low, high;
+    rd_kafka_query_watermark_offsets(r->reader, r->settings->positions_topic, r->partition, &low, &high,
+                                     POLL_MS);
+}
+
+/* Nothing comes. 0, or -1: it is time to give up. */
+static int stand_still(struct reading *r)
+{
+    int64_t now_ns = clock_monotonic(), still_ns = now_ns - r->moved_ns;
+    if (still_ns > PATIENCE_NS * 3 + (int64_t)r->settings->timeout_ms * NS_PER_MS * 2) {
+        return error_set(r->err, "reading positions from topic %s stands still",
+                         r->settings->positions_topic);
+    }
+    if (r->end >= 0 && now_ns > r->hold_ns) {
+        end_hold(r);
+    } else if (still_ns > PATIENCE_NS && !r->said) {
+        r->said = true;
+        worker_note(r->worker, KAFKA_NOTE_INFO,
+                    r->end < 0 ? "waiting for the positions topic: a broker is slow"
+                               : "waiting for the positions topic: another's open transaction holds it up");
+    }
+    if (r->end < 0) {
+        wake_fetching(r);
+    }
+    return 0;
+}
+
+static int read_all(struct reading *r)
+{
+    r->moved_ns = clock_monotonic();
+    r->hold_ns = r->moved_ns + HOLD_NS;
+    r->end = -1;
+    while (!worker_ending(r->worker)) {
+        rd_kafka_message_t *m = rd_kafka_consume(r->topic, r->partition, POLL_MS);
+        int result = m ? take_message(r->past, m, r->err) : stand_still(r);
+        if (m && m->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            r->moved_ns = clock_monotonic();
+            r->end = -1;
+        } else if (m && m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+            r->end = m->offset;
+        }
         if (m) {
-            int result = take_message(past, m, err);
-            if (m->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-                moved_ns = clock_monotonic();
-            }
             rd_kafka_message_destroy(m);
-            if (result != 0) {
-                return result < 0 ? -1 : 0;
-            }
-        } else if (clock_monotonic() - moved_ns > PATIENCE_NS * 3 + (int64_t)s->timeout_ms * NS_PER_MS * 2) {
-            return error_set(err, "reading positions from topic %s stands still", s->positions_topic);
-        } else if (clock_monotonic() - moved_ns > PATIENCE_NS && !said) {
-            said = true;
-            worker_note(worker, KAFKA_NOTE_INFO,
-                        "waiting for the positions topic: a broker is slow, or another collector's "
-                        "transaction is open");
+        }
+        if (result != 0) {
+            return result < 0 ? -1 : 0;
         }
     }
-    return error_set(err, "ended");
+    return error_set(r->err, "ended");
 }
 
 int kafka_past_read(struct kafka_past *past, const struct kafka_settings *s, int32_t partition, int64_t from,
@@ -197,7 +288,14 @@ int kafka_past_read(struct kafka_past *past, const struct kafka_settings *s, int
     } else if (code || rd_kafka_consume_start(topic, partition, from) < 0) {
         error_set(err, "reading positions: %s", rd_kafka_err2str(code ? code : rd_kafka_last_error()));
     } else {
-        result = read_all(past, s, topic, partition, worker, err);
+        struct reading r = {.past = past,
+                            .settings = s,
+                            .reader = rk,
+                            .topic = topic,
+                            .partition = partition,
+                            .worker = worker,
+                            .err = err};
+        result = read_all(&r);
         rd_kafka_consume_stop(topic, partition);
     }
     if (topic) {

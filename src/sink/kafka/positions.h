@@ -56,8 +56,9 @@ struct kafka_past {
 void kafka_past_take(struct kafka_past *past, struct slice key, const struct slice *value, int64_t offset,
                      int64_t written);
 
-/* Reads the partition from that offset on (RD_KAFKA_OFFSET_BEGINNING too), committed records only. Blocks as
- * long as others' transactions are open in between. 0; -1: err says why, or the worker ends. */
+/* Reads the partition from that offset on (RD_KAFKA_OFFSET_BEGINNING too), committed records only. Where others'
+ * transactions keep a head of ours (`until`) from being read for some seconds, it ends them (hold.h); where it may not,
+ * it waits for the brokers to do so. 0; -1: err says why, or the worker ends. */
 int kafka_past_read(struct kafka_past *past, const struct kafka_settings *s, int32_t partition, int64_t from,
                     struct worker *worker, struct error *err);
 

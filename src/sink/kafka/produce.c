@@ -93,31 +93,38 @@ static int64_t time_of(const struct kafka_out *out, struct kafka_topic *topic, c
     return ms;
 }
 
-/* One message. 0, or librdkafka's error. */
-static rd_kafka_resp_err_t produce(struct kafka_out *out, struct batch *batch, const struct item *item,
-                                   struct slice value, int flags, const char *from)
+/* NULL: none, or no memory. A whole record in JSON has a field for each header; a piece of one may have lost its host. */
+static rd_kafka_headers_t *headers_of(const struct kafka_out *out, const struct item *item, const char *from)
 {
-    const struct kafka_route *route = out->route;
-    struct slice key = key_of(out, &batch->marks[item->mark]);
-    struct kafka_topic *topic = route->topics[item->stream];
-    rd_kafka_headers_t *headers = rd_kafka_headers_copy(route->headers[item->stream]);
+    if (out->plain && out->pieces.count == 0) {
+        return NULL;
+    }
+    rd_kafka_headers_t *headers = rd_kafka_headers_copy(out->route->headers[item->stream]);
     if (item->partial || out->piece + 1 < out->pieces.count) {
         rd_kafka_header_add(headers, "partial", -1, "true", -1);
     }
     if (from) {
-        topic = dead_letters(out);
         rd_kafka_header_add(headers, "topic", -1, from, -1);
         rd_kafka_header_add(headers, "error", -1, "the line is longer than the topic takes", -1);
     }
+    return headers;
+}
+
+/* One message. 0, or librdkafka's error. */
+static rd_kafka_resp_err_t produce(struct kafka_out *out, struct batch *batch, const struct item *item,
+                                   struct slice value, int flags, const char *from)
+{
+    struct kafka_topic *topic = from ? dead_letters(out) : out->route->topics[item->stream];
+    rd_kafka_headers_t *headers = headers_of(out, item, from);
     rd_kafka_resp_err_t code =
-        rd_kafka_producev(out->rk, RD_KAFKA_V_RKT(topic->handle), RD_KAFKA_V_KEY(key.ptr, key.len),
+        rd_kafka_producev(out->rk, RD_KAFKA_V_RKT(topic->handle), RD_KAFKA_V_KEY(out->key.ptr, out->key.len),
                           RD_KAFKA_V_VALUE((void *)value.ptr, value.len), RD_KAFKA_V_HEADERS(headers),
                           RD_KAFKA_V_TIMESTAMP(time_of(out, topic, item)), RD_KAFKA_V_MSGFLAGS(flags),
                           RD_KAFKA_V_OPAQUE(batch), RD_KAFKA_V_END);
-    if (code) {
-        rd_kafka_headers_destroy(headers);
-    } else {
+    if (!code) {
         count_message(batch);
+    } else if (headers) {
+        rd_kafka_headers_destroy(headers);
     }
     return code;
 }
@@ -174,20 +181,29 @@ static rd_kafka_resp_err_t send_long(struct kafka_out *out, struct batch *batch,
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-static rd_kafka_resp_err_t send_item(struct kafka_out *out, struct batch *batch, const struct item *item)
+/* Finds what the item's mark goes by. False: no memory. */
+static bool take_route(struct kafka_out *out, struct batch *batch, const struct item *item)
 {
     if (!out->route || out->mark != item->mark) {
         out->route = kafka_route_find(out->routes, batch->marks[item->mark].tags, batch->seq, out->now_ns);
         out->mark = item->mark;
-        if (!out->route) {
-            return RD_KAFKA_RESP_ERR__QUEUE_FULL; /* memory is short: later */
-        }
+        out->key = key_of(out, &batch->marks[item->mark]);
+        out->plain =
+            out->settings->headers == KAFKA_HEADERS_NEEDED && batch_format(batch, item) == FORMAT_JSON;
+    }
+    return out->route;
+}
+
+static rd_kafka_resp_err_t send_item(struct kafka_out *out, struct batch *batch, const struct item *item)
+{
+    if (!take_route(out, batch, item)) {
+        return RD_KAFKA_RESP_ERR__QUEUE_FULL; /* memory is short: later */
     }
     struct slice value = slice_of(batch->out.data + item->offset, item->len - 1);
     size_t overhead = out->route->overhead;
     if (value.len + overhead >
         out->route->topics[item->stream]->limit / 2) { /* keys are long only where paths are */
-        overhead += key_of(out, &batch->marks[item->mark]).len;
+        overhead += out->key.len;
         if (value.len + overhead > out->route->topics[item->stream]->limit) {
             return send_long(out, batch, item, value, overhead);
         }

@@ -22,6 +22,8 @@ struct kafka_out {
     struct kafka_routes *routes;
     const struct kafka_route *route; /* of `mark` in the batch; NULL: to be found */
     uint32_t mark;
+    struct slice key;           /* of its messages */
+    bool plain;                 /* its whole records need no headers */
     uint32_t prepared;          /* marks of the batch whose topics are ready */
     bool unproven;              /* not all of those are proven */
     int64_t now_ns, now_ms;     /* when this turn began: monotonic, and unix time by the brokers' clock */

@@ -27,9 +27,9 @@ static void topic_done(void *arg, enum kafka_topic_outcome outcome)
     }
 }
 
-void kafka_producer_prepare(struct kafka_producer *p, struct kafka_topic *topic)
+void kafka_producer_prepare(struct kafka_producer *p, struct kafka_topic *topic, const struct batch *batches)
 {
-    kafka_topic_job_start(&p->topic_job, p->out.rk, topic);
+    kafka_topic_job_start(&p->topic_job, p->out.rk, topic, p->out.routes, batches);
 }
 
 void kafka_producer_committed(struct kafka_producer *p, uint64_t number, int64_t head_offset)
@@ -95,6 +95,7 @@ int kafka_producer_init(struct kafka_producer *p, const struct kafka_producer_en
 
 int kafka_producer_begin(struct kafka_producer *p, struct error *err)
 {
+    kafka_files_note(&p->session.files, p->env.settings);
     p->session.rk = kafka_client(p->env.settings, RD_KAFKA_PRODUCER, err);
     if (!p->session.rk) {
         return -1;

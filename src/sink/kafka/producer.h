@@ -60,8 +60,8 @@ int kafka_producer_begin(struct kafka_producer *p, struct error *err);
 /* Takes what the session made into use, and hears it from now on. */
 void kafka_producer_take(struct kafka_producer *p);
 
-/* Has a topic made ready, unless another one is being so. */
-void kafka_producer_prepare(struct kafka_producer *p, struct kafka_topic *topic);
+/* Has a topic made ready, and others that the batches' lines go to, unless some are being so. */
+void kafka_producer_prepare(struct kafka_producer *p, struct kafka_topic *topic, const struct batch *batches);
 
 /* The transaction of that number was committed; its head is there. */
 void kafka_producer_committed(struct kafka_producer *p, uint64_t number, int64_t head_offset);
@@ -69,7 +69,8 @@ void kafka_producer_committed(struct kafka_producer *p, uint64_t number, int64_t
 /* All topics that are ready are proven (proof.h), and nothing is in the transaction. */
 void kafka_producer_proven(struct kafka_producer *p);
 
-/* Gives it up for another one, after hearing it out: for a failure, or because it knows too many topics.
+/* Gives it up for another one, after hearing it out: for a failure, because it knows too many topics, or for files of TLS
+ * that were renewed.
  * in_doubt: number of the transaction whose commit failed, or 0. number: of the last transaction. delay_ms:
  * to wait before another is made. */
 void kafka_producer_replace(struct kafka_producer *p, uint64_t in_doubt, uint64_t number, int delay_ms);

@@ -25,6 +25,8 @@ struct kafka_topic {
     bool proven, in_proof;      /* see proof.h; the first outlives the topic's being let go */
     size_t limit;               /* bytes of a record with all that belongs to it */
     int64_t older_ms, newer_ms; /* how far from now a message's time may be; INT64_MAX: any distance */
+    bool in_job;                /* it is being made ready */
+    bool awaited;               /* it was not to be had when last asked */
     bool time_said;             /* it was logged that a line's time is too far */
     bool fault_said;            /* kafka_topic_fault was logged */
     char name[KAFKA_TOPIC_MAX + 1];

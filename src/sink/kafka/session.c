@@ -82,6 +82,15 @@ static enum step look_for_stranger(struct kafka_session *ses)
     return past.stranger ? STEP_FENCED : STEP_DONE;
 }
 
+static void say_of_topic(struct kafka_session *ses, const char *said)
+{
+    char text[300];
+    if (said) {
+        snprintf(text, sizeof(text), "the positions topic: %s", said);
+        worker_note(ses->worker, KAFKA_NOTE_WARN, text);
+    }
+}
+
 static enum step find_topic(struct kafka_session *ses)
 {
     struct kafka_topic_facts facts;
@@ -90,12 +99,8 @@ static enum step find_topic(struct kafka_session *ses)
     if (!ses->topic) {
         return STEP_AGAIN;
     }
-    const char *fault = kafka_topic_fault(&facts, true);
-    if (fault) {
-        char text[300];
-        snprintf(text, sizeof(text), "the positions topic: %s", fault);
-        worker_note(ses->worker, KAFKA_NOTE_WARN, text);
-    }
+    say_of_topic(ses, kafka_topic_fault(&facts, true));
+    say_of_topic(ses, ses->used ? NULL : kafka_positions_advice(&facts)); /* once */
     if (facts.created) {
         ses->topic_created = true;
         ses->head_offset = 0;
@@ -114,12 +119,10 @@ static int commit_head(struct kafka_session *ses)
     if (kafka_insist(ses->rk, &commit, ses->settings->timeout_ms, ses->worker, &ses->err) == 0) {
         return 0;
     }
-    struct error why = ses->undelivered;
-    if (!*why.text) {
-        error_set(&why, "topic %s: %.400s", ses->settings->positions_topic, ses->err.text);
-    }
-    return error_set(&ses->err, "%.450s%s", why.text,
-                     kafka_lacks_right(why.text) ? "; grant Write on it" : "");
+    const struct error why = ses->err;
+    return *ses->undelivered.text
+               ? error_set(&ses->err, "%s", ses->undelivered.text)
+               : error_set(&ses->err, "topic %s: %.400s", ses->settings->positions_topic, why.text);
 }
 
 static struct kafka_doubt_calls doubt_calls(struct kafka_session *ses)
@@ -260,7 +263,11 @@ static enum step attempt(struct kafka_session *ses)
             return step;
         }
     }
-    if (!fresh && !(ses->rk = kafka_client(ses->settings, RD_KAFKA_PRODUCER, &ses->err))) {
+    if (!fresh) {
+        kafka_files_note(&ses->files, ses->settings);
+        ses->rk = kafka_client(ses->settings, RD_KAFKA_PRODUCER, &ses->err);
+    }
+    if (!ses->rk) {
         return STEP_AGAIN;
     }
     enum step step = exactly ? open_transactional(ses) : STEP_DONE;
@@ -272,11 +279,31 @@ static enum step attempt(struct kafka_session *ses)
 
 static void say_why(struct kafka_session *ses)
 {
-    char text[sizeof(ses->err.text) + sizeof(ses->broker_err.text) + 64];
-    bool more = *ses->broker_err.text;
-    snprintf(text, sizeof(text), "%s%s%s%s", ses->err.text, more ? " (" : "", ses->broker_err.text,
-             more ? ")" : "");
+    char text[sizeof(ses->err.text) + sizeof(ses->broker_err.text) + 128];
+    bool more = *ses->broker_err.text && !strstr(ses->err.text, ses->broker_err.text);
+    bool advised = strstr(ses->err.text, "; grant ");
+    snprintf(text, sizeof(text), "%s%s%s%s%s", ses->err.text,
+             advised ? "" : kafka_right_advice(ses->err.text), more ? " (" : "",
+             more ? ses->broker_err.text : "", more ? ")" : "");
     worker_note(ses->worker, KAFKA_NOTE_TROUBLE, text);
+}
+
+enum exit_code kafka_session_verdict(const struct kafka_session *ses, struct error *why)
+{
+    if (ses->outcome == KAFKA_FENCED) {
+        error_set(
+            why,
+            "another process with the identity %.200s took over; it goes on from what was delivered. Each "
+            "collector needs a kafka.identity of its own",
+            ses->settings->identity);
+        return EXIT_FENCED;
+    }
+    /* Its lines are acknowledged, and in their files still: a new process begins from the positions that are kept. */
+    error_set(
+        why,
+        "the brokers have lost a transaction that they had said was committed (KAFKA-20734: one died and "
+        "never marked it so); its lines are read again, from the positions that Kafka has");
+    return EXIT_ANEW;
 }
 
 void kafka_session_run(struct job *job)

@@ -13,6 +13,7 @@
 #include "base/worker.h"
 
 #include "doubt.h"
+#include "files.h"
 #include "positions.h"
 #include "settings.h"
 
@@ -45,6 +46,7 @@ struct kafka_session {
     rd_kafka_t *rk;
     bool used; /* rk is, or was */
     /* out */
+    struct kafka_files files; /* as they were when rk was made */
     enum kafka_outcome outcome;
     bool committed;          /* the transaction in doubt was */
     bool topic_created;      /* the positions topic was not there */
@@ -63,6 +65,9 @@ struct kafka_session {
 
 /* A random name. 0, or -1 (errno). */
 int kafka_session_name(char id[KAFKA_SESSION_LEN + 1]);
+
+/* What the process has to end with where the outcome is KAFKA_FENCED or KAFKA_LOST, and why. */
+enum exit_code kafka_session_verdict(const struct kafka_session *ses, struct error *why);
 
 /* Tries until it succeeds, is fenced off, or the worker ends. Notes why a first try failed (trouble.h). */
 void kafka_session_run(struct job *job);

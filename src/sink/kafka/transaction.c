@@ -14,12 +14,20 @@ bool kafka_lacks_right(const char *text)
     return strstr(text, rd_kafka_err2str(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED));
 }
 
+const char *kafka_right_advice(const char *text)
+{
+    if (strstr(text, rd_kafka_err2str(RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED))) {
+        return "; grant Write and Describe on transactional ids with the prefix sidetail- and kafka.identity";
+    }
+    return kafka_lacks_right(text) ? "; grant Write on it" : "";
+}
+
 void kafka_take_reason(struct error *reason, const char *facility, const char *text)
 {
     bool right = !strcmp(facility, "ADDPARTS") && kafka_lacks_right(text); /* it names the topic */
     if (!*reason->text && (right || !strcmp(facility, "TXNERR"))) {
         const char *thread = strstr(text, "]: ");
-        error_set(reason, "%s%s", thread ? thread + 3 : text, right ? "; grant Write on it" : "");
+        error_set(reason, "%s%s", thread ? thread + 3 : text, kafka_right_advice(text));
     }
 }
 

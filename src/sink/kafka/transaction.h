@@ -27,6 +27,8 @@ int kafka_begin(rd_kafka_t *rk, struct error *err);
 
 /* Does the text of an error of librdkafka's say that a right to a topic is missing? */
 bool kafka_lacks_right(const char *text);
+/* What to do where it says that a right is missing, to a topic or to the transactional id; begins with "; ". Else "". */
+const char *kafka_right_advice(const char *text);
 
 /* Why a transaction failed (a right is missing, say) is told in the producer's log alone: all that follows of it in other
  * events is that messages were purged. Where the line of the log tells it and the reason is empty, it is set. */

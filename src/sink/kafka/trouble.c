@@ -6,6 +6,8 @@
 #include "base/metrics.h"
 #include "base/status.h"
 
+#define THROTTLE_NS (60 * NS_PER_S) /* without being throttled: then it is over */
+
 static void tell_well(const struct kafka_trouble *t)
 {
     if (!t->said && !t->topic_said) {
@@ -49,7 +51,10 @@ static void on_stall(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     struct kafka_trouble *t = arg;
-    if (!t->topic_said) {
+    int64_t throttled_ns = t->throttled_until_ns - clock_monotonic();
+    if (throttled_ns > 0) {
+        loop_arm_timer(t->stall_timer, throttled_ns + t->patience_ns);
+    } else if (!t->topic_said) {
         kafka_trouble_say(t, *t->broker.text ? t->broker.text : "the brokers do not answer");
     }
 }
@@ -77,6 +82,27 @@ void kafka_trouble_acked(struct kafka_trouble *t, bool more)
     }
 }
 
+static void on_throttle_over(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct kafka_trouble *t = arg;
+    t->throttled = false;
+    log_info("Kafka throttles this collector no more");
+}
+
+void kafka_trouble_throttled(struct kafka_trouble *t, int ms)
+{
+    if (!t->throttled) {
+        log_warn(
+            "Kafka throttles this collector, which is over a quota there; lines come as fast as it allows",
+            KN("wait_ms", ms));
+    }
+    t->throttled = true;
+    int64_t until_ns = clock_monotonic() + ms * NS_PER_MS;
+    t->throttled_until_ns = until_ns > t->throttled_until_ns ? until_ns : t->throttled_until_ns;
+    loop_arm_timer(t->throttle_timer, ms * NS_PER_MS + THROTTLE_NS);
+}
+
 void kafka_trouble_topic(struct kafka_trouble *t, const char *topic, const char *reason)
 {
     if (!t->topic_said) {
@@ -88,12 +114,10 @@ void kafka_trouble_topic(struct kafka_trouble *t, const char *topic, const char 
     metrics.sink_errors++;
 }
 
-bool kafka_trouble_topic_over(struct kafka_trouble *t)
+void kafka_trouble_topic_over(struct kafka_trouble *t)
 {
-    bool said = t->topic_said;
     t->topic_said = false;
     tell_well(t);
-    return said;
 }
 
 void kafka_trouble_note(void *arg, int kind, const char *text)
@@ -115,12 +139,12 @@ int kafka_trouble_init(struct kafka_trouble *t, struct event_base *base, int64_t
 {
     *t = (struct kafka_trouble){.patience_ns = patience_ns};
     t->stall_timer = evtimer_new(base, on_stall, t);
-    return t->stall_timer ? 0 : -1;
+    t->throttle_timer = evtimer_new(base, on_throttle_over, t);
+    return t->stall_timer && t->throttle_timer ? 0 : -1;
 }
 
 void kafka_trouble_free(struct kafka_trouble *t)
 {
-    if (t->stall_timer) {
-        event_free(t->stall_timer);
-    }
+    loop_free_event(t->stall_timer);
+    loop_free_event(t->throttle_timer);
 }

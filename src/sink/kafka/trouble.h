@@ -10,12 +10,14 @@
 #include "base/error.h"
 
 struct kafka_trouble {
-    struct event *stall_timer;
-    int64_t patience_ns; /* the longest that batches may be under way without an acknowledgement */
-    bool under_way;      /* some are */
-    bool said;           /* that Kafka takes nothing */
-    bool topic_said;     /* that a topic is not ready */
-    struct error broker; /* what was last told of a broker */
+    struct event *stall_timer, *throttle_timer;
+    int64_t patience_ns;        /* the longest that batches may be under way without an acknowledgement */
+    bool under_way;             /* some are */
+    bool said;                  /* that Kafka takes nothing */
+    bool topic_said;            /* that a topic is not ready */
+    bool throttled;             /* that a quota slows us down, for the last minute */
+    int64_t throttled_until_ns; /* monotonic: until then no answer is to be expected */
+    struct error broker;        /* what was last told of a broker */
 };
 
 /* 0, or -1 (no memory). */
@@ -35,10 +37,13 @@ void kafka_trouble_submitted(struct kafka_trouble *t);
 /* One was acknowledged; are more under way? */
 void kafka_trouble_acked(struct kafka_trouble *t, bool more);
 
+/* The brokers hold back what we send for so long, for a quota. Said once, until they have not for a minute. */
+void kafka_trouble_throttled(struct kafka_trouble *t, int ms);
+
 /* Counted as an error of the sink each time. */
 void kafka_trouble_topic(struct kafka_trouble *t, const char *topic, const char *reason);
-/* A topic is ready. True: it was said that one is not. */
-bool kafka_trouble_topic_over(struct kafka_trouble *t);
+/* The one that lines waited for is ready. */
+void kafka_trouble_topic_over(struct kafka_trouble *t);
 
 /* What a job of the worker tells while it goes on: the kinds for worker_note, and who takes them up (arg: the
  * kafka_trouble). */

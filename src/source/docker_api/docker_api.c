@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/memory.h"
 #include "base/metrics.h"
 #include "base/status.h"
@@ -157,9 +158,7 @@ static void docker_api_close(struct source *source)
     each_feed(src, api_feed_free);
     free_watch(src);
     engine_free(src->env.engine);
-    if (src->tick) {
-        event_free(src->tick);
-    }
+    loop_free_event(src->tick);
     free(src);
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/metrics.h"
 #include "base/status.h"
 #include "base/watch.h"
@@ -189,9 +190,7 @@ static void files_close(struct source *source)
     free(src->missing_logged);
     watcher_free(src->watcher);
     tailer_free(src->set.tailer);
-    if (src->tick) {
-        event_free(src->tick);
-    }
+    loop_free_event(src->tick);
     free(src);
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/metrics.h"
 #include "base/status.h"
 #include "container.h"
@@ -225,9 +226,7 @@ static void json_file_close(struct source *source)
     watch_close(src->root);
     watcher_free(src->watcher);
     tailer_free(src->tailer);
-    if (src->tick) {
-        event_free(src->tick);
-    }
+    loop_free_event(src->tick);
     free(src);
 }
 

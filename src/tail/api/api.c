@@ -147,12 +147,8 @@ static void api_close(void *source)
     readers_free(&a->readers);
     engine_watch_free(a->watch);
     engine_free(a->engine);
-    if (a->at_until) {
-        event_free(a->at_until);
-    }
-    if (a->tick) {
-        event_free(a->tick);
-    }
+    loop_free_event(a->at_until);
+    loop_free_event(a->tick);
     free(a);
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/loop.h"
 #include "base/real_path.h"
 #include "base/text.h"
 #include "decode/decode.h"
@@ -446,9 +447,7 @@ void containers_free(struct containers *all)
     for (struct container *c; (c = LIST_FIRST(&all->list));) {
         container_free(c);
     }
-    if (all->run) {
-        event_free(all->run);
-    }
+    loop_free_event(all->run);
     buf_free(&all->scratch);
     buf_free(&all->raw);
     free(all->chunk);

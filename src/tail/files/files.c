@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/loop.h"
 #include "container.h"
 #include "tail/say.h"
 
@@ -117,9 +118,7 @@ static void files_close(void *source)
     containers_free(&f->containers);
     watch_close(f->root);
     watcher_free(f->watcher);
-    if (f->tick) {
-        event_free(f->tick);
-    }
+    loop_free_event(f->tick);
     free(f);
 }
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/loop.h"
 #include "base/worker.h"
 #include "client.h"
 #include "looking.h"
@@ -161,12 +162,8 @@ static void kafka_close(void *source)
     if (k->reading.rk) {
         rd_kafka_destroy(k->reading.rk);
     }
-    if (k->ready) {
-        event_free(k->ready);
-    }
-    if (k->tick) {
-        event_free(k->tick);
-    }
+    loop_free_event(k->ready);
+    loop_free_event(k->tick);
     if (k->reading.wake_fd >= 0) {
         close(k->reading.wake_fd);
     }
