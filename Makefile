@@ -32,7 +32,7 @@ OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/src/monitor/page.o
 UNITS   := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 HELPERS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
 
-.PHONY: all help unit test quick bench bench-kafka bench-others bench-trickle fuzz lint demo install clean docs man compile_commands.json
+.PHONY: all help unit test quick bench bench-fleet bench-kafka bench-others bench-trickle bench-trickle-kafka fuzz lint demo install clean docs man compile_commands.json
 .SECONDARY:
 all: $(BUILD)/sidetail ## builds the program and its manual
 ifneq ($(SANITIZE),1)
@@ -134,8 +134,14 @@ bench-others: $(BUILD)/sidetail $(BUILD)/bench/bench_lines ## beside the other c
 bench-trickle: $(BUILD)/sidetail ## CPU for each line where many logs get a little each; OLD=another binary beside it
 	/usr/bin/python3 tests/bench/trickle.py $(BUILD) $(OLD)
 
-bench-kafka: $(BUILD)/sidetail $(BUILD)/bench/bench_kafka $(BUILD)/bench/bench_lines ## beside bare librdkafka, into a broker
-	/usr/bin/python3 tests/bench/kafka.py $(BUILD)
+bench-trickle-kafka: $(BUILD)/sidetail ## the same to Kafka, by how often it commits, and what the broker takes
+	/usr/bin/python3 tests/bench/trickle_kafka.py $(BUILD) $(OLD)
+
+bench-kafka: $(BUILD)/sidetail $(BUILD)/bench/bench_kafka $(BUILD)/bench/bench_lines ## beside bare librdkafka and kcat, into a broker; OLD=another binary beside it
+	OLD="$(OLD)" /usr/bin/python3 tests/bench/kafka.py $(BUILD)
+
+bench-fleet: $(BUILD)/sidetail ## a fleet of collectors before one broker: 10 to 200, all replaced at once, and starts among 5,000 identities
+	/usr/bin/python3 tests/bench/fleet.py $(BUILD)
 
 demo: ## collects real containers to stdout, as root
 	deploy/demo.sh

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/text.h"
 #include "config/config.h"
 #include "decode/decode.h"
@@ -15,6 +16,7 @@
 
 #define LINES  400000u
 #define BATCH  ((size_t)256 << 10)
+#define HASHED 1024
 #define ROUNDS 7
 
 static const struct config cfg = {.service = "", .host = "node-1", .color = COLOR_NEVER};
@@ -59,7 +61,8 @@ static void convert(struct job *job)
         if (!job->encoder) {
             continue;
         }
-        if (job->out->len >= BATCH) {
+        if (job->out->len >= BATCH) { /* sources hash what they proved themselves by so often at least */
+            __asm__ volatile("" ::"r"(hash64(job->out->data, HASHED)) : "memory");
             job->out->len = 0;
         }
         if (job->encoder->encode(state, job->tags, &rec, job->out) < 0) {

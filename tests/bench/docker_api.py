@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 
-from measure import cpu_of, docker, dockerd_cpu, lines_out, metric
+from measure import cpu_of, docker, dockerd_cpu, lines_out, metric, need_engine
 
 BUILDS = sys.argv[1:]
 RUNS = int(os.environ.get("BENCH_RUNS", "5"))
@@ -49,19 +49,21 @@ def measure(build, log_options, load):
     lines, rate, buffer = load
     with tempfile.TemporaryDirectory(prefix="sidetail-bench-") as work:
         collector = start(build, work)
-        while lines_out(PORT) < 0:
-            time.sleep(0.05)
-        own, engine = cpu_of(collector.pid), dockerd_cpu()
-        docker("run", "-d", "--network", "none", "--label", LABEL, *log_options, "sidetail-test/app", "--id", "bench", "--rate", str(rate),
-               "--buffer", str(buffer), "--length", str(PAYLOAD), "--count", str(lines))  # fmt: skip
-        end = time.monotonic() + lines / rate * 4 + 60
-        while lines_out(PORT) < lines and time.monotonic() < end:
-            time.sleep(0.2)
-        whole = lines_out(PORT) == lines
-        own, engine = cpu_of(collector.pid) - own, dockerd_cpu() - engine
-        anew = metric(PORT, "sidetail_source_reconnects_total")
-        collector.terminate()
-        collector.wait()
+        try:
+            while lines_out(PORT) < 0 and collector.poll() is None:
+                time.sleep(0.05)
+            own, engine = cpu_of(collector.pid), dockerd_cpu()
+            docker("run", "-d", "--network", "none", "--label", LABEL, *log_options, "sidetail-test/app", "--id", "bench", "--rate", str(rate),
+                   "--buffer", str(buffer), "--length", str(PAYLOAD), "--count", str(lines))  # fmt: skip
+            end = time.monotonic() + lines / rate * 4 + 60
+            while lines_out(PORT) < lines and time.monotonic() < end:
+                time.sleep(0.2)
+            whole = lines_out(PORT) == lines
+            own, engine = cpu_of(collector.pid) - own, dockerd_cpu() - engine
+            anew = metric(PORT, "sidetail_source_reconnects_total")
+        finally:
+            collector.terminate()
+            collector.wait()
         remove_all()
     if not whole:
         sys.exit(f"not all of {lines} lines came out")
@@ -94,6 +96,7 @@ def compare(name, load):
               f" {own / gigabytes:8.2f} CPU s/GB {own / first if first else 0:5.2f} x, the Engine {engine / gigabytes:8.2f}{skips(runs, first, rate / lines)}", flush=True)  # fmt: skip
 
 
+need_engine()
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is removed
 try:
     for load_name, load_of in LOADS.items():

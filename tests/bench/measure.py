@@ -2,8 +2,11 @@
 
 import os
 import re
+import shutil
 import subprocess
+import sys
 import urllib.request
+from pathlib import Path
 
 
 def cpu_of(pid):
@@ -11,6 +14,21 @@ def cpu_of(pid):
     with open(f"/proc/{pid}/stat") as text:
         fields = text.read().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def cpu_ns(pid):
+    """Nanoseconds that all threads of the process have run, by the scheduler's own account."""
+    return sum(int(Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[0]) for task in os.listdir(f"/proc/{pid}/task"))
+
+
+def memory(pid, field):
+    """MiB."""
+    return next(int(line.split()[1]) / 1024 for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith(field))
+
+
+def collector(binary, settings):
+    """The command of sidetail with these settings, SIDETAIL_… each, and no others."""
+    return ["env", "-i", *(f"{key}={value}" for key, value in settings.items()), binary, "run"]
 
 
 def dockerd_cpu():
@@ -26,6 +44,12 @@ def dockerd_cpu():
 
 def docker(*command):
     return subprocess.run(["docker", *command], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def need_engine():
+    """Ends the bench with a word where there is no Engine, or not the image that writes lines."""
+    if not shutil.which("docker") or subprocess.run(["docker", "image", "inspect", "sidetail-test/app"], capture_output=True).returncode != 0:
+        sys.exit("there is no Engine with the image sidetail-test/app: tests/setup/engine.sh start")
 
 
 def metric(port, name):

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 
-from measure import docker, dockerd_cpu
+from measure import docker, dockerd_cpu, need_engine
 
 SIDETAIL = os.path.abspath(f"{sys.argv[1]}/sidetail")
 SECONDS = int(sys.argv[2]) if len(sys.argv) > 2 else 10
@@ -120,6 +120,7 @@ def throughput():
         print_follow("alone" if len(names) == 1 else "both at once", follow(names))
 
 
+need_engine()
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is removed
 try:
     first_line()

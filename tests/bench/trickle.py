@@ -4,7 +4,7 @@
 That is what most machines do all day. Logs on tmpfs get lines one at a time, as an Engine or a kubelet writes them, at
 random among the logs; the collector writes to a pipe. Each line bears the time at which it was written.
 usage: trickle.py BUILD [OLD-BINARY [SECONDS]]      `-` for no old binary; TRICKLE_LOADS="200x50 2x5000" chooses loads,
-TRICKLE_CASES="json-file" those of the cases whose names begin so"""
+TRICKLE_CASES="json-file" those of the cases whose names begin so; other collectors that are on the PATH are the cases "beside it"."""
 import json
 import multiprocessing
 import os
@@ -17,8 +17,12 @@ import tempfile
 import time
 from pathlib import Path
 
+from measure import collector, cpu_ns
+from rivals import TO_STDOUT, installed
+
 BUILD = Path(sys.argv[1]).resolve()
 OLD = sys.argv[2] if len(sys.argv) > 2 and sys.argv[2] != "-" else None
+BINARIES = ({"old": OLD} if OLD else {}) | {"sidetail": BUILD / "sidetail"}
 SECONDS = float(sys.argv[3]) if len(sys.argv) > 3 else 5
 LOADS = os.environ.get("TRICKLE_LOADS", "200x50 1000x10 20x500 2x5000").split()
 SETTLE = 1.5  # seconds: what is there at the start is read by then, and what was written last is out
@@ -63,11 +67,7 @@ CASES = {
     "files, plain": (in_directories, as_plain, FILES),
     "files, plain, batch.age=200ms": (in_directories, as_plain, FILES | AGE),
 }
-
-
-def cpu(pid):
-    """Nanoseconds that all threads of the process have run, by the scheduler's own account."""
-    return sum(int(Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[0]) for task in os.listdir(f"/proc/{pid}/task"))
+BESIDE = "beside it, json-file"
 
 
 def switches(pid):
@@ -85,9 +85,9 @@ def read_all(pipe, answer):
     answer.send(sorted(late))
 
 
-def write(logs, line, rate):
+def write(logs, line, rate, seconds):
     """Writes to the logs, each `rate` lines a second on average; returns how many lines."""
-    begin, sent, total = time.monotonic(), 0, int(len(logs) * rate * SECONDS)
+    begin, sent, total = time.monotonic(), 0, int(len(logs) * rate * seconds)
     while sent < total:
         due = min(total, int((time.monotonic() - begin) * len(logs) * rate))
         for _ in range(sent, due):
@@ -99,23 +99,27 @@ def write(logs, line, rate):
     return sent
 
 
-def measure(binary, case, count, rate, work):
-    place, line, settings = CASES[case]
+def sidetail(binary, settings, work):
+    settings = {key: value.format(root=work / "logs") for key, value in settings.items()}
+    always = {"SIDETAIL_CHECKPOINT_PATH": work / "checkpoint", "SIDETAIL_METRICS_LISTEN": "", "SIDETAIL_FORMAT": "raw"}
+    return collector(binary, always | settings)
+
+
+def measure(command, place, line, count, rate, work, exact):
+    """command(work): of what collects the logs of work/logs to its stdout; `exact`: each line once, or the bench fails."""
     root = work / "logs"
     root.mkdir(parents=True)
     logs = [os.open(place(root, number), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644) for number in range(count)]
-    environment = {"PATH": os.environ["PATH"], "SIDETAIL_CHECKPOINT_PATH": f"{work}/checkpoint", "SIDETAIL_METRICS_LISTEN": "",
-                   "SIDETAIL_FORMAT": "raw"} | {key: value.format(root=root) for key, value in settings.items()}
-    process = subprocess.Popen([binary, "run"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment)
+    process = subprocess.Popen(command(work), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     answer, tell = multiprocessing.Pipe(False)
     reader = multiprocessing.Process(target=read_all, args=(process.stdout.fileno(), tell))
     reader.start()
     process.stdout.close()
     time.sleep(SETTLE)
-    before, turns, began = cpu(process.pid), switches(process.pid), time.monotonic()
-    sent = write(logs, line, rate)
+    before, turns, began = cpu_ns(process.pid), switches(process.pid), time.monotonic()
+    sent = write(logs, line, rate, SECONDS)
     time.sleep(SETTLE)
-    used, turns, took = cpu(process.pid) - before, switches(process.pid) - turns, time.monotonic() - began
+    used, turns, took = cpu_ns(process.pid) - before, switches(process.pid) - turns, time.monotonic() - began
     process.terminate()
     process.wait()
     late = answer.recv()
@@ -123,21 +127,37 @@ def measure(binary, case, count, rate, work):
     for log in logs:
         os.close(log)
     shutil.rmtree(work)
-    assert len(late) == sent, f"{sent} lines were written, {len(late)} came out"
+    if len(late) != sent:
+        assert not exact, f"{sent} lines were written, {len(late)} came out"
+        return f"{sent} lines were written, {len(late)} came out"
     return (f"{used / sent / 1000:6.2f} us/line {late[sent // 2] / 1e6:8.2f} {late[sent * 99 // 100] / 1e6:8.2f} {late[-1] / 1e6:8.2f} ms late"
             f" (p50, p99, most) {turns / took:7.0f} switches/s")
 
 
+def wanted(cases):
+    return [case for case in cases if case.startswith(os.environ.get("TRICKLE_CASES", ""))]
+
+
+def rows(others):
+    """(who, case, command, how its logs are laid out and written, and whether it is to put out each line once)"""
+    for case in wanted(CASES):
+        place, line, settings = CASES[case]
+        for name, binary in BINARIES.items():
+            yield name, case, lambda work, binary=binary, settings=settings: sidetail(binary, settings, work), place, line, True
+    for name, way in others.items():
+        yield name, BESIDE, lambda work, way=way: way(work, work / "logs/*/*-json.log"), json_file, as_json, False
+
+
 def main():
-    binaries = ({"old": OLD} if OLD else {}) | {"sidetail": BUILD / "sidetail"}
-    wanted = os.environ.get("TRICKLE_CASES", "")
+    others = installed(TO_STDOUT) if wanted([BESIDE]) else {}
     for load in LOADS:
         count, rate = map(int, load.split("x"))
         print(f"{count} logs of {rate} lines/s each, {SECONDS:.0f} s:")
-        for case in [case for case in CASES if case.startswith(wanted)]:
-            for name, binary in binaries.items():
-                with tempfile.TemporaryDirectory(prefix="sidetail-trickle-", dir="/dev/shm") as directory:
-                    print(f"  {name:9} {case:30} {measure(binary, case, count, rate, Path(directory) / 'run')}", flush=True)
+        for name, case, command, place, line, exact in rows(others):
+            with tempfile.TemporaryDirectory(prefix="sidetail-trickle-", dir="/dev/shm") as directory:
+                found = measure(command, place, line, count, rate, Path(directory) / "run", exact)
+                print(f"  {name:22} {case:30} {found}", flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()
