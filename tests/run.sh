@@ -70,7 +70,8 @@ stage_compile() { one make -s -j"$JOBS"; }
 
 # The unit tests that take longest. They start first, so that none of them is still running when all others are done.
 SLOW=(test_follow_identity test_follow_scarce test_config test_sink_faults test_follow_copies test_follow_order test_follow_names
-    test_follow_faults test_follow_furthest test_kafka_mock test_follow_cut_times test_follow_mended test_follow_begin)
+    test_follow_faults test_follow_furthest test_kafka_mock test_kafka_renewal test_kafka_topics_made test_follow_cut_times
+    test_follow_mended test_follow_begin)
 
 # unit_programs DIRECTORY: the names of the unit tests' programs below a build directory.
 unit_programs() {
@@ -314,7 +315,10 @@ raise_inotify() {
     fi
 }
 
-summary=()
+summary=() names=""
+
+# What failed by name, of all stages: of a long run, only its end may be kept.
+failures() { grep -hE '^(FAILED|ERROR)[ :(]|^\[  FAILED  \] [a-z_]+$' "$1" | sort -u | cut -c1-150; }
 
 run_stage() {
     local name=$1 start=$SECONDS passed=0 failed=0 skipped=0 trouble="" line
@@ -325,6 +329,7 @@ run_stage() {
         echo "-- what failed, from $LOGS/$name.log:"
         if [ -n "$trouble" ]; then printf '%s' "$trouble"; else cat "$LOGS/$name.log"; fi | tail -n 100
         tests/setup/engine.sh fate
+        names+=$(failures "$LOGS/$name.log")$'\n'
     fi
     grep -E '^SKIPPED ' "$LOGS/$name.log"
     line=$(printf '%-17s %5d passed %4d failed %4d skipped %5d s' \
@@ -367,6 +372,7 @@ main() {
     for stage in "$@"; do run_stage "$stage"; done
 
     echo "== all"
+    printf '%s' "$names"
     printf '%s\n' "${summary[@]}"
     if [ "$SKIPPED" -gt 0 ] && [ "${CI:-}" = true ]; then
         echo "$SKIPPED skipped, which under CI=true is failed"

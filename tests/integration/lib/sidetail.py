@@ -127,10 +127,10 @@ class Sidetail:
     def stderr_end(self, lines=30):
         return "\n".join(self.stderr().splitlines()[-lines:])
 
-    def wait_stderr(self, pattern, timeout=15):
-        """Until its own log matches a regular expression; gives back the match."""
+    def wait_stderr(self, pattern, timeout=15, since=0):
+        """Until its own log matches a regular expression, from that character on; gives back the match."""
         return wait_until(
-            lambda: re.search(pattern, self.stderr(), re.M), timeout, lambda: f"{pattern!r} in:\n{self.stderr_end()}"
+            lambda: re.search(pattern, self.stderr()[since:], re.M), timeout, lambda: f"{pattern!r} in:\n{self.stderr_end()}"
         )
 
     def assert_no_sanitizer_fault(self):
@@ -232,7 +232,8 @@ class Sidetail:
 
     def _stuck(self, what):
         state = "runs" if self.running else f"ended with {self.process.returncode}" if self.process else "never ran"
-        return f"{what}; sidetail {state}, its log ends:\n{self.stderr_end()}"
+        told = f"\nit follows:\n{self.told()}" if self.running else ""
+        return f"{what}; sidetail {state}, its log ends:\n{self.stderr_end()}{told}"
 
 
 def rotated_files(path):
