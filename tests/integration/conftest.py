@@ -134,6 +134,14 @@ def kafka_secure():
 
 
 @pytest.fixture(scope="module")
+def kafka_3():
+    """One broker of the last version before Kafka 4."""
+    started = cluster(version="3.9.1")
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="module")
 def kafka_4_secure():
     """The same of Kafka 4, to which librdkafka logs in by SCRAM from 2.6.1 on: for the image, whose library is new enough."""
     started = cluster(tls_sasl=True, version="4.3.1")

@@ -5,6 +5,7 @@
 #   tests/setup/kafka.sh stop N | kill N | freeze N | thaw N | restart N      one broker, N from 1 on
 #   tests/setup/kafka.sh tool topics|acls|configs|groups|transactions|offsets ARGUMENT...
 #   tests/setup/kafka.sh jars                        fetch the jars only, of each version in use
+# KAFKA_VERSION=V in the environment: the version of clusters without --version and --tls-sasl.
 # Options of every command:
 #   --dir D         the cluster's directory, which also names it (default: kafka in the state directory)
 #   --port-base P   broker N listens from P + 10 * (N - 1) on (default 19092): plaintext, +1 controller,
@@ -15,7 +16,7 @@
 #   Who comes in plaintext or with the client's certificate may do everything.
 . "$(dirname "$0")/common.sh"
 
-DEFAULT_VERSION=4.3.1
+DEFAULT_VERSION=${KAFKA_VERSION:-4.3.1}
 # librdkafka before 2.6.1 (Debian 12 has 2.0.2) doubles the client's nonce in SCRAM, which Kafka from 4.0 on refuses
 # as invalid credentials (librdkafka pull request 4895); 3.9.1 still takes it. So SCRAM is tested on that one, and on
 # the newest with the image, whose librdkafka is Debian 13's.
@@ -31,7 +32,7 @@ SETTINGS=()
 CLUSTER_ID=c2lkZXRhaWwtdGVzdC0wMQ
 
 usage() {
-    sed -n '2,15s/^# //p' "$0" >&2
+    sed -n '2,16s/^# //p' "$0" >&2
     exit 2
 }
 
@@ -236,7 +237,8 @@ wanted() { echo "$VERSION $BROKERS $TLS_SASL $PORT_BASE ${HOSTS[*]} ${SETTINGS[*
 start() {
     need java kafka
     need kcat kafka
-    mkdir -p "$DIR"
+    # The jars are shared by all clusters, and lie there even when this one lies elsewhere.
+    mkdir -p "$DIR" "$STATE_DIR"
     exec 9>"$STATE_DIR/kafka-jars.lock"
     flock 9
     fetch_jars

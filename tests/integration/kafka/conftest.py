@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from lib.kafka_sink import Reader
+from lib.kafka_sink import MEMORY_MAX, ROTATED, Reader, lines_out, wait_lines_out
 
 
 @pytest.fixture
@@ -53,3 +53,28 @@ def collector(sidetail, engine, topic):
 @pytest.fixture
 def reader(topic):
     return lambda kafka: Reader(kafka, topic)
+
+
+@pytest.fixture
+def flowing(engine, collector, reader):
+    """flowing(kafka, changing): lines of two containers flow before, while and after `changing`; each is there once, and in
+    order, and memory stays within its limit. Gives back the collector, ended."""
+
+    def run(cluster, changing, rate=1500, **options):
+        read = reader(cluster)
+        one = collector(cluster, **options).start()
+        written = {name: engine.write(name, service=name, rate=rate, container=ROTATED) for name in ("web", "db")}
+        wait_lines_out(one, rate, timeout=60)
+        changing(one)
+        wait_lines_out(one, lines_out(one) + rate, timeout=60)
+        for name, container in written.items():
+            container.stop()
+            read.expect(name, total=len(container.logs().splitlines()))
+        check = read.wait(one)
+        assert "asan" in str(one.binary) or one.peak_rss() >> 20 < MEMORY_MAX
+        one.stop_cleanly()
+        check.assert_exactly_once()
+        read.check().assert_exactly_once()
+        return one
+
+    return run

@@ -4,9 +4,8 @@ import random
 import time
 
 import pytest
-from lib.kafka_sink import ROTATED, lines_out, wait_lines_out
-
-MEMORY_MAX = 48  # MiB of resident memory at memory_max's default, libraries and all
+from lib.kafka_sink import MEMORY_MAX, ROTATED, lines_out, wait_lines_out, warnings
+from lib.system import wait_until
 
 
 @pytest.fixture
@@ -113,3 +112,16 @@ def test_one_of_three_brokers_killed(kafka3, steady):
         kafka3.restart(broker)
 
     steady(kafka3, breaking, rate=1500, count=18000, timeout=90)
+
+
+@pytest.mark.slow
+def test_rolling_restart(kafka3, flowing):
+    """Of three brokers, one after another, each once the one before has caught up: told is once for each at the most."""
+
+    def changing(one):
+        for broker in (1, 2, 3):
+            kafka3.restart(broker)
+            wait_until(kafka3.in_sync, 30, every=0.2)
+
+    one = flowing(kafka3, changing)
+    assert len(warnings(one)) <= 3

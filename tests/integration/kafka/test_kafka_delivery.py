@@ -64,6 +64,28 @@ def test_mapping(engine, kafka, collector, topic):
     assert len({message.partition for message in messages}) == 1
 
 
+def test_no_headers_where_json_says_the_same(engine, kafka, collector, topic):
+    """With kafka.headers needed; a piece that is cut for its topic keeps them."""
+    engine.write("web", service="web", count=100, container={"name": f"{topic}_web_1"}).wait()
+    engine.write("long", service="long", count=1, long_every=1, long_length=50000).wait()
+    kafka.create_topic(f"{topic}.long", max_message_bytes=20000)
+    one = collector(kafka, host="node-7", kafka={"headers": "needed"}).start()
+    wait_lines_out(one, 101)
+    one.stop_cleanly()
+    for message in committed(kafka, topic + r"\.web", 100):
+        record = json.loads(message.value)
+        assert message.headers == ""
+        assert (record["service"], record["container"], record["host"]) == ("web", f"{topic}_web_1", "node-7")
+        assert record["stream"] == "stdout"
+    pieces = list(kafka.messages(f"{topic}.long"))
+    assert len(pieces) > 1
+    for number, message in enumerate(pieces):
+        marked = "partial=true" in message.headers.split(",")
+        assert "service=long" in message.headers and "host=node-7" in message.headers
+        assert marked == (number + 1 < len(pieces))
+        assert marked == ("partial" in json.loads(message.value))
+
+
 @pytest.mark.parametrize("compression", ["none", "gzip", "snappy", "lz4", "zstd"])
 def test_raw_keys_and_compression(engine, kafka, collector, topic, compression):
     container = engine.write("web", service="web", count=500)
@@ -82,15 +104,28 @@ def test_raw_keys_and_compression(engine, kafka, collector, topic, compression):
     check.assert_exactly_once()
 
 
+def commits_of(engine, one, count, rate):
+    """How many commits it made for so many lines of one container, and in how many seconds."""
+    one.start()
+    one.wait_stderr("collecting")
+    began = time.monotonic()
+    engine.write("web", service="web", count=count, rate=rate)
+    wait_lines_out(one, count)
+    commits = one.metrics()["sidetail_commits_total"]
+    took = time.monotonic() - began
+    one.stop_cleanly()
+    return commits, took
+
+
 def test_latency_is_bounded_by_commit_age(engine, kafka, collector, topic):
     """Each transaction lasts 200 ms at most, though batches come all the time."""
-    one = collector(kafka).start()
-    one.wait_stderr("collecting")
-    engine.write("web", service="web", count=4000, rate=1000)
-    wait_lines_out(one, 4000)
-    commits = one.metrics()["sidetail_commits_total"]
-    one.stop_cleanly()
+    commits, _ = commits_of(engine, collector(kafka, kafka={"commit_pause": "0s"}), 4000, 1000)
     assert 10 <= commits <= 60, commits  # 20, on a machine that has time for it
+
+
+def test_little_is_committed_once_a_second(engine, kafka, collector, topic):
+    commits, took = commits_of(engine, collector(kafka), 2000, 500)
+    assert 2 <= commits <= took + 2, (commits, took)  # one at once, and one each second
 
 
 # kill -9

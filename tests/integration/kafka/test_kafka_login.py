@@ -1,10 +1,11 @@
 """The Kafka sink before TLS, SASL and access rights, and what is said before anything runs."""
 
+import shutil
 import time
 
 import pytest
-from lib.kafka_sink import lines_out, wait_lines_out
-from lib.system import run
+from lib.kafka_sink import lines_out, wait_lines_out, warnings
+from lib.system import run, wait_until
 
 
 # Login
@@ -124,6 +125,102 @@ def test_no_right_to_write(kafka_secure, sidetail, topic, tmp_path):
     wait_lines_out(one, 1)
     one.stop_cleanly()
     assert one.stderr().count("Kafka takes nothing now") == 2
+
+
+def test_rights_taken_away_and_given_back(kafka_secure, flowing, topic):
+    """Each that is missing is told once, and lines go on when it is there."""
+    ids = ("--transactional-id", f"sidetail-{topic}", "--resource-pattern-type", "prefixed")
+    rights = {
+        f"{topic}.web.*; grant Write on it": ("--topic", f"{topic}.web"),
+        f"{topic}-positions.*; grant Write on it": ("--topic", f"{topic}-positions"),
+        "; grant Write and Describe on transactional ids": ids,
+    }
+    kafka_secure.tool("acls", "--add", "--allow-principal", "User:nobody", "--topic", topic, *ids, "--operation", "All")
+
+    def changing(one):
+        for number, (told, what) in enumerate(rights.items()):
+            denied = ("--deny-principal", "User:nobody", *what, "--operation", "Write")
+            kafka_secure.tool("acls", "--add", *denied)
+            one.wait_stderr(f"Kafka takes nothing now.*{told}", 40)
+            time.sleep(2)
+            assert len(warnings(one)) == number + 1
+            kafka_secure.tool("acls", "--remove", "--force", *denied)
+            wait_lines_out(one, lines_out(one) + 1, timeout=40)
+
+    one = flowing(kafka_secure, changing, kafka=secure(kafka_secure, user="nobody"))
+    assert len(warnings(one)) == len(rights)
+
+
+# Certificates
+
+
+@pytest.fixture
+def renewable(kafka_secure, topic, tmp_path):
+    """A client's certificate, which is renewed: settings, and renew(NAME, KINDS) for who it is for from now on. What it is
+    for tells which one is in use."""
+    names = ("one", "two", "three")
+    who = [part for name in names for part in ("--allow-principal", f"User:CN={name}")]
+    ids = ("--transactional-id", f"sidetail-{topic}", "--resource-pattern-type", "prefixed")
+    kafka_secure.tool("acls", "--add", *who, "--topic", topic, *ids, "--operation", "All")
+    for name in names:
+        kafka_secure.sign(name, tmp_path)
+
+    def renew(name, kinds=("pem", "key")):
+        for kind in kinds:
+            shutil.copy(tmp_path / f"{name}.{kind}", tmp_path / "new")
+            (tmp_path / "new").replace(tmp_path / f"client.{kind}")
+
+    def deny(name):
+        kafka_secure.tool("acls", "--add", "--deny-principal", f"User:CN={name}", "--topic", topic, *ids, "--operation", "All")
+
+    renew("one")
+    files = {"tls_ca": kafka_secure.tls / "ca.pem", "tls_cert": tmp_path / "client.pem", "tls_key": tmp_path / "client.key"}
+    settings = {"brokers": kafka_secure.tls_bootstrap, "tls": True, **{key: str(path) for key, path in files.items()}}
+    return settings, renew, deny
+
+
+def test_certificate_renewed(kafka_secure, flowing, renewable):
+    """It is taken up amid lines, without a restart; also one whose key comes later, which is told."""
+    settings, renew, deny = renewable
+    taken_up = "taking up the files of TLS, which were renewed"
+
+    def changing(one):
+        renew("two")
+        one.wait_stderr(taken_up)
+        deny("one")
+        assert warnings(one) == []
+        renew("three", ["pem"])
+        one.wait_stderr("the files of TLS were changed, and are of no use.*key values mismatch")
+        wait_lines_out(one, lines_out(one) + 3000)
+        renew("three", ["key"])
+        one.wait_stderr(f"(?s){taken_up}.*{taken_up}")
+        deny("two")
+
+    one = flowing(kafka_secure, changing, kafka=settings)
+    assert len(warnings(one)) == 1
+    assert one.stderr().count(taken_up) == 2
+    assert "beginning anew" not in one.stderr()
+
+
+@pytest.mark.parametrize("delivery", ["exactly-once", "at-least-once"])
+def test_certificate_renewed_while_there_is_nothing_to_send(engine, kafka_secure, collector, reader, renewable, delivery):
+    """It is taken up before the next line: the old one may be of no use any more. What was written within the last
+    second is not taken for whole."""
+    settings, renew, deny = renewable
+    read = reader(kafka_secure)
+    one = collector(kafka_secure, kafka={**settings, "delivery": delivery}).start()
+    engine.write("web", service="web", count=100).wait()
+    wait_lines_out(one, 100)
+    renew("two")
+    time.sleep(1.2)
+    deny("one")
+    engine.write("late", service="web", count=100)
+    wait_lines_out(one, 200)
+    assert warnings(one) == [] and one.stderr().count("taking up the files of TLS") == 1
+    one.stop_cleanly()
+    for name in ("web", "late"):
+        read.expect(name, total=100, tags={"service": "web"})
+    read.wait(one).assert_exactly_once()
 
 
 # What is said before anything runs

@@ -90,6 +90,18 @@ def produce(kafka, topic, *values, headers=()):
         run("kcat", "-P", "-b", kafka.bootstrap, "-t", topic, "-p", "0", *options, input=value, errors="surrogateescape")
 
 
+def test_messages_without_headers_look_the_same(kafka, cluster, shown):
+    """Those of JSON tell all by their value (kafka.headers needed)."""
+    shop = cluster(kafka.bootstrap, nodes=["node-1", "node-2"], kafka={"headers": "needed"})
+    shop.write("node-1", "web", "out", ago=3)
+    shop.write("node-2", "api", "wrong", ago=2, stream="stderr")
+    shop.wait_shipped()
+    assert {message.headers for message in kafka.messages(f"{shop.topic}.(web|api)")} == {""}
+    lines = shown(shop)
+    assert re.fullmatch(r"web_1@node-1 +\| out", lines[0]), lines
+    assert re.fullmatch(r"api_2@node-2 +\S? *wrong", lines[1]), lines
+
+
 def test_nodes_are_merged_in_order_and_followed(kafka, cluster, follow):
     """What is there first, then what comes, each line once, in order across the nodes, with its node."""
     shop = cluster(kafka.bootstrap)
@@ -131,7 +143,7 @@ def test_nodes_are_merged_in_order_and_followed(kafka, cluster, follow):
 
 def test_last_lines_of_each_topic(kafka, cluster, shown):
     """Across the partitions, and though each line has a transaction of its own, whose marks take offsets too."""
-    shop = cluster(kafka.bootstrap, kafka={"commit_age": "10ms"})
+    shop = cluster(kafka.bootstrap, kafka={"commit_age": "10ms", "commit_pause": "0s"})
     for number in range(60):
         shop.write(NODES[number % 3], "web", f"n{number}", ago=60 - number)
         time.sleep(0.03)

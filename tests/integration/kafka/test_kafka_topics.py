@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from lib.kafka_sink import committed, is_compacted, wait_lines_out
+from lib.numbered import Log
 from lib.system import wait_until
 from lib.verify import Verifier
 
@@ -28,7 +29,7 @@ def test_end_and_start_without_a_broker(engine, kafka, collector, reader):
         assert one.terminate(timeout=10) == 0
         said = len(one.stderr())
         one.start()
-        one.wait_stderr("(?s)collecting.*ending.*Kafka takes nothing now.*refused")
+        one.wait_stderr("Kafka takes nothing now.*refused", since=said)
         time.sleep(3)
         assert one.running
         assert one.stderr()[said:].count("Kafka takes nothing now") == 1
@@ -183,6 +184,67 @@ def test_topics_are_made_as_told(engine, kafka, collector, topic):
     wait_lines_out(one, 10)
     one.stop_cleanly()
     assert "PartitionCount: 5" in kafka.tool("topics", "--describe", "--topic", f"{topic}.web")
+
+
+def one_topic_each(sidetail, kafka, topic, containers):
+    """A collector of the containers below that directory, each of which has a topic of its own."""
+    return sidetail({
+        "source": "json-file",
+        "json_file": {"path": str(containers)},
+        "sink": "kafka",
+        "kafka": {"brokers": kafka.bootstrap, "topic": topic + ".{container}", "identity": topic,
+                  "positions_topic": f"{topic}-positions"},
+    }).start()  # fmt: skip
+
+
+def test_many_topics_are_made_at_once(new_kafka, monkeypatch, sidetail, topic, tmp_path):
+    """Who has many topics made holds up no other service for long: the broker is asked for all that lines wait for by a
+    few requests, which its log counts. Nothing is lost or out of order meanwhile, also where a service goes on writing."""
+    monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-Dorg.slf4j.simpleLogger.log.kafka.request.logger=debug")
+    kafka = new_kafka()
+    count = 120
+    logs = [Log(tmp_path / "containers", f"web-{n}", n) for n in range(count)]
+    logs[0].append(5)
+    one = one_topic_each(sidetail, kafka, topic, tmp_path / "containers")
+    wait_lines_out(one, 5)
+    for log in logs:
+        log.append(5)
+        logs[0].append(1)
+    wait_lines_out(one, 5 + 6 * count)
+    one.stop_cleanly()
+    asked = [
+        line
+        for line in (kafka.directory / "broker1.log").read_text().splitlines()
+        if '"requestApiKeyName":"CREATE_TOPICS"' in line and '"isForwarded":true' not in line
+    ]
+    assert all(any(f'"{topic}.web-{n}"' in line for line in asked) for n in range(count))
+    assert len(asked) < count / 4, f"{len(asked)} requests for {count} topics"
+    names = kafka.topics()
+    assert all(f"{topic}.web-{n}" in names for n in range(count))
+    for n, lines in ((0, 10 + count), (1, 5), (count - 1, 5)):
+        messages = sorted(committed(kafka, f"{topic}.web-{n}", lines), key=lambda message: (message.partition, message.offset))
+        assert [int(json.loads(message.value)["log"].split()[1]) for message in messages] == list(range(1, lines + 1))
+        assert len({message.partition for message in messages}) == 1
+
+
+def test_topics_that_cannot_be_made(kafka, sidetail, topic, tmp_path):
+    """Of several, each is named once lines wait for it; others are made all the same."""
+    taken = [f"{topic}_taken-{n}" for n in range(2)]  # Kafka makes none that differs by a dot and an underscore alone
+    for name in taken:
+        kafka.tool("topics", "--create", "--topic", name)
+    names = ["taken-0", "taken-1", *(f"free-{n}" for n in range(10))]
+    for number, name in enumerate(names):
+        Log(tmp_path / "containers", name, number).append(3)
+    one = one_topic_each(sidetail, kafka, topic, tmp_path / "containers")
+    first = one.wait_stderr(r"a topic is not ready.* topic=\S+(taken-\d) ").group(1)
+    other = "taken-1" if first == "taken-0" else "taken-0"
+    wait_until(lambda: all(f"{topic}.free-{n}" in kafka.topics() for n in range(10)), 30, one.stderr_end)
+    kafka.tool("topics", "--delete", "--topic", f"{topic}_{first}")
+    one.wait_stderr(rf"a topic is not ready.* topic=\S+{other} ", 30)
+    kafka.tool("topics", "--delete", "--topic", f"{topic}_{other}")
+    wait_lines_out(one, 3 * len(names))
+    assert one.stderr().count("a topic is not ready") == 2
+    one.stop_cleanly()
 
 
 # Lines that a topic would not take as they are

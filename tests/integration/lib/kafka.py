@@ -1,7 +1,9 @@
 """A real Kafka for tests, by tests/setup/kafka.sh, and reading it back with kcat."""
 
+import contextlib
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 from .system import SETUP, STATE, PortRange, run
@@ -82,6 +84,11 @@ class Kafka(KafkaReader):
         options = ("--dir", self.directory, "--port-base", self.port_base)
         return run(SETUP / "kafka.sh", *options, *command, check=check, timeout=300).stdout
 
+    def in_sync(self):
+        """Whether each partition has all of its replicas in sync."""
+        replicas = re.findall(r"replicas: ([\d,]+), isrs: ([\d,]*)", self._kcat("-L").stdout)
+        return bool(replicas) and all(set(every.split(",")) == set(those.split(",")) for every, those in replicas)
+
     def kill(self, broker=1):
         """kill -9."""
         self._script("kill", broker)
@@ -104,6 +111,14 @@ class Kafka(KafkaReader):
         """One of Kafka's own tools: topics, acls, configs, groups, transactions, offsets."""
         return self._script("tool", name, *arguments, check=check)
 
+    def sign(self, name, directory):
+        """A client's key and certificate by the cluster's CA, for CN=NAME: NAME.key and NAME.pem in the directory."""
+        key, request, certificate = (directory / f"{name}.{kind}" for kind in ("key", "csr", "pem"))
+        run("openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+            "-subj", f"/CN={name}", "-keyout", key, "-out", request)  # fmt: skip
+        run("openssl", "x509", "-req", "-in", request, "-CA", self.tls / "ca.pem", "-CAkey", self.tls / "ca.key",
+            "-CAcreateserial", "-days", 10, "-out", certificate)  # fmt: skip
+
     def create_topic(self, topic, partitions=3, **config):
         options = []
         for key, value in config.items():
@@ -116,6 +131,20 @@ class Kafka(KafkaReader):
         options = [part for key, value in properties.items() for part in ("-X", f"{key.replace('_', '.')}={value}")]
         text = "".join(f"{key}\t{value}\n" for key, value in records)
         self._kcat("-P", "-t", topic, "-p", partition, "-K", "\t", *options, input=text)
+
+    def add_partitions(self, topic, partitions):
+        """Until there are so many."""
+        self.tool("topics", "--alter", "--topic", topic, "--partitions", partitions)
+
+    @contextlib.contextmanager
+    def open_transaction(self, topic, partition, key, timeout_ms=60000):
+        """A transaction with messages of that key, which is open meanwhile and committed then."""
+        command = ["kcat", "-b", self.bootstrap, "-P", "-t", topic, "-p", str(partition), "-K", "\t",
+                   "-X", f"transactional.id=open-{key}", "-X", f"transaction.timeout.ms={timeout_ms}", "-X", "linger.ms=0"]  # fmt: skip
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+            process.stdin.write(f"{key}\topen\n" * 10000)  # kcat reads in blocks
+            process.stdin.flush()
+            yield
 
     def delete_topic(self, topic):
         self.tool("topics", "--delete", "--topic", topic)

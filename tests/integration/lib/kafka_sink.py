@@ -1,12 +1,15 @@
 """What the tests of the Kafka sink share: a consumer's view of its topics, and waiting for what is committed."""
 
 import json
+import re
 
 from .system import wait_until
 from .verify import Verifier
 
 # Deep enough that nothing is deleted before it is read, however slow the machine.
 ROTATED = {"log_driver": "json-file", "log_opts": {"max-size": "1m", "max-file": 100}}
+
+MEMORY_MAX = 48  # MiB of resident memory at memory_max's default, libraries and all
 
 
 class Reader:
@@ -75,3 +78,11 @@ def committed(kafka, pattern, count, timeout=20):
 def is_compacted(kafka, topic):
     configs = kafka.tool("configs", "--describe", "--entity-type", "topics", "--entity-name", topic)
     return "cleanup.policy=compact" in configs
+
+
+def warnings(collector):
+    """What its own log warns of about Kafka; but for what only says that the machine is slow: that brokers do not answer for a
+    while, or that a topic which is made has no leader yet."""
+    slow = "the brokers do not answer|a topic is not ready"
+    about = [line for line in collector.stderr().splitlines() if "level=info" not in line and re.search("Kafka|topic|TLS", line)]
+    return [line for line in about if not re.search(slow, line)]

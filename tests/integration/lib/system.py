@@ -1,7 +1,9 @@
 """Paths, commands, waiting; and what is done when a test's surroundings are not to be had."""
 
 import fcntl
+import itertools
 import os
+import random
 import re
 import socket
 import subprocess
@@ -58,11 +60,13 @@ def wait_until(condition, timeout=30.0, what="", every=0.02):
         time.sleep(every)
 
 
+# Those from 32768 on are given by the kernel to whoever connects: one of them may be taken by the time it is listened on.
+_PORTS = itertools.cycle(random.sample(range(10000, 19000), 9000))
+
+
 def free_port():
-    """A TCP port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A TCP port nobody listens on now, and which nobody is given who asks for any."""
+    return next(port for port in _PORTS if _is_free(port))
 
 
 class PortRange:
