@@ -34,6 +34,7 @@ struct stats *metrics_service(const char *service);
     X(rotations, counter, "Rotations followed")                                                              \
     X(read_errors, counter, "Reads that failed")                                                             \
     X(refused_hints, counter, "Labels sidetail.KEY of containers that were wrong or not allowed")            \
+    X(cut_tags, counter, "Names of containers that were too long and are cut, and labels left out for that") \
     X(refused_links, counter, "Links, and what is no regular file, that were found and are not followed")    \
     X(metadata_errors, counter, "Containers whose metadata could not be read")                               \
     X(containers_left_out, gauge,                                                                            \

@@ -12,6 +12,7 @@
 #include "config/hints.h"
 #include "hint_said.h"
 #include "tags_fields.h"
+#include "tags_limits.h"
 
 #define SHORT_ID 12
 
@@ -61,9 +62,11 @@ static bool choose_labels(struct tags *tags, const json_t *labels, const struct 
 {
     const char *key;
     json_t *value;
+    size_t used = 0;
     json_object_foreach((json_t *)labels, key, value)
     {
-        if (!json_is_string(value) || !fitting_glob(&cfg->labels, key)) {
+        if (!json_is_string(value) || !fitting_glob(&cfg->labels, key) ||
+            !tags_label_fits(tags, key, json_string_value(value), &used)) {
             continue;
         }
         if (!tags->labels && !(tags->labels = json_object())) {
@@ -114,9 +117,11 @@ static struct tags *copy_of(struct tags from, struct tags_choice choice)
                             &from.full_id, &from.image,       &from.task,       &from.node,
                             &from.host,    &from.pod,         &from.namespace_, &choice.topic,
                             &choice.hints, &choice.hint_fault};
-    size_t count = sizeof(texts) / sizeof(texts[0]), size = is_nothing(&choice) ? 0 : sizeof(choice);
-    for (size_t i = 0; i < count; i++) {
-        size += *texts[i] ? strlen(*texts[i]) + 1 : 0;
+    enum { COUNT = sizeof(texts) / sizeof(texts[0]), OWN = COUNT - 3 }; /* the container's own come first */
+    size_t size = is_nothing(&choice) ? 0 : sizeof(choice), lens[COUNT];
+    for (size_t i = 0; i < COUNT; i++) {
+        lens[i] = !*texts[i] ? 0 : i < OWN ? tags_text_len(*texts[i]) : strlen(*texts[i]);
+        size += *texts[i] ? lens[i] + 1 : 0;
     }
     struct tags *tags = malloc(sizeof(*tags) + size);
     if (!tags) {
@@ -128,11 +133,11 @@ static struct tags *copy_of(struct tags from, struct tags_choice choice)
         chosen = (struct tags_choice *)(tags + 1);
         at = (char *)(chosen + 1);
     }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < COUNT; i++) {
         if (*texts[i]) {
-            char *text = at;
-            at = stpcpy(at, *texts[i]) + 1;
-            *texts[i] = text;
+            *texts[i] = memcpy(at, *texts[i], lens[i]);
+            at += lens[i];
+            *at++ = '\0';
         }
     }
     *tags = from;
@@ -245,6 +250,7 @@ struct tags *tags_new(const struct identity *who, const struct config *cfg)
 {
     char short_id[SHORT_ID + 1];
     struct tags from = tags_of(who, cfg, short_id);
+    tags_say_long(&from);
     struct tags_choice choice = choose_overrides(&from, who, cfg);
     json_t *set;
     struct error fault = {0};

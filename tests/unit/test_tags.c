@@ -113,6 +113,57 @@ static void test_fields(void **state)
     json_decref(json);
 }
 
+/* A million bytes of each, which would be in each line. */
+static void test_limits(void **state)
+{
+    (void)state;
+    static char text[1000001];
+    struct config cfg = base();
+    cfg.labels = (struct string_list){(char *[]){"team", "org.*"}, 2};
+    memset(text, 'x', sizeof(text) - 1);
+    memcpy(text + 511, "\u00e9", 2); /* the cut must not tear it */
+    json_t *json = labels("{\"org.x\":\"y\"}");
+    json_object_set_new(json, "com.docker.compose.service", json_string(text));
+    json_object_set_new(json, "team", json_string(text));
+    struct identity who = {.id = ID2, .name = text, .labels = json};
+    metrics.cut_tags = 0;
+    for (int i = 0; i < 2; i++) { /* said and counted once */
+        struct tags *tags = tags_new(&who, &cfg);
+        assert_int_equal(strlen(tags->service), 511);
+        assert_int_equal(strlen(tags->container), 511);
+        assert_ptr_equal(tags->stats, metrics_service(tags->service));
+        assert_int_equal(json_object_size(tags->labels), 1);
+        assert_string_equal(json_string_value(json_object_get(tags->labels, "org.x")), "y");
+        tags_unref(tags);
+        assert_int_equal(metrics.cut_tags, 3);
+    }
+    json_decref(json);
+}
+
+/* Those that fit beside each other are taken, in their order. */
+static void test_limit_of_labels(void **state)
+{
+    (void)state;
+    char text[6001];
+    struct config cfg = base();
+    cfg.labels = (struct string_list){(char *[]){"*"}, 1};
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    json_t *json = json_object();
+    const char *keys[] = {"a", "b", "c", "d"};
+    for (int i = 0; i < 3; i++) {
+        json_object_set_new(json, keys[i], json_string(text));
+    }
+    json_object_set_new(json, keys[3], json_string("short"));
+    struct tags *tags = tags_new(&(struct identity){.id = ID, .labels = json}, &cfg);
+    assert_non_null(json_object_get(tags->labels, "a"));
+    assert_non_null(json_object_get(tags->labels, "b"));
+    assert_null(json_object_get(tags->labels, "c"));
+    assert_non_null(json_object_get(tags->labels, "d"));
+    tags_unref(tags);
+    json_decref(json);
+}
+
 static bool wanted(const struct config *cfg, const char *text, const char *self)
 {
     json_t *json = labels(text);
@@ -258,10 +309,11 @@ static void test_own_container(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_service_order), cmocka_unit_test(test_no_identity),
-        cmocka_unit_test(test_fields),        cmocka_unit_test(test_opt_out),
-        cmocka_unit_test(test_refusals),      cmocka_unit_test(test_include),
-        cmocka_unit_test(test_exclude),       cmocka_unit_test(test_own_container),
+        cmocka_unit_test(test_service_order),   cmocka_unit_test(test_no_identity),
+        cmocka_unit_test(test_fields),          cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_limit_of_labels), cmocka_unit_test(test_opt_out),
+        cmocka_unit_test(test_refusals),        cmocka_unit_test(test_include),
+        cmocka_unit_test(test_exclude),         cmocka_unit_test(test_own_container),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
