@@ -32,7 +32,7 @@ OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/src/monitor/page.o
 UNITS   := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 HELPERS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
 
-.PHONY: all help unit test quick bench bench-fleet bench-kafka bench-others bench-trickle bench-trickle-kafka fuzz lint demo install clean docs man compile_commands.json
+.PHONY: all help unit test quick bench bench-fleet bench-kafka bench-others bench-trickle bench-trickle-api bench-trickle-kafka fuzz lint demo install clean docs man compile_commands.json
 .SECONDARY:
 all: $(BUILD)/sidetail ## builds the program and its manual
 ifneq ($(SANITIZE),1)
@@ -131,8 +131,11 @@ bench: $(BUILD)/sidetail $(BUILD)/bench/bench_codec $(BUILD)/bench/bench_lines $
 bench-others: $(BUILD)/sidetail $(BUILD)/bench/bench_lines ## beside the other collectors that are on the PATH
 	/usr/bin/python3 tests/bench/others.py $(BUILD)
 
-bench-trickle: $(BUILD)/sidetail ## CPU for each line where many logs get a little each; OLD=another binary beside it
+bench-trickle: $(BUILD)/sidetail $(BUILD)/bench/bench_least ## CPU for each line where many logs get a little each; OLD=another binary beside it
 	/usr/bin/python3 tests/bench/trickle.py $(BUILD) $(OLD)
+
+bench-trickle-api: $(BUILD)/sidetail ## the same from the Engine, which tests/setup/engine.sh starts; OLD=another binary beside it
+	/usr/bin/python3 tests/bench/trickle_api.py $(BUILD) $(OLD)
 
 bench-trickle-kafka: $(BUILD)/sidetail ## the same to Kafka, by how often it commits, and what the broker takes
 	/usr/bin/python3 tests/bench/trickle_kafka.py $(BUILD) $(OLD)

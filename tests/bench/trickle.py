@@ -68,6 +68,7 @@ CASES = {
     "files, plain, batch.age=200ms": (in_directories, as_plain, FILES | AGE),
 }
 BESIDE = "beside it, json-file"
+LEAST = {"json-file": ["4"], "json-file, batch.age=200ms": ["180", "all"]}  # the arguments of bench_least: its pace is sidetail's
 
 
 def switches(pid):
@@ -144,6 +145,8 @@ def rows(others):
         place, line, settings = CASES[case]
         for name, binary in BINARIES.items():
             yield name, case, lambda work, binary=binary, settings=settings: sidetail(binary, settings, work), place, line, True
+        if case in LEAST:
+            yield "the kernel's part", case, lambda work, how=LEAST[case]: [BUILD / "bench/bench_least", work / "logs", *how], place, line, True
     for name, way in others.items():
         yield name, BESIDE, lambda work, way=way: way(work, work / "logs/*/*-json.log"), json_file, as_json, False
 
