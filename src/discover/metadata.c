@@ -11,43 +11,31 @@
 
 #include "base/clock.h"
 
-/* Whoever makes a container may give it labels without end, and they are parsed at once. */
-#define FILE_MAX (2u << 20) /* bytes; also in a message */
-
-struct source {
-    int fd;
-    size_t left; /* bytes that may be read yet */
-};
-
 /* For json_load_callback: json_loadfd reads one byte with each call to the kernel. */
-static size_t read_some(void *buffer, size_t room, void *arg)
+static size_t read_some(void *buffer, size_t room, void *fd)
 {
-    struct source *from = arg;
     ssize_t n;
-    while ((n = read(from->fd, buffer, room)) < 0 && errno == EINTR) {
+    while ((n = read(*(const int *)fd, buffer, room)) < 0 && errno == EINTR) {
     }
-    bool fits = n >= 0 && (size_t)n <= from->left;
-    from->left -= fits ? (size_t)n : n < 0 ? 0 : from->left;
-    return fits ? (size_t)n : (size_t)-1;
+    return n < 0 ? (size_t)-1 : (size_t)n;
 }
 
 static json_t *load(const char *dir, const char *name, struct error *err)
 {
     char path[PATH_MAX];
     snprintf(path, sizeof(path), "%s/%s", dir, name);
-    struct source from = {open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), FILE_MAX};
-    if (from.fd < 0) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
         int saved = errno;
         error_set(err, "cannot open %s: %s", path, strerror(saved));
         errno = saved;
         return NULL;
     }
     json_error_t where;
-    json_t *json = json_load_callback(read_some, &from, JSON_ALLOW_NUL, &where);
-    close(from.fd);
+    json_t *json = json_load_callback(read_some, &fd, JSON_ALLOW_NUL, &where);
+    close(fd);
     if (!json || !json_is_object(json)) {
-        const char *why = json ? "not a JSON object" : from.left == 0 ? "it has more than 2 MiB" : where.text;
-        error_set(err, "%s: %s", path, why);
+        error_set(err, "%s: %s", path, json ? "not a JSON object" : where.text);
         json_decref(json);
         errno = EBADMSG;
         return NULL;

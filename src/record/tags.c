@@ -62,11 +62,11 @@ static bool choose_labels(struct tags *tags, const json_t *labels, const struct 
 {
     const char *key;
     json_t *value;
-    size_t used = 0;
+    struct labels_room room = {0};
     json_object_foreach((json_t *)labels, key, value)
     {
         if (!json_is_string(value) || !fitting_glob(&cfg->labels, key) ||
-            !tags_label_fits(tags, key, json_string_value(value), &used)) {
+            !tags_label_fits(&room, key, json_string_length(value))) {
             continue;
         }
         if (!tags->labels && !(tags->labels = json_object())) {
@@ -76,6 +76,7 @@ static bool choose_labels(struct tags *tags, const json_t *labels, const struct 
             return false;
         }
     }
+    tags_say_labels(tags, &room);
     return true;
 }
 
@@ -113,11 +114,11 @@ static bool is_nothing(const struct tags_choice *choice)
 /* A copy with what was chosen and the texts behind it, in one block: there may be thousands. NULL: memory. */
 static struct tags *copy_of(struct tags from, struct tags_choice choice)
 {
-    const char **texts[] = {&from.service, &from.project,     &from.container,  &from.id,
-                            &from.full_id, &from.image,       &from.task,       &from.node,
-                            &from.host,    &from.pod,         &from.namespace_, &choice.topic,
+    const char **texts[] = {&from.service, &from.project,     &from.container, &from.id,
+                            &from.full_id, &from.image,       &from.task,      &from.node,
+                            &from.pod,     &from.namespace_,  &from.host,      &choice.topic,
                             &choice.hints, &choice.hint_fault};
-    enum { COUNT = sizeof(texts) / sizeof(texts[0]), OWN = COUNT - 3 }; /* the container's own come first */
+    enum { COUNT = sizeof(texts) / sizeof(texts[0]), OWN = COUNT - 4 }; /* the container's own come first */
     size_t size = is_nothing(&choice) ? 0 : sizeof(choice), lens[COUNT];
     for (size_t i = 0; i < COUNT; i++) {
         lens[i] = !*texts[i] ? 0 : i < OWN ? tags_text_len(*texts[i]) : strlen(*texts[i]);
@@ -246,18 +247,27 @@ static char *choose_hints(struct tags_choice *choice, const struct tags *tags, c
     return hints;
 }
 
+/* With what overrides and hints make of a container that is called so. NULL: memory. */
+static struct tags *choose(const struct tags *called, const struct identity *who, const struct config *cfg)
+{
+    struct tags_choice choice = choose_overrides(called, who, cfg);
+    json_t *set;
+    struct error fault = {0};
+    char *hints = choose_hints(&choice, called, who, cfg, &set, &fault);
+    struct tags *tags = copy_of(*called, choice);
+    json_decref(set);
+    free(hints);
+    return tags;
+}
+
 struct tags *tags_new(const struct identity *who, const struct config *cfg)
 {
     char short_id[SHORT_ID + 1];
-    struct tags from = tags_of(who, cfg, short_id);
-    tags_say_long(&from);
-    struct tags_choice choice = choose_overrides(&from, who, cfg);
-    json_t *set;
-    struct error fault = {0};
-    char *hints = choose_hints(&choice, &from, who, cfg, &set, &fault);
-    struct tags *tags = copy_of(from, choice);
-    json_decref(set);
-    free(hints);
+    struct tags whole = tags_of(who, cfg, short_id);
+    tags_say_long(&whole);
+    struct tags *called = copy_of(whole, tags_choice_none); /* what is chosen goes by what is shown */
+    struct tags *tags = called ? choose(called, who, cfg) : NULL;
+    free(called);
     if (!tags) {
         return NULL;
     }

@@ -32,7 +32,7 @@ static void say_cut(const struct tags *tags, const char *key, const char *value)
 {
     if (value && value[tags_text_len(value)] && hint_is_new(id_of(tags), key, value)) {
         metrics.cut_tags++;
-        log_warn("what a container is called is too long: it is cut", KV("id", tags->id), KV("key", key),
+        log_warn("what a container is called is too long, and cut", KV("id", tags->id), KV("key", key),
                  KN("bytes", strlen(value)), KN("kept", tags_text_len(value)));
     }
 }
@@ -43,23 +43,30 @@ void tags_say_long(const struct tags *tags)
     tags_fields(tags, fields);
     say_cut(tags, "service", tags->service);
     for (size_t i = 0; i < TAG_FIELDS; i++) {
-        say_cut(tags, fields[i].key, fields[i].value);
+        if (strcmp(fields[i].key, "host") != 0) { /* the operator's */
+            say_cut(tags, fields[i].key, fields[i].value);
+        }
     }
 }
 
-bool tags_label_fits(const struct tags *tags, const char *key, const char *value, size_t *used)
+bool tags_label_fits(struct labels_room *room, const char *key, size_t value_len)
 {
-    size_t size = strlen(key) + strlen(value);
-    if (size <= TAG_LABELS_MAX - *used) {
-        *used += size;
-        return true;
+    size_t size = strlen(key) + value_len;
+    bool fits = size <= TAG_LABELS_MAX - room->used;
+    room->used += fits ? size : 0;
+    if (!fits && room->left_out++ == 0) {
+        room->first = key;
     }
-    if (hint_is_new(id_of(tags), key, value)) {
-        struct error name = {0};
-        error_set(&name, "%.*s", (int)kept(key, SHOWN), key);
-        metrics.cut_tags++;
-        log_warn("a container's labels are too long: one is left out of its lines", KV("id", tags->id),
-                 KV("label", name.text), KN("bytes", size));
+    return fits;
+}
+
+void tags_say_labels(const struct tags *tags, const struct labels_room *room)
+{
+    if (room->left_out > 0 && hint_is_new(id_of(tags), "labels", room->first)) {
+        struct error first = {0};
+        error_set(&first, "%.*s", (int)kept(room->first, SHOWN), room->first);
+        metrics.cut_tags += room->left_out;
+        log_warn("a container's labels are too long: some are left out of its lines", KV("id", tags->id),
+                 KV("first", first.text), KN("left_out", room->left_out));
     }
-    return false;
 }

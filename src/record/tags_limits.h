@@ -15,8 +15,15 @@ size_t tags_text_len(const char *text);
 /* Counts the texts that are too long, and says so, once for each. */
 void tags_say_long(const struct tags *tags);
 
-/* A label that is chosen: does it fit beside the others, which take *used bytes? Then that grows; else it is counted, and
- * said once. */
-bool tags_label_fits(const struct tags *tags, const char *key, const char *value, size_t *used);
+/* Zeroed before the first label that is chosen. */
+struct labels_room {
+    size_t used;       /* bytes */
+    size_t left_out;   /* labels that did not fit */
+    const char *first; /* the key of the first of them, borrowed */
+};
+/* Does a label fit beside the others? Then its bytes are used. */
+bool tags_label_fits(struct labels_room *room, const char *key, size_t value_len);
+/* Counts those that did not fit, and says so, once for a container. */
+void tags_say_labels(const struct tags *tags, const struct labels_room *room);
 
 #endif

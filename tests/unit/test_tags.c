@@ -126,11 +126,13 @@ static void test_limits(void **state)
     json_object_set_new(json, "com.docker.compose.service", json_string(text));
     json_object_set_new(json, "team", json_string(text));
     struct identity who = {.id = ID2, .name = text, .labels = json};
+    cfg.host = text; /* the operator's own, who may */
     metrics.cut_tags = 0;
     for (int i = 0; i < 2; i++) { /* said and counted once */
         struct tags *tags = tags_new(&who, &cfg);
         assert_int_equal(strlen(tags->service), 511);
         assert_int_equal(strlen(tags->container), 511);
+        assert_string_equal(tags->host, text);
         assert_ptr_equal(tags->stats, metrics_service(tags->service));
         assert_int_equal(json_object_size(tags->labels), 1);
         assert_string_equal(json_string_value(json_object_get(tags->labels, "org.x")), "y");
@@ -155,11 +157,16 @@ static void test_limit_of_labels(void **state)
         json_object_set_new(json, keys[i], json_string(text));
     }
     json_object_set_new(json, keys[3], json_string("short"));
+    text[1] = '\0'; /* that is no end of a JSON string */
+    json_object_set_new(json, "e", json_stringn(text, sizeof(text) - 1));
+    metrics.cut_tags = 0;
     struct tags *tags = tags_new(&(struct identity){.id = ID, .labels = json}, &cfg);
     assert_non_null(json_object_get(tags->labels, "a"));
     assert_non_null(json_object_get(tags->labels, "b"));
     assert_null(json_object_get(tags->labels, "c"));
     assert_non_null(json_object_get(tags->labels, "d"));
+    assert_null(json_object_get(tags->labels, "e"));
+    assert_int_equal(metrics.cut_tags, 2);
     tags_unref(tags);
     json_decref(json);
 }
