@@ -117,13 +117,20 @@ int64_t checkpoint_saved_before(const struct checkpoint *c)
     return c->before_ns;
 }
 
+/* Of seconds that somebody else wrote, who may have written any. */
+static int64_t ns_of_seconds(int64_t seconds)
+{
+    int64_t past = seconds > 0 ? seconds : 0;
+    return past > INT64_MAX / NS_PER_S ? INT64_MAX : past * NS_PER_S;
+}
+
 int checkpoint_restore(struct checkpoint *c, const char *key, const struct position *pos, int64_t seen)
 {
     if (checkpoint_set(c, key, pos) < 0) {
         return -1;
     }
     struct entry *e = entries_find(&c->entries, key, strlen(key));
-    note_before(c, seen * NS_PER_S);
+    note_before(c, ns_of_seconds(seen));
     if (e) { /* there is none for a position that forgets */
         e->in_use = false;
         entry_set_seen(e, seen);

@@ -70,6 +70,14 @@ static void test_of_positions_read_back(void **state)
     assert_int_equal(checkpoint_restore(c, "a", &pos, 300), 0);
     assert_int_equal(checkpoint_restore(c, "b", &pos, 200), 0);
     assert_int_equal(checkpoint_saved_before(c), 300 * NS_PER_S);
+    assert_int_equal(checkpoint_restore(c, "c", &pos, INT64_MIN),
+                     0); /* whoever may write there, with any time */
+    assert_int_equal(checkpoint_saved_before(c), 300 * NS_PER_S);
+    checkpoint_free(c);
+    c = checkpoint_new();
+    assert_int_equal(checkpoint_restore(c, "d", &pos, INT64_MAX),
+                     0); /* far ahead, as where the clock was set back */
+    assert_int_equal(checkpoint_saved_before(c), 1);
     checkpoint_free(c);
 }
 
