@@ -130,6 +130,41 @@ static void test_deleted_before_the_end(void **unused)
     world_free(&w);
 }
 
+/* The Engine rotated a log behind a piece of a line and packed it: that file is deleted, but its line goes on. Nobody has looked
+ * since as the collector is told to end. */
+static void rotated_before_the_end(bool running)
+{
+    struct world w;
+    new_container(&w, running, running ? "0001-01-01T00:00:00Z" : "2026-11-24T05:00:02Z");
+    w.cfg->partial_wait = NS_PER_S * 3600;
+    entry(&w, world_piece("begun "), 1);
+    world_start(&w);
+    world_settle(&w);
+    world_rename(&w, LOG, LOG ".1");
+    entry(&w, "goes on\\n", 1);
+    world_pack(&w, LOG ".1");
+    end_in_order(&w);
+    world_expect(&w, "");
+    world_checkpoint(&w);
+    world_kill(&w);
+    world_start(&w);
+    world_settle(&w);
+    world_expectf(&w, "%sgoes on\n", world_piece("begun "));
+    world_free(&w);
+}
+
+static void test_packed_before_the_end(void **unused)
+{
+    (void)unused;
+    rotated_before_the_end(true);
+}
+
+static void test_packed_before_the_end_of_both(void **unused)
+{
+    (void)unused;
+    rotated_before_the_end(false);
+}
+
 /* A last piece of exactly what Docker cuts may go on as long as the container runs. */
 static void test_container_ends(void **unused)
 {
@@ -213,6 +248,8 @@ int main(void)
         cmocka_unit_test(test_ended_while_closed),
         cmocka_unit_test(test_deleted),
         cmocka_unit_test(test_deleted_before_the_end),
+        WORLD_TEST_ARCHIVES(test_packed_before_the_end),
+        WORLD_TEST_ARCHIVES(test_packed_before_the_end_of_both),
         cmocka_unit_test(test_container_ends),
         cmocka_unit_test(test_torn_entry),
         cmocka_unit_test(test_container_ended_before_the_end),

@@ -335,11 +335,21 @@ static bool put_held(struct follow *f)
     return due;
 }
 
+/* Will nobody go on with the unfinished line of the file that is open? That file may be deleted, or its container ended, since it
+ * was rotated and packed, which nobody has looked at yet: the line goes on in the next file then. */
+static bool is_last_owed(struct follow *f)
+{
+    if (!last_line_owed(&f->last_line, &f->lines)) {
+        return false;
+    }
+    newer_look(&f->truncation, &f->intake);
+    return !f->intake.behind && last_line_owed(&f->last_line, &f->lines);
+}
+
 void follow_put_last_line(struct follow *f)
 {
     bool closed = shelf_holds(&f->chain);
-    bool owed =
-        closed ? last_line_owed_closed(&f->last_line, &f->lines) : last_line_owed(&f->last_line, &f->lines);
+    bool owed = closed ? last_line_owed_closed(&f->last_line, &f->lines) : is_last_owed(f);
     if (!put_held(f) && (f->gone || owed)) {
         f->last_line.due = true;
         while (pipeline_room(f->env->pipeline) && follow_read(f) == FOLLOW_MORE) {
