@@ -42,7 +42,7 @@ def run(binary, settings):
     """Microseconds of CPU a line, and how many lines came in a second; all that was running is over afterwards."""
     with tempfile.TemporaryDirectory(prefix="sidetail-bench-") as work:
         always = {"SIDETAIL_SOURCE": "docker-api", "SIDETAIL_START_AT": "end", "SIDETAIL_INCLUDE_LABELS": LABEL, "SIDETAIL_FORMAT": "raw",
-                  "SIDETAIL_CHECKPOINT_PATH": f"{work}/checkpoint", "SIDETAIL_METRICS_LISTEN": f"127.0.0.1:{PORT}"}  # fmt: skip
+                  "SIDETAIL_LOG_LEVEL": "error", "SIDETAIL_CHECKPOINT_PATH": f"{work}/checkpoint", "SIDETAIL_METRICS_LISTEN": f"127.0.0.1:{PORT}"}  # fmt: skip
         process = subprocess.Popen(collector(binary, always | settings), stdout=subprocess.DEVNULL)
         try:
             time.sleep(SETTLE)
