@@ -75,7 +75,7 @@ def test_backlog_holds_up_nothing(collect, volume, tmp_path):
     collector.start()
     collector.wait_stderr("collecting")
     wait_until(lambda: collector.metrics()["sidetail_commits_total"] > 2, 5)
-    assert collector.long_turns() == 0
+    collector.assert_no_long_turns()
     collector.stop_cleanly(timeout=5)
     with open(out, "rb") as lines:
         assert sum(1 for _ in lines) < 6000000, "it was to be stopped while it read"
