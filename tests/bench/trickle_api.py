@@ -2,7 +2,7 @@
 """What `make bench-trickle-api` prints: the CPU that each line takes by source docker-api, where many containers write a little
 each; and what the Engine takes for them meanwhile, most of which it takes without a collector, too.
 
-usage: trickle_api.py BUILD [OLD-BINARY]     TRICKLE_LOADS="200x50" chooses loads. Needs a Docker Engine with the image
+usage: trickle_api.py BUILD [OLD-BINARY]     TRICKLE_LOADS="40x50" chooses loads. Needs a Docker Engine with the image
 sidetail-test/app (tests/setup/engine.sh start)."""
 import os
 import signal
@@ -13,15 +13,15 @@ import tempfile
 import time
 from pathlib import Path
 
-from measure import collector, cpu_ns, docker, dockerd_cpu, lines_out, need_engine
+from measure import collector, cpu_ns, docker, dockerd_cpu, lines_out, metric, need_engine
 
 BUILD = Path(sys.argv[1]).resolve()
 OLD = sys.argv[2] if len(sys.argv) > 2 and sys.argv[2] != "-" else None
 BINARIES = ({"old": OLD} if OLD else {}) | {"sidetail": BUILD / "sidetail"}
 CASES = {"docker-api": {}, "docker-api, batch.age=200ms": {"SIDETAIL_BATCH_AGE": "200ms"}}
-LOADS = os.environ.get("TRICKLE_LOADS", "200x50").split()
-RUNS, SECONDS = 3, 10
-SETTLE = 8  # seconds: all streams are open by then
+LOADS = os.environ.get("TRICKLE_LOADS", "40x50").split()
+RUNS, SECONDS = 3, 8
+PATIENCE, SETTLE = 60, 3  # seconds: for all containers to be followed, and then for their streams to be open
 PORT = 9473
 LABEL = f"sidetail.bench={os.getpid()}"
 
@@ -38,13 +38,18 @@ def start_writers(count, rate):
                "--id", f"w{number}", "--rate", str(rate), "--length", "100", "--count", "100000000")  # fmt: skip
 
 
-def run(binary, settings):
+def run(binary, settings, count):
     """Microseconds of CPU a line, and how many lines came in a second; all that was running is over afterwards."""
     with tempfile.TemporaryDirectory(prefix="sidetail-bench-") as work:
         always = {"SIDETAIL_SOURCE": "docker-api", "SIDETAIL_START_AT": "end", "SIDETAIL_INCLUDE_LABELS": LABEL, "SIDETAIL_FORMAT": "raw",
                   "SIDETAIL_LOG_LEVEL": "error", "SIDETAIL_CHECKPOINT_PATH": f"{work}/checkpoint", "SIDETAIL_METRICS_LISTEN": f"127.0.0.1:{PORT}"}  # fmt: skip
         process = subprocess.Popen(collector(binary, always | settings), stdout=subprocess.DEVNULL)
         try:
+            end = time.monotonic() + PATIENCE
+            while metric(PORT, "sidetail_feeds") < count:
+                if time.monotonic() > end:
+                    sys.exit(f"not all of {count} containers were followed within {PATIENCE} s")
+                time.sleep(0.2)
             time.sleep(SETTLE)
             lines, used, began = lines_out(PORT), cpu_ns(process.pid), time.monotonic()
             time.sleep(SECONDS)
@@ -52,6 +57,8 @@ def run(binary, settings):
         finally:
             process.terminate()
             process.wait()
+    if lines == 0:
+        sys.exit("no line came from the Engine: fewer containers, by TRICKLE_LOADS")
     return used / lines / 1000, lines / took
 
 
@@ -70,7 +77,7 @@ def main():
         found = {(name, case): [] for case in CASES for name in BINARIES}
         for _ in range(RUNS):
             for name, case in found:
-                found[name, case].append(run(BINARIES[name], CASES[case]))
+                found[name, case].append(run(BINARIES[name], CASES[case], count))
         for (name, case), runs in found.items():
             cost, speed = (statistics.median(column) for column in zip(*runs))
             print(f"  {name:10} {case:30} {cost:6.2f} us/line at {speed:.0f} lines/s", flush=True)
