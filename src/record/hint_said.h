@@ -2,9 +2,9 @@
 #ifndef SIDETAIL_RECORD_HINT_SAID_H
 #define SIDETAIL_RECORD_HINT_SAID_H
 
-#include <stdbool.h>
+#include "record/tags.h"
 
 /* True the first time for that container, label and value; again only after very many others. */
-bool hint_is_new(const char *container, const char *label, const char *value);
+bool hint_is_new(const struct tags *container, const char *label, const char *value);
 
 #endif

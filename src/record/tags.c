@@ -201,8 +201,6 @@ static struct tags_choice choose_overrides(const struct tags *tags, const struct
     return choice;
 }
 
-#define LABEL_SHOWN 100 /* bytes of a label's name, so that there is room for what is wrong with it */
-
 /* What labels ask for that cannot be had. */
 struct refused_hints {
     const struct tags *tags;
@@ -214,9 +212,9 @@ static void on_refused(void *arg, const char *label, const char *value, const st
     const struct refused_hints *refused = arg;
     const struct tags *tags = refused->tags;
     if (!refused->first->text[0]) {
-        error_set(refused->first, "label %.*s: %s", LABEL_SHOWN, label, why->text);
+        error_set(refused->first, "label %.*s: %s", TAG_LABEL_SHOWN, label, why->text);
     }
-    if (hint_is_new(tags->full_id ? tags->full_id : tags->service, label, value)) {
+    if (hint_is_new(tags, label, value)) {
         metrics.refused_hints++;
         log_warn("a container's label is wrong: its lines go on as without it",
                  KV("container", FIRST(tags->container, tags->id, tags->service)), KV("label", label),

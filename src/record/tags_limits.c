@@ -9,13 +9,6 @@
 #include "hint_said.h"
 #include "tags_fields.h"
 
-#define SHOWN 100 /* bytes of a label's key that a message shows */
-
-static const char *id_of(const struct tags *tags)
-{
-    return tags->full_id ? tags->full_id : tags->service;
-}
-
 /* Bytes of a text of which so many are kept. */
 static size_t kept(const char *text, size_t max)
 {
@@ -30,7 +23,7 @@ size_t tags_text_len(const char *text)
 
 static void say_cut(const struct tags *tags, const char *key, const char *value)
 {
-    if (value && value[tags_text_len(value)] && hint_is_new(id_of(tags), key, value)) {
+    if (value && value[tags_text_len(value)] && hint_is_new(tags, key, value)) {
         metrics.cut_tags++;
         log_warn("what a container is called is too long, and cut", KV("id", tags->id), KV("key", key),
                  KN("bytes", strlen(value)), KN("kept", tags_text_len(value)));
@@ -62,9 +55,9 @@ bool tags_label_fits(struct labels_room *room, const char *key, size_t value_len
 
 void tags_say_labels(const struct tags *tags, const struct labels_room *room)
 {
-    if (room->left_out > 0 && hint_is_new(id_of(tags), "labels", room->first)) {
+    if (room->left_out > 0 && hint_is_new(tags, "labels", room->first)) {
         struct error first = {0};
-        error_set(&first, "%.*s", (int)kept(room->first, SHOWN), room->first);
+        error_set(&first, "%.*s", (int)kept(room->first, TAG_LABEL_SHOWN), room->first);
         metrics.cut_tags += room->left_out;
         log_warn("a container's labels are too long: some are left out of its lines", KV("id", tags->id),
                  KV("first", first.text), KN("left_out", room->left_out));

@@ -8,6 +8,8 @@
 #define TAG_TEXT_MAX   512   /* bytes of a name, an image …: what is longer is cut */
 #define TAG_LABELS_MAX 16384 /* bytes of all labels that are chosen, with their keys: others are left out */
 
+#define TAG_LABEL_SHOWN 100 /* bytes of a label's key in a message: there is to be room for what is wrong */
+
 struct tags;
 
 /* How many bytes of a text are kept: all, or whole characters of it. */
