@@ -318,7 +318,7 @@ raise_inotify() {
 summary=() names=""
 
 # What failed by name, of all stages: of a long run, only its end may be kept.
-failures() { grep -hE '^(FAILED|ERROR)[ :(]|^\[  FAILED  \] [a-z_]+$' "$1" | sort -u | cut -c1-150; }
+failures() { grep -hE '^(FAILED|ERROR)[ :(]|^\[  FAILED  \] [a-z]' "$1" | sort -u | cut -c1-150; }
 
 run_stage() {
     local name=$1 start=$SECONDS passed=0 failed=0 skipped=0 trouble="" line
