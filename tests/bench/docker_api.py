@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 
-from measure import cpu_of, docker, dockerd_cpu, lines_out, metric, need_engine
+from measure import cpu_of, docker, dockerd_cpu, lines_out, metric, need_engine, remove_all
 
 BUILDS = sys.argv[1:]
 RUNS = int(os.environ.get("BENCH_RUNS", "5"))
@@ -28,12 +28,6 @@ LOADS = {  # lines, lines a second, bytes that the writer buffers
     "5 MB/s": (200_000, 20_000, 4096),
     "100 lines/s": (1_000, 100, 0),
 }
-
-
-def remove_all():
-    found = docker("ps", "-aq", "--filter", f"label={LABEL}").split()
-    if found:
-        docker("rm", "-f", "-v", *found)
 
 
 def start(build, work):
@@ -64,7 +58,7 @@ def measure(build, log_options, load):
         finally:
             collector.terminate()
             collector.wait()
-        remove_all()
+        remove_all(LABEL)
     if not whole:
         sys.exit(f"not all of {lines} lines came out")
     return own, engine, anew
@@ -102,4 +96,4 @@ try:
     for load_name, load_of in LOADS.items():
         compare(load_name, load_of)
 finally:
-    remove_all()
+    remove_all(LABEL)

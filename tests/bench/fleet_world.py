@@ -16,7 +16,7 @@ from pathlib import Path
 
 from broker import Broker as OneBroker
 from measure import memory
-from trickle import as_json, json_file
+from trickle import as_json, json_file, open_logs
 
 BUILD = Path(sys.argv[1]).resolve()
 BINARY = os.environ.get("OLD") or BUILD / "sidetail"
@@ -99,7 +99,7 @@ class Node:
         self.number, self.port = number, BASE + 100 + number
         self.root = work / f"node-{number}"
         self.root.mkdir()
-        self.logs = [os.open(json_file(self.root, number * LOGS + index), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644) for index in range(logs)]
+        self.logs = open_logs(json_file, self.root, range(number * LOGS, number * LOGS + logs))
         self.config = work / f"node-{number}.json"
         kafka = {"brokers": broker.address, "identity": f"node-{number}", "positions_topic": POSITIONS,
                  "commit_pause": "0s", **kafka}  # fmt: skip

@@ -14,11 +14,10 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
 
 from broker import Broker
-from measure import cpu_ns, memory
+from measure import cpu_ns, lines_out, memory
 from rivals import PROGRAMS, TO_KAFKA, installed, version
 
 BUILD = os.path.abspath(sys.argv[1])
@@ -56,14 +55,6 @@ def start(root, binary=f"{BUILD}/sidetail", **config):
     return subprocess.Popen([binary, "run", "-c", f"{root}.json"])
 
 
-def metric(prefix):
-    try:
-        text = urllib.request.urlopen(f"http://127.0.0.1:{PORT}/metrics", timeout=5).read().decode()
-    except OSError:
-        return 0
-    return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(prefix))
-
-
 def children():
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
@@ -82,8 +73,8 @@ def sidetail(root, broker, topic, delivery, binary=f"{BUILD}/sidetail", **kafka)
         time.sleep(0.02)
         if process.poll() is not None:
             sys.exit(f"bench-kafka: {binary} ended with {process.returncode}")
-        there = metric("sidetail_lines_out_total{")
-        first = first or (there and (time.monotonic(), there))
+        there = lines_out(PORT)
+        first = first or (there > 0 and (time.monotonic(), there))
     ended, rss = time.monotonic(), memory(process.pid, "VmHWM")
     process.terminate()
     process.wait()
@@ -104,7 +95,7 @@ def command(arguments, stdin=None):
 def ship_to_file(root, path, count, **config):
     """So many messages as sidetail sends them."""
     process = start(root, sink="file", file={"path": path}, **config)
-    while metric("sidetail_lines_out_total{") < count:
+    while lines_out(PORT) < count:
         time.sleep(0.05)
     process.terminate()
     process.wait()

@@ -46,6 +46,13 @@ def docker(*command):
     return subprocess.run(["docker", *command], check=True, capture_output=True, text=True).stdout.strip()
 
 
+def remove_all(label):
+    """All containers with that label."""
+    found = docker("ps", "-aq", "--filter", f"label={label}").split()
+    if found:
+        docker("rm", "-f", "-v", *found)
+
+
 def need_engine():
     """Ends the bench with a word where there is no Engine, or not the image that writes lines."""
     if not shutil.which("docker") or subprocess.run(["docker", "image", "inspect", "sidetail-test/app"], capture_output=True).returncode != 0:

@@ -11,24 +11,19 @@ import sys
 import threading
 import time
 
-from measure import docker, dockerd_cpu, need_engine
+from measure import docker, dockerd_cpu, need_engine, remove_all
 
 SIDETAIL = os.path.abspath(f"{sys.argv[1]}/sidetail")
 SECONDS = int(sys.argv[2]) if len(sys.argv) > 2 else 10
 PROJECT = f"bench-{os.getpid()}"
+LABEL = f"com.docker.compose.project={PROJECT}"
 RATE, PAYLOAD = 200_000, 200  # lines a second and bytes of text: 50 MB/s with each line's head and newline
 CONTAINERS = 50
 
 
 def run(service, *writer):
-    return docker("run", "-d", "--network", "none", "--label", f"com.docker.compose.project={PROJECT}",
+    return docker("run", "-d", "--network", "none", "--label", LABEL,
                   "--label", f"com.docker.compose.service={service}", "sidetail-test/app", *map(str, writer))
-
-
-def remove_all():
-    found = docker("ps", "-aq", "--filter", f"label=com.docker.compose.project={PROJECT}").split()
-    if found:
-        docker("rm", "-f", "-v", *found)
 
 
 def first_line():
@@ -37,7 +32,7 @@ def first_line():
     time.sleep(1)
     commands = {
         "sidetail tail": [SIDETAIL, "tail", "--project", PROJECT],
-        "docker logs -f of one": ["docker", "logs", "-f", docker("ps", "-q", "--filter", f"label=com.docker.compose.project={PROJECT}").split()[0]],
+        "docker logs -f of one": ["docker", "logs", "-f", docker("ps", "-q", "--filter", f"label={LABEL}").split()[0]],
     }
     print(f"start -> first line, {CONTAINERS} containers with 100 lines each, all of them merged, 11 starts:")
     for name, command in commands.items():
@@ -51,7 +46,7 @@ def first_line():
             process.stdout.close()
             process.wait()
         print(f"  {name:22} median {statistics.median(spans) * 1e3:.0f} ms, worst {max(spans) * 1e3:.0f} ms")
-    remove_all()
+    remove_all(LABEL)
 
 
 class Follower(threading.Thread):
@@ -99,7 +94,7 @@ def follow(names):
     result = {name: (behind[name], f.at - began - SECONDS, f.lines == count, f.end()) for name, f in followers.items()}
     result["apart"] = apart
     result["engine"] = dockerd_cpu() - engine
-    remove_all()
+    remove_all(LABEL)
     return result
 
 
@@ -126,4 +121,4 @@ try:
     first_line()
     throughput()
 finally:
-    remove_all()
+    remove_all(LABEL)

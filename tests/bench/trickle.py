@@ -86,6 +86,25 @@ def read_all(pipe, answer):
     answer.send(sorted(late))
 
 
+def read_from(process):
+    """Reads what the process puts out from now on. Gives back a function that answers, once that has ended, as read_all."""
+    answer, tell = multiprocessing.Pipe(False)
+    reader = multiprocessing.Process(target=read_all, args=(process.stdout.fileno(), tell))
+    reader.start()
+    process.stdout.close()
+
+    def all_of_it():
+        late = answer.recv()
+        reader.join()
+        return late
+
+    return all_of_it
+
+
+def open_logs(place, root, numbers):
+    return [os.open(place(root, number), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644) for number in numbers]
+
+
 def write(logs, line, rate, seconds):
     """Writes to the logs, each `rate` lines a second on average; returns how many lines."""
     begin, sent, total = time.monotonic(), 0, int(len(logs) * rate * seconds)
@@ -110,12 +129,9 @@ def measure(command, place, line, count, rate, work, exact):
     """command(work): of what collects the logs of work/logs to its stdout; `exact`: each line once, or the bench fails."""
     root = work / "logs"
     root.mkdir(parents=True)
-    logs = [os.open(place(root, number), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644) for number in range(count)]
+    logs = open_logs(place, root, range(count))
     process = subprocess.Popen(command(work), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    answer, tell = multiprocessing.Pipe(False)
-    reader = multiprocessing.Process(target=read_all, args=(process.stdout.fileno(), tell))
-    reader.start()
-    process.stdout.close()
+    read = read_from(process)
     time.sleep(SETTLE)
     before, turns, began = cpu_ns(process.pid), switches(process.pid), time.monotonic()
     sent = write(logs, line, rate, SECONDS)
@@ -123,8 +139,7 @@ def measure(command, place, line, count, rate, work, exact):
     used, turns, took = cpu_ns(process.pid) - before, switches(process.pid) - turns, time.monotonic() - began
     process.terminate()
     process.wait()
-    late = answer.recv()
-    reader.join()
+    late = read()
     for log in logs:
         os.close(log)
     shutil.rmtree(work)

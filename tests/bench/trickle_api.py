@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from measure import collector, cpu_ns, docker, dockerd_cpu, lines_out, metric, need_engine
+from measure import collector, cpu_ns, docker, dockerd_cpu, lines_out, metric, need_engine, remove_all
 
 BUILD = Path(sys.argv[1]).resolve()
 OLD = sys.argv[2] if len(sys.argv) > 2 and sys.argv[2] != "-" else None
@@ -24,12 +24,6 @@ RUNS, SECONDS = 3, 8
 PATIENCE, SETTLE = 60, 3  # seconds: for all containers to be followed, and then for their streams to be open
 PORT = 9473
 LABEL = f"sidetail.bench={os.getpid()}"
-
-
-def remove_all():
-    found = docker("ps", "-aq", "--filter", f"label={LABEL}").split()
-    if found:
-        docker("rm", "-f", "-v", *found)
 
 
 def start_writers(count, rate):
@@ -81,7 +75,7 @@ def main():
         for (name, case), runs in found.items():
             cost, speed = (statistics.median(column) for column in zip(*runs))
             print(f"  {name:10} {case:30} {cost:6.2f} us/line at {speed:.0f} lines/s", flush=True)
-        remove_all()
+        remove_all(LABEL)
 
 
 need_engine()
@@ -89,4 +83,4 @@ signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was star
 try:
     main()
 finally:
-    remove_all()
+    remove_all(LABEL)

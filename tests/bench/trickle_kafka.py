@@ -7,7 +7,6 @@ usage: trickle_kafka.py BUILD [OLD-BINARY [SECONDS]]    `-` for no old binary; T
 TRICKLE_CASES="exactly once" those of the cases whose names begin so"""
 
 import json
-import multiprocessing
 import os
 import shutil
 import subprocess
@@ -18,7 +17,7 @@ from pathlib import Path
 
 from broker import Broker
 from measure import cpu_ns
-from trickle import BINARIES, as_json, json_file, read_all, wanted, write
+from trickle import BINARIES, as_json, json_file, open_logs, read_from, wanted, write
 
 SECONDS = float(sys.argv[3]) if len(sys.argv) > 3 else 10
 LOADS = os.environ.get("TRICKLE_LOADS", "200x50").split()
@@ -59,13 +58,10 @@ def spent(pids, seconds):
 def measure(binary, broker, topic, more, count, rate, root):
     """(lines, the collector's and the broker's nanoseconds for them, how late each line was)."""
     root.mkdir(parents=True)
-    logs = [os.open(json_file(root, number), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644) for number in range(count)]
+    logs = open_logs(json_file, root, range(count))
     broker.topic(topic)
     process, consumer = collect(binary, broker, topic, more, root), consume(broker, topic)
-    answer, tell = multiprocessing.Pipe(False)
-    reader = multiprocessing.Process(target=read_all, args=(consumer.stdout.fileno(), tell))
-    reader.start()
-    consumer.stdout.close()
+    read = read_from(consumer)
     time.sleep(SETTLE)
 
     def lines():
@@ -78,8 +74,7 @@ def measure(binary, broker, topic, more, count, rate, root):
     process.terminate()
     process.wait()
     consumer.terminate()
-    late = answer.recv()
-    reader.join()
+    late = read()
     for log in logs:
         os.close(log)
     shutil.rmtree(root)
