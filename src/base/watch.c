@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/timerfd.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 #include <uthash.h>
@@ -15,15 +14,10 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "base/loop.h"
+#include "base/paced.h"
 
 #define EVENT_ROOM 65536 /* bytes of events read at once */
-
-/* As network drivers do: while little happens, each event is told at once. Where events come faster than the pace, they
- * are left with the kernel, and told once at each turn of that; until there were none for some turns. */
-#define BUSY_ROUNDS  8  /* so many within the time of as many turns, and it is busy */
-#define MOST_READS   16 /* in one turn */
-#define QUIET_ROUNDS 4  /* so many turns without an event, and it is not */
+#define MOST_READS 16    /* in one turn, beside the first */
 
 struct watch {
     int wd;
@@ -36,13 +30,9 @@ struct watch {
 };
 
 struct watcher {
-    int fd;                 /* -1: no inotify instance was to be had … */
-    struct event *readable; /* … then NULL */
-    int timer;              /* -1: none was to be had, and events are told at once */
-    struct event *turn;     /* the timer's, while it is busy */
+    int fd;              /* -1: no inotify instance was to be had … */
+    struct paced events; /* … then it is stopped */
     int64_t pace;
-    int64_t told_ns[BUSY_ROUNDS]; /* monotonic: when events were told last; the oldest is at `told` */
-    unsigned told, quiet;         /* quiet: so many turns were in vain */
     struct event_base *base;
     struct watch *by_wd;
     void (*overflow)(void *arg);
@@ -63,8 +53,8 @@ static void dispatch(struct watcher *w, const struct inotify_event *ev)
     }
 }
 
-/* Tells what there is. The bytes of it; less than half of EVENT_ROOM: that was all. */
-static size_t tell(struct watcher *w)
+/* Tells of some of what there is. The bytes of it; less than half of EVENT_ROOM: that was all. */
+static size_t tell_some(struct watcher *w)
 {
     _Alignas(struct inotify_event) char room[EVENT_ROOM];
     ssize_t got = read(w->fd, room, sizeof(room));
@@ -79,56 +69,13 @@ static size_t tell(struct watcher *w)
     return got > 0 ? (size_t)got : 0;
 }
 
-/* Sets the timer going at that pace; 0: stops it. */
-static bool set_pace(const struct watcher *w, int64_t ns)
+static bool tell(void *arg)
 {
-    const struct timespec each = {.tv_nsec = ns};
-    return timerfd_settime(w->timer, 0, &(struct itimerspec){each, each}, NULL) == 0;
-}
-
-static void on_readable(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd, (void)what;
-    struct watcher *w = arg;
-    int64_t now = clock_monotonic(), oldest = w->told_ns[w->told];
-    w->told_ns[w->told] = now;
-    w->told = (w->told + 1) % BUSY_ROUNDS;
-    bool busy = oldest > 0 && now - oldest < BUSY_ROUNDS * w->pace;
-    if (busy && w->turn && set_pace(w, w->pace)) {
-        event_del(w->readable);
-        w->quiet = 0;
-    }
-    tell(w);
-}
-
-static void on_turn(evutil_socket_t fd, short what, void *arg)
-{
-    (void)what;
-    struct watcher *w = arg;
-    uint64_t turns;
-    if (read(fd, &turns, sizeof(turns)) < 0) {
-        return;
-    }
-    size_t got = tell(w);
-    w->quiet = got > 0 ? 0 : w->quiet + 1;
+    size_t first = tell_some(arg), got = first;
     for (int i = 0; i < MOST_READS && got > EVENT_ROOM / 2; i++) {
-        got = tell(w);
+        got = tell_some(arg);
     }
-    if (w->quiet >= QUIET_ROUNDS) {
-        set_pace(w, 0);
-        event_add(w->readable, NULL);
-    }
-}
-
-/* Without a timer it does without. */
-static void prepare_turns(struct watcher *w)
-{
-    w->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-    w->turn = w->timer >= 0 ? event_new(w->base, w->timer, EV_READ | EV_PERSIST, on_turn, w) : NULL;
-    if (w->turn && event_add(w->turn, NULL) < 0) {
-        event_free(w->turn);
-        w->turn = NULL;
-    }
+    return first > 0;
 }
 
 /* Begins to watch, where an inotify instance is to be had. 0, or -1 (errno): there is none. */
@@ -138,14 +85,11 @@ static int start(struct watcher *w)
     if (w->fd < 0) {
         return -1;
     }
-    w->readable = event_new(w->base, w->fd, EV_READ | EV_PERSIST, on_readable, w);
-    if (w->readable && event_add(w->readable, NULL) == 0) {
-        return 0;
+    if (paced_start(&w->events, w->base, w->fd, w->pace, tell, w) < 0) {
+        errno = ENOMEM;
+        return -1;
     }
-    loop_free_event(w->readable);
-    w->readable = NULL;
-    errno = ENOMEM;
-    return -1;
+    return 0;
 }
 
 struct watcher *watcher_new(struct event_base *base, void (*overflow)(void *arg), void *arg,
@@ -156,9 +100,7 @@ struct watcher *watcher_new(struct event_base *base, void (*overflow)(void *arg)
         error_set(err, "out of memory");
         return NULL;
     }
-    *w = (struct watcher){
-        .fd = -1, .timer = -1, .pace = WATCH_PACE, .base = base, .overflow = overflow, .arg = arg};
-    prepare_turns(w);
+    *w = (struct watcher){.fd = -1, .pace = WATCH_PACE, .base = base, .overflow = overflow, .arg = arg};
     if (start(w) < 0) {
         log_error("cannot watch directories: what is new in them is found once a second only",
                   KV("error", strerror(errno)), KV("hint", "raise fs.inotify.max_user_instances"));
@@ -169,6 +111,7 @@ struct watcher *watcher_new(struct event_base *base, void (*overflow)(void *arg)
 void watcher_set_pace(struct watcher *w, int64_t ns)
 {
     w->pace = ns > WATCH_PACE ? ns : WATCH_PACE;
+    paced_set(&w->events, w->pace);
 }
 
 void watcher_free(struct watcher *w)
@@ -181,11 +124,7 @@ void watcher_free(struct watcher *w)
     {
         watch_close(watch);
     }
-    loop_free_event(w->readable);
-    loop_free_event(w->turn);
-    if (w->timer >= 0) {
-        close(w->timer);
-    }
+    paced_stop(&w->events);
     if (w->fd >= 0) {
         close(w->fd);
     }
@@ -207,7 +146,7 @@ static bool is_local(const char *dir)
 
 static struct watch *open_watch(struct watcher *w, const char *path, uint32_t mask, watch_fn *fn, void *arg)
 {
-    if (!w->readable && start(w) < 0) {
+    if (!paced_runs(&w->events) && start(w) < 0) {
         errno = EMFILE;
         return NULL;
     }
