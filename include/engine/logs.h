@@ -2,6 +2,7 @@
 #ifndef SIDETAIL_ENGINE_LOGS_H
 #define SIDETAIL_ENGINE_LOGS_H
 
+#include "base/clock.h"
 #include "engine/engine.h"
 #include "record/record.h"
 
@@ -10,6 +11,7 @@ struct log_options {
     int64_t until_ns; /* only entries up to that time; 0: all */
     int64_t tail;     /* only so many last entries; -1: all */
     bool follow;      /* go on as the container writes; the stream ends by itself when the container stops */
+    bool gather;      /* entries may be read LOG_GATHER_NS late, with those of other logs, while few come */
     bool tty;         /* the container has a terminal: one raw stream, without frames */
     bool tty_unknown; /* the first byte tells whether it has: a frame's is none of a text with times */
     bool bare_end;    /* the driver's quirk of engine_bare_end */
@@ -18,6 +20,8 @@ struct log_options {
     int64_t started_ns; /* the container's last start; 0: unknown */
     int64_t known_ns;   /* time of the last entry that was taken already; 0: none */
 };
+
+#define LOG_GATHER_NS (4 * NS_PER_MS)
 
 /* An entry: one message of the container's log driver, which is a line or a piece of one. Borrowed until the
  * callback returns. */

@@ -9,6 +9,8 @@
 #include "base/clock.h"
 #include "config/config.h"
 #include "context.h"
+#include "engine/logs.h"
+#include "gather.h"
 #include "json_scan.h"
 #include "request.h"
 #include "tls.h"
@@ -127,6 +129,7 @@ struct engine *engine_new(struct event_base *base, const struct config *cfg, str
         engine_free(e);
         return NULL;
     }
+    e->peer.gather = gather_new(base, LOG_GATHER_NS);
     return e;
 }
 
@@ -138,6 +141,7 @@ void engine_free(struct engine *e)
     if (e->peer.dns) {
         evdns_base_free(e->peer.dns, 0);
     }
+    gather_free(e->peer.gather);
     SSL_CTX_free(e->peer.tls);
     free(e);
 }

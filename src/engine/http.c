@@ -2,29 +2,35 @@
 
 #include <errno.h>
 #include <event2/buffer.h>
-#include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
-#include <event2/dns.h>
 #include <http_parser.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
+#include "base/clock.h"
 #include "base/loop.h"
-
+#include "gather.h"
 #include "tls.h"
 
-#define BUSY_MIN 4096 /* bytes read by libevent at once after which more is likely to be there */
+#define BUSY_MIN 4096 /* bytes read at once after which more is likely to be there */
+
+/* With less than so much in so long, one that was read by itself is one of many again. */
+#define CALM_NS    (64 * NS_PER_MS)
+#define CALM_BYTES 32768
 
 struct http_request {
     const struct http_peer *peer;
     struct http_calls calls;
     struct bufferevent *bev; /* NULL: it could not be connected, `failure` says why */
-    struct event *timer;     /* until the head came; with `answer` until the end */
+    bool gather;             /* it is read as one of many, but while `much` of it comes */
+    bool much;
+    struct gathered gathered;
+    size_t bytes; /* while much comes: so many since then … */
+    int64_t since_ns;
+    struct event *timer; /* until the head came; with `answer` until the end */
     http_parser parser;
     struct http_head head;
     char field[20]; /* name of the header being parsed, cut when longer */
@@ -40,6 +46,7 @@ struct http_request {
 
 static void request_free(struct http_request *r)
 {
+    gather_remove(&r->gathered);
     if (r->bev) {
         bufferevent_setcb(r->bev, NULL, NULL, NULL, NULL);
         bufferevent_free(r->bev);
@@ -258,12 +265,56 @@ static bool parse_block(struct http_request *r, const char *block, size_t len)
     return true;
 }
 
+/* -- one of many ------------------------------------------------------------------------------- */
+
+static void read_gathered(void *arg);
+
+static void start_reading(struct http_request *r)
+{
+    int fd = bufferevent_getfd(r->bev);
+    if (r->gather && !r->much && gather_add(r->peer->gather, &r->gathered, fd, read_gathered, r)) {
+        bufferevent_disable(r->bev, EV_READ);
+    } else {
+        bufferevent_enable(r->bev, EV_READ);
+    }
+}
+
+static void stop_reading(struct http_request *r)
+{
+    gather_remove(&r->gathered);
+    bufferevent_disable(r->bev, EV_READ);
+}
+
+static void set_much(struct http_request *r, bool much)
+{
+    r->much = much;
+    r->bytes = 0;
+    r->since_ns = clock_monotonic();
+    gather_remove(&r->gathered);
+    start_reading(r);
+}
+
+/* So many bytes were read at once. One that brings much is read by itself, until it was calm for a while. */
+static void note_amount(struct http_request *r, size_t got)
+{
+    r->bytes += got;
+    if (!r->gather || r->paused) {
+        return;
+    }
+    if (!r->much && got >= BUSY_MIN) {
+        set_much(r, true);
+    } else if (r->much && clock_monotonic() - r->since_ns >= CALM_NS) {
+        set_much(r, r->bytes >= CALM_BYTES);
+    }
+}
+
 /* A busy stream is read in larger blocks than the 4 KiB that libevent 2.1 reads at once. */
 static void read_on(struct http_request *r)
 {
     static char block[HTTP_READ_MAX]; /* there is one loop */
     ssize_t got = recv(bufferevent_getfd(r->bev), block, sizeof(block), MSG_DONTWAIT);
     if (got > 0) {
+        note_amount(r, (size_t)got);
         parse_block(r, block, (size_t)got);
     } else if (got == 0) {
         r->eof = true;
@@ -276,8 +327,19 @@ static void read_on(struct http_request *r)
 static void on_read(struct bufferevent *bev, void *arg)
 {
     struct http_request *r = arg;
-    bool busy = evbuffer_get_length(bufferevent_get_input(bev)) >= BUSY_MIN;
-    if (parse(r) && busy && !r->paused && !r->peer->tls) {
+    size_t got = evbuffer_get_length(bufferevent_get_input(bev));
+    note_amount(r, got);
+    if (parse(r) && got >= BUSY_MIN && !r->paused && !r->peer->tls) {
+        read_on(r);
+    }
+}
+
+static void read_gathered(void *arg)
+{
+    struct http_request *r = arg;
+    if (evbuffer_get_length(bufferevent_get_input(r->bev)) > 0) {
+        parse(r); /* it came before the rest, which is read next time */
+    } else {
         read_on(r);
     }
 }
@@ -322,64 +384,6 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-/* A socket connected to a unix path. -1: errno says why. Such a connect is immediate, or fails. */
-static int connect_unix(const char *path)
-{
-    struct sockaddr_un addr = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return -1;
-    }
-    strcpy(addr.sun_path, path); /* its length was checked by engine_address_parse */
-    if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
-        int code = errno;
-        close(fd);
-        errno = code;
-        return -1;
-    }
-    return fd;
-}
-
-static struct bufferevent *new_tls(const struct http_peer *peer)
-{
-    SSL *ssl = engine_tls_connection(peer->tls, peer->address->host, peer->tls_verify);
-    if (!ssl) {
-        return NULL;
-    }
-    struct bufferevent *bev = bufferevent_openssl_socket_new(peer->base, -1, ssl, BUFFEREVENT_SSL_CONNECTING,
-                                                             BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
-    if (!bev) {
-        SSL_free(ssl);
-    }
-    return bev;
-}
-
-/* Opens the connection; on failure there is no bev, and `failure` is set. */
-static void connect_peer(struct http_request *r)
-{
-    const struct http_peer *peer = r->peer;
-    const struct engine_address *address = peer->address;
-    if (address->local) {
-        int fd = connect_unix(address->host);
-        if (fd < 0) {
-            engine_address_explain(address, errno, &r->failure);
-            return;
-        }
-        r->bev = bufferevent_socket_new(peer->base, fd, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
-        if (!r->bev) {
-            close(fd);
-            error_set(&r->failure, "out of memory");
-        }
-        return;
-    }
-    r->bev = peer->tls
-                 ? new_tls(peer)
-                 : bufferevent_socket_new(peer->base, -1, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
-    if (!r->bev) {
-        error_set(&r->failure, "out of memory");
-    }
-}
-
 static int send_request(struct http_request *r, const char *target)
 {
     const struct http_peer *peer = r->peer;
@@ -418,7 +422,7 @@ struct http_request *http_get(const struct http_peer *peer, const char *target, 
         free(r);
         return NULL;
     }
-    connect_peer(r);
+    r->bev = peer_connection(peer, &r->failure);
     if (!r->bev) {
         event_active(r->timer, EV_TIMEOUT, 0);
         return r;
@@ -435,7 +439,7 @@ void http_pause(struct http_request *r)
 {
     r->paused = true;
     if (r->bev) {
-        bufferevent_disable(r->bev, EV_READ);
+        stop_reading(r);
     }
 }
 
@@ -448,9 +452,20 @@ void http_resume(struct http_request *r)
     if (!r->bev) {
         return; /* its failure is about to be reported */
     }
-    bufferevent_enable(r->bev, EV_READ);
+    start_reading(r);
     /* What is already here is parsed from the loop, not from within this call. */
     bufferevent_trigger(r->bev, EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
+}
+
+void http_gather(struct http_request *r)
+{
+    if (r->gather || r->peer->tls || !r->peer->gather) {
+        return;
+    }
+    r->gather = true;
+    if (!r->paused) {
+        start_reading(r);
+    }
 }
 
 void http_cancel(struct http_request *r)

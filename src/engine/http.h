@@ -2,24 +2,11 @@
 #ifndef SIDETAIL_ENGINE_HTTP_H
 #define SIDETAIL_ENGINE_HTTP_H
 
-#include <event2/event.h>
-#include <openssl/ssl.h>
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "address.h"
 #include "base/error.h"
-
-struct evdns_base;
-
-/* Where requests go to. Borrowed by every request. */
-struct http_peer {
-    struct event_base *base;
-    const struct engine_address *address;
-    SSL_CTX *tls;           /* NULL: plain */
-    bool tls_verify;        /* the server's name is verified */
-    struct evdns_base *dns; /* for TCP with a host name */
-};
+#include "peer.h"
 
 struct http_head {
     int status;
@@ -52,6 +39,10 @@ struct http_request *http_get(const struct http_peer *peer, const char *target, 
 void http_pause(struct http_request *r);
 void http_resume(struct http_request *r);
 #define HTTP_READ_MAX 32768
+
+/* From `head` on, or later: while little comes at once, the body is read together with that of others, a little late where
+ * these are many. Not with TLS, where this does nothing. */
+void http_gather(struct http_request *r);
 
 /* No call comes any more. NULL is fine. */
 void http_cancel(struct http_request *r);

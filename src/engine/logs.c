@@ -218,9 +218,13 @@ static void on_head(void *arg, const struct http_head *head)
 {
     struct log_stream *s = arg;
     s->status = head->status;
-    if (s->status == 200) {
-        opened(s);
+    if (s->status != 200) {
+        return;
     }
+    if (s->options.gather) {
+        http_gather(s->request);
+    }
+    opened(s);
 }
 
 static void on_body(void *arg, const char *bytes, size_t len)

@@ -44,6 +44,7 @@ struct server {
     struct error err;
     int ends, status, minor;
     enum log_end why;
+    bool gather;      /* logs are read as one of many */
     bool refuse_once; /* each entry is refused the first time it is told */
     int refused;
     bool close_in_entry;

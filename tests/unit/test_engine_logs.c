@@ -40,6 +40,7 @@ static void read_log(struct server *server, struct log_options options)
     server->ends = 0;
     server->seen.len = 0;
     options.tail = -1;
+    options.gather = server->gather;
     server->stream = log_stream_open(server->engine, "abc", &options, &calls);
     assert_non_null(server->stream);
     run(server);
@@ -364,13 +365,32 @@ static void test_podman_late_head(void **state)
     assert_int_equal(server->why, LOG_END_WHOLE);
 }
 
+static int set_up_gathered(void **state)
+{
+    int result = set_up(state);
+    struct server *server = *state;
+    server->gather = true;
+    return result;
+}
+
+/* Each is read by itself, and then as one of many. */
+#define T2(name)                                                                                             \
+    T(name),                                                                                                 \
+    {                                                                                                        \
+#name ", gathered", name, set_up_gathered, tear_down, NULL                                           \
+    }
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_cut_anywhere), T(test_refused),           T(test_one_chunk),        T(test_tty_cut_anywhere),
-        T(test_pieces),       T(test_request),           T(test_broken),           T(test_malformed_entry),
-        T(test_not_there),    T(test_close_in_entry),    T(test_tail_harms),       T(test_podman_pieces),
-        T(test_podman_since), T(test_podman_unreadable), T(test_podman_late_head),
+        T2(test_cut_anywhere),     T2(test_refused),
+        T2(test_one_chunk),        T2(test_tty_cut_anywhere),
+        T2(test_pieces),           T2(test_request),
+        T2(test_broken),           T2(test_malformed_entry),
+        T2(test_not_there),        T2(test_close_in_entry),
+        T2(test_tail_harms),       T2(test_podman_pieces),
+        T2(test_podman_since),     T2(test_podman_unreadable),
+        T2(test_podman_late_head),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -72,6 +72,8 @@ struct proof {
 };
 
 void proof_init(struct proof *p, const struct engine *e, const struct engine_container *c);
+/* May the stream's entries be read LOG_GATHER_NS late? What is on credit has to come soon after its time. */
+bool proof_may_gather(const struct proof *p);
 /* A time of the Engine's clock that is surely not later than now: another machine's is known to the second only. */
 int64_t proof_clock(const struct engine *e);
 /* A stream is about to be opened at the cursor's position, which goes back to what is proven if there is credit. */

@@ -329,6 +329,7 @@ void api_feed_open(void *feed)
     struct log_options options = f->options;
     options.since_ns = intake_open(&f->intake);
     options.follow = may_follow(f);
+    options.gather = options.follow && proof_may_gather(&f->intake.proof);
     options.started_ns = f->container ? f->container->started_ns : 0;
     options.known_ns = f->intake.cursor.stream[STREAM_STDOUT].last.time_ns;
     struct log_calls calls = {.opened = on_opened, .entry = on_entry, .end = on_end, .arg = f};

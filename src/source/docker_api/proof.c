@@ -36,6 +36,11 @@ void proof_init(struct proof *p, const struct engine *e, const struct engine_con
     };
 }
 
+bool proof_may_gather(const struct proof *p)
+{
+    return !p->wanted || LOG_GATHER_NS <= p->prompt_ns / 4;
+}
+
 /* From now on nothing is taken on credit, until a check gives a proof. */
 static void refuse_credit(struct proof *p)
 {
