@@ -98,6 +98,9 @@ void proof_note_next(struct known_next *next, const struct log_entry *e);
 /* Was what came last hardly there yet when the stream was opened, of a log that rotates as the Engine's stream follows it? */
 bool proof_reads_live(const struct proof *p, const struct api_cursor *c);
 
+/* Was the entry, with all of its line, surely in the log's files when the stream was opened? */
+bool proof_is_of_files(const struct proof *p, const struct log_entry *e);
+
 /* Is the entry one of `count` of them, kept as in `taken`? Takes it out then. */
 bool proof_match(uint64_t *taken, unsigned *count, const struct log_entry *e);
 

@@ -89,13 +89,13 @@ static void retry(struct api_feed *f)
     f->backoff = f->backoff * 2 < BACKOFF_MAX ? f->backoff * 2 : BACKOFF_MAX;
 }
 
-/* Opens another stream in place of the one that is open. */
-static void reopen(struct api_feed *f)
+/* Opens another stream in place of the one that is open; `later`: in a moment, when what is being written now is there. */
+static void reopen(struct api_feed *f, bool later)
 {
     close_stream(f);
     metrics.source_reconnects++;
-    if (f->intake.since_skips) {
-        /* Once the Engine has let go of the files that it unpacked: it would give them again. */
+    if (later || f->intake.since_skips) {
+        /* The Engine has let go by then of the files that it unpacked, too: it would give them again. */
         f->backoff = BACKOFF_MIN;
         retry(f);
     } else {
@@ -106,7 +106,7 @@ static void reopen(struct api_feed *f)
 static void reopen_silent(struct api_feed *f)
 {
     silence_reopening(&f->silence);
-    reopen(f);
+    reopen(f, false);
 }
 
 /* -- once all is read -------------------------------------------------------------------------- */
@@ -179,7 +179,7 @@ static void checked_doubt(void *arg, enum check_result result)
     }
     if (f->check.held.returned) {
         if (!intake_sought(&f->intake, &f->check.held, result == CHECK_LEVEL)) {
-            reopen(f);
+            reopen(f, false);
             return;
         }
     } else if (result == CHECK_LEVEL) {
@@ -187,7 +187,7 @@ static void checked_doubt(void *arg, enum check_result result)
     } else {
         say_skipped(name_of(f));
         intake_missed(&f->intake, &f->check.held);
-        reopen(f);
+        reopen(f, false);
         return;
     }
     log_stream_resume(f->stream);
@@ -253,7 +253,7 @@ static bool on_entry(void *arg, const struct log_entry *e)
         check(f, f->intake.doubted, true, checked_doubt);
         return false;
     case INTAKE_REOPEN:
-        reopen(f);
+        reopen(f, f->intake.follow_repeats);
         return false;
     case INTAKE_TAKEN_AFTER_GAP:
         say_rotated_away(name_of(f));
@@ -421,7 +421,7 @@ void api_feed_tick(struct api_feed *f)
     }
     bool due = silence_tick(&f->silence, f->container ? UINT_MAX : GONE_CHECK);
     if (intake_is_behind_clock(&f->intake)) {
-        reopen(f);
+        reopen(f, false);
     } else if (f->silence.hanging) {
         say_hangs(name_of(f));
         reopen_silent(f);

@@ -189,8 +189,9 @@ static bool is_early_repeat(struct api_intake *in, const struct log_entry *e)
 }
 
 /* Likewise a piece of a line that is still being joined. Its text may be the same by chance, so it is not
- * passed over: a new stream reads the files. Newer Engines repeat pieces in rare moments only, and a check at the
- * line's end counts them. */
+ * passed over: a new stream reads the files, and another one where the first came before all of the line was surely in
+ * them, for that may repeat pieces, too. Newer Engines repeat pieces in rare moments only, and a check at the line's end
+ * counts them. */
 static bool is_repeated_piece(struct api_intake *in, const struct log_entry *e)
 {
     if (!(in->follow_repeats || in->proof.wanted) || !(e->more || in->more[e->stream])) {
@@ -206,8 +207,9 @@ static bool is_repeated_piece(struct api_intake *in, const struct log_entry *e)
         twice |= p->hash[i] == hash;
     }
     in->proof.piece_twice[e->stream] |= twice;
-    if (twice && in->follow_repeats && (read_live || is_early_repeat(in, e))) {
-        return true;
+    bool of_files = !read_live && proof_is_of_files(&in->proof, e);
+    if (twice && in->follow_repeats && !of_files && e->time_ns <= engine_clock(in->engine)) {
+        return true; /* of a time to come, it was written before the clock was set back */
     }
     p->hash[p->count++ % INTAKE_PIECES] = hash;
     return false;

@@ -120,10 +120,15 @@ static bool may_be_on_credit(const struct proof *p, const struct log_entry *e)
     return !e->more && p->prompt && p->count < PROOF_CREDIT && p->bytes < share;
 }
 
+bool proof_is_of_files(const struct proof *p, const struct log_entry *e)
+{
+    return e->time_ns + WRITTEN_LATE <= p->opened_ns;
+}
+
 /* Was it there when the stream was opened? */
 static bool was_there(const struct proof *p, const struct log_entry *e)
 {
-    return !p->live && e->time_ns + WRITTEN_LATE <= p->opened_ns;
+    return !p->live && proof_is_of_files(p, e);
 }
 
 /* Does it end a line that may be longer than a file, and comes late? The pieces of a line all bear one time. */
