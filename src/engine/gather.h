@@ -29,10 +29,6 @@ void gather_free(struct gather *g);
 
 /* From now on it is read when all are. False: not so, memory is out or `g` is NULL. */
 bool gather_add(struct gather *g, struct gathered *c, int fd, gathered_fn *read, void *arg);
-static inline bool gather_has(const struct gathered *c)
-{
-    return c->gather != NULL;
-}
 /* Before its descriptor is closed. Of one that is not gathered, nothing happens. */
 void gather_remove(struct gathered *c);
 

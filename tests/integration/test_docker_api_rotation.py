@@ -43,11 +43,11 @@ def pieces(count, length):
     return shell, [f"{number} short" if number % 3 else f"{number} " + "x" * length for number in range(1, count + 1)]
 
 
-def slow(count, length, parts):
-    """Lines of many pieces, a part of the line at a time: files are rotated, and streams opened, while a line is written."""
-    shell = (f'L=$(head -c {length // parts} /dev/zero | tr "\\0" x); i=0; while [ $i -lt {count} ]; do i=$((i+1)); echo -n "$i "; '
+def slow(count, parts, length):
+    """Lines of many pieces, a part of that length at a time: files are rotated, and streams opened, while a line is written."""
+    shell = (f'L=$(head -c {length} /dev/zero | tr "\\0" x); i=0; while [ $i -lt {count} ]; do i=$((i+1)); echo -n "$i "; '
              f'j=0; while [ $j -lt {parts} ]; do j=$((j+1)); echo -n "$L"; sleep 0.02; done; echo; done; true')  # fmt: skip
-    return shell, [f"{number} " + "x" * (length // parts * parts) for number in range(1, count + 1)]
+    return shell, [f"{number} " + "x" * parts * length for number in range(1, count + 1)]
 
 
 # What is written, into how many containers, with which max-size. All of it is kept.
@@ -57,7 +57,7 @@ SCENARIOS = {
     "steady": (steady(300), 1, "1m"),
     "pieces": (pieces(90, 60000), 3, "100k"),
     "longer than a file": (pieces(60, 300000), 1, "100k"),
-    "slow": (slow(5, 300000, 20), 1, "100k"),
+    "slow": (slow(5, 20, 15000), 1, "100k"),
 }
 
 

@@ -157,7 +157,7 @@ static void test_removed_while_others_are_read(void **state)
     look();
     assert_int_equal(got_of_all(), 1);
     for (int i = 0; i < COUNT; i++) {
-        if (!gather_has(&ends[i].gathered)) {
+        if (!ends[i].gathered.gather) {
             add(&ends[i]);
         }
     }
@@ -169,7 +169,7 @@ static void test_nothing_to_gather_by(void **state)
     (void)state;
     struct gathered c = {0};
     assert_false(gather_add(NULL, &c, ends[0].ours, on_ready, &ends[0]));
-    assert_false(gather_has(&c));
+    assert_null(c.gather);
     gather_remove(&c);
 }
 
